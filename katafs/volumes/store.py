@@ -1,0 +1,52 @@
+"""What every store of volumes promises; `tests/contract` holds each implementation to it.
+
+A store knows nothing of the paths inside a volume. Names here carry no prefix: a store that keeps its volumes under a
+prefix adds and strips it itself. Every method may be called from several threads.
+"""
+
+from typing import Protocol
+
+from katafs.kata_id import VolumeName
+from katafs.volumes.catalog import Catalog
+
+
+class VolumeStore(Protocol):
+    """Where volumes live."""
+
+    @property
+    def url(self) -> str:
+        """The store as `--volumes` names it: `docker`, `dir:/path`, `memory`."""
+
+    def catalog(self) -> Catalog:
+        """The volumes that exist, as far as the store knows. Never waits for an engine, so it may be called from an
+        event loop; after the engine went away it is what was known last."""
+
+    def exists(self, name: VolumeName) -> bool:
+        """Whether the volume exists. Never waits for an engine.
+
+        Raises StoreUnreachable for a volume that is not known while the store can't be asked."""
+
+    def open(self, name: VolumeName) -> int:
+        """A new O_PATH descriptor of the volume's top directory, the caller's to close. Never waits for an engine.
+
+        Raises FileNotFoundError for a volume that doesn't exist (or whose directory is gone), VolumeRefused for one
+        whose data is not on this host, StoreUnreachable as `exists` does."""
+
+    def location(self, name: VolumeName) -> str:
+        """What a container's `--mount` option calls the volume: `type=volume,source=…` or `type=bind,source=…`."""
+
+    def create(self, name: VolumeName) -> None:
+        """Make an empty volume; atomic also between processes. It may wait for an engine.
+
+        Raises FileExistsError where it exists already, StoreUnreachable where the store can't be asked or refuses."""
+
+    def remove(self, name: VolumeName) -> None:
+        """Remove an empty volume. It may wait for an engine.
+
+        Raises FileNotFoundError, OSError(ENOTEMPTY), OSError(EBUSY) while a container uses it, StoreUnreachable."""
+
+    def in_use(self, name: VolumeName) -> bool:
+        """Whether a container has the volume mounted now, as far as the store knows. Never waits for an engine."""
+
+    def close(self) -> None:
+        """Stop following the store and close its descriptors."""
