@@ -1,0 +1,151 @@
+"""One daemon under test: the real command in the foreground, until it has ended and left nothing behind."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.harness import waiting
+from tests.harness.descriptors import held_files
+from tests.harness.mount_table import FSTYPE, mount_at, tear_off
+from tests.harness.programs import run
+
+PROGRAM = (sys.executable, "-m", "katafs")
+
+_TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|^Traceback |Exception ignored|Warning: ")
+_END_S = 60.0
+
+
+class Mounted:
+    """A katafs daemon and its mount point."""
+
+    def __init__(
+        self, path: Path, arguments: Sequence[str], log: Path, env: Mapping[str, str], program: Sequence[str] = PROGRAM
+    ) -> None:
+        self.path = path
+        self.argv = [*program, "mount", str(path), *arguments]
+        self._env = dict(env)
+        self._log = log
+        self._expected: list[re.Pattern[str]] = []
+        self._held_at_start: set[str] = set()
+        self._settled = False
+        """Whether the daemon's end has been judged, so that a test may stop it and the fixture needn't."""
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                self.argv,
+                cwd=log.parent,
+                env={**os.environ, **self._env},
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The daemon."""
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative for the signal that killed it; None while it runs."""
+        return self._process.poll()
+
+    def log(self) -> str:
+        """All it has written to stdout and stderr up to now."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def expect(self, pattern: str) -> None:
+        """Let the daemon log troubles, lines and tracebacks, that this regular expression is found in."""
+        self._expected.append(re.compile(pattern))
+
+    def wait_for_log(self, pattern: str, seconds: float = waiting.DEADLINE_S) -> None:
+        """Wait until the log has a place that the regular expression matches."""
+        waiting.until(lambda: re.search(pattern, self.log()) is not None, f"{pattern!r} in the log", seconds)
+
+    def wait_until_ready(self, seconds: float = waiting.DEADLINE_S) -> None:
+        """Wait until the mount answers. Raises AssertionError where the daemon ends instead."""
+        waiting.until(lambda: self.status is not None or mount_at(self.path) is not None, "a mount", seconds)
+        waiting.until(lambda: self.status is not None or self._answers(), "the mount to answer", seconds)
+        if self.status is not None:
+            raise AssertionError("the daemon ended instead of mounting")
+        self._held_at_start = held_files(self.pid)
+
+    def _answers(self) -> bool:
+        mount = mount_at(self.path)
+        # In another process, which can be killed, since a stat of a mount whose daemon hangs never returns.
+        stat = ["stat", "--file-system", str(self.path)]
+        return mount is not None and mount.fstype == FSTYPE and run(stat, timeout=60, status=None).status == 0
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """Send the signal, and judge the end as `ended` does."""
+        self._judge_descriptors()
+        self._process.send_signal(how)
+        self.ended()
+
+    def ended(self, status: int = 0) -> None:
+        """Wait for the daemon's end. Raises AssertionError where its status is another, something is still mounted, or
+        its log has troubles that the test didn't expect."""
+        self._settled = True
+        try:
+            found = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the daemon still runs after {_END_S:g} s") from None
+        if found != status:
+            raise AssertionError(f"the daemon ended with status {found}, not {status}")
+        if mount_at(self.path) is not None:
+            raise AssertionError(f"still mounted after its daemon's end: {self.path}")
+        self._judge_log()
+
+    def kill(self) -> None:
+        """SIGKILL: the dead mount stays at the path, for the test to look at; the fixture takes it away."""
+        self._settled = True
+        self._process.kill()
+        self._process.wait(_END_S)
+        self._judge_log()
+
+    def finish(self) -> None:
+        """Stop the daemon if the test didn't, judge its end, and leave nothing behind whatever happens."""
+        try:
+            if not self._settled and self.status is None:
+                self.stop()
+            elif not self._settled:
+                self.ended()
+        finally:
+            tear_off(self.path)
+            if self.status is None:
+                self._process.kill()
+                self._process.wait(_END_S)
+
+    def _judge_descriptors(self) -> None:
+        # The kernel sends RELEASE after close has returned, so there is something to wait for.
+        if not waiting.holds_within(lambda: not self._leaked(), 20):
+            raise AssertionError(f"the daemon holds open what nobody uses any more: {sorted(self._leaked())}")
+
+    def _leaked(self) -> set[str]:
+        return held_files(self.pid) - self._held_at_start if self.status is None else set()
+
+    def _judge_log(self) -> None:
+        blocks = re.split(r"\n(?=\S)", self.log())
+        troubles = [block for block in blocks if _TROUBLE.search(block)]
+        unexpected = [block for block in troubles if not any(pattern.search(block) for pattern in self._expected)]
+        if unexpected:
+            raise AssertionError("the daemon logged what the test doesn't expect:\n" + "\n".join(unexpected))
+
+    def report(self) -> str:
+        """What someone needs to see what went wrong and to try it again."""
+        mount = mount_at(self.path)
+        settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in self._env.items())
+        return "\n".join(
+            [
+                f"rerun:       {settings} {shlex.join(self.argv)}".replace("  ", " "),
+                f"exit status: {'none, it runs' if self.status is None else self.status}",
+                f"mount table: {mount.line if mount else 'nothing at ' + str(self.path)}",
+                "log:",
+                self.log(),
+            ]
+        )
