@@ -1,0 +1,53 @@
+"""What a test needs of the machine. The only place where a test is skipped for want of something.
+
+Where KATAFS_NO_SKIPS is 1, as in CI, a want is a failure, so that no test drops out unseen.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_FUSE_DEVICE = Path("/dev/fuse")
+_PROJECT = Path(__file__).resolve().parents[2]
+
+
+def _want(reason: str) -> None:
+    if os.environ.get("KATAFS_NO_SKIPS") == "1":
+        pytest.fail(f"{reason} (and KATAFS_NO_SKIPS=1)", pytrace=False)
+    pytest.skip(reason)
+
+
+def root() -> None:
+    """The test runs as root."""
+    if os.geteuid() != 0:
+        _want("needs root")
+
+
+def programs(*names: str) -> None:
+    """Programs that can be found on the PATH."""
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing:
+        _want(f"needs programs that are not installed: {', '.join(missing)}")
+
+
+def fuse() -> None:
+    """File systems in user space can be mounted."""
+    if not os.access(_FUSE_DEVICE, os.R_OK | os.W_OK):
+        _want(f"needs {_FUSE_DEVICE}, which is missing or not permitted")
+    programs("fusermount3")
+
+
+def docker() -> None:
+    """A private Docker Engine can be started: its programs, the busybox its image is made of, and root."""
+    root()
+    programs("dockerd", "docker", "busybox")
+
+
+def shared_data() -> Path:
+    """The directory of real katas: KATAFS_SHARED_DATA, or `../shared/data` beside the project."""
+    path = Path(os.environ.get("KATAFS_SHARED_DATA", _PROJECT.parent / "shared" / "data"))
+    if not path.is_dir():
+        _want(f"needs the real katas, which are not at {path}")
+    return path
