@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.harness import needs
 from tests.harness.mounted import PROGRAM, Mounted
 
 _started: list[Mounted] = []
@@ -58,8 +59,6 @@ class Mounts:
 @contextmanager
 def mounting(directory: Path) -> Iterator[Mounts]:
     """The same as the fixture `mount`, for fixtures that share one mount between tests."""
-    from tests.harness import needs
-
     needs.fuse()
     mounts = Mounts(directory)
     try:

@@ -1,0 +1,42 @@
+"""What the README and the decision notes name must exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+_PROJECT = Path(__file__).parents[2]
+_PAGES = [*_PROJECT.glob("*.md"), *_PROJECT.glob("docs/**/*.md")]
+
+
+def _pages() -> list[object]:
+    return [pytest.param(page, id=str(page.relative_to(_PROJECT))) for page in sorted(_PAGES)]
+
+
+@pytest.mark.parametrize("page", _pages())
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", page.read_text())
+    inside = [link for link in links if "://" not in link]
+
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", _pages())
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = re.findall(r"(?<![\w/.])(?:scripts|tests|docs|systemd|benchmarks)/[\w./-]*\w", page.read_text())
+
+    assert [name for name in named if not (_PROJECT / name).exists()] == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = (_PROJECT / "docs/decisions/README.md").read_text()
+    notes = sorted(note.name for note in (_PROJECT / "docs/decisions").glob("[0-9]*.md"))
+
+    assert [note for note in notes if f"({note})" not in index] == []
+
+
+def test_changes_are_told_from_the_users_side() -> None:
+    lines = [line for line in (_PROJECT / "CHANGELOG.md").read_text().splitlines() if line.startswith("- ")]
+
+    assert lines
+    assert [line for line in lines if not line.startswith("- katafs now ")] == []
