@@ -88,7 +88,8 @@ class Catalog:
     def replace(self, names: Iterable[VolumeName]) -> None:
         """Make these the volumes that exist."""
         wanted = set(names)
-        for name in self.names() - wanted:
+        known = self.names()
+        for name in known - wanted:
             self.discard(name)
-        for name in wanted:
+        for name in wanted - known:
             self.add(name)

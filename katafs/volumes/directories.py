@@ -1,0 +1,125 @@
+"""Volumes that are plain directories of one directory: `PATH/<prefix><volume>/`.
+
+Needs no rights but those of its user on that directory. Knows nothing of what is inside a volume.
+"""
+
+import os
+from pathlib import Path
+
+from katafs.errors import StoreUnreachable, VolumeRefused
+from katafs.kata_id import VolumeName
+from katafs.volumes.catalog import Catalog
+from katafs.volumes.directory_listing import DirectoryListing
+from katafs.volumes.names import Prefix
+
+_VOLUME_MODE = 0o755
+_STORE_MODE = 0o755
+
+
+class DirectoryStore:
+    """A store in one directory, which it holds open: the disk below can't be unmounted without its notice."""
+
+    def __init__(self, path: Path, prefix: str = "", *, create_missing: bool = False) -> None:
+        """Raises StoreUnreachable where the directory is missing or can't be opened.
+
+        `create_missing` makes it, and what is missing above it. An operator's own directory is better not made: it may
+        be missing because its disk isn't mounted, and an empty tree would be shown in its place."""
+        self._path = path.absolute()
+        self._prefix = Prefix(prefix)
+        self._fd = _opened(self._path, create_missing)
+        self._listing = DirectoryListing(self._fd, self._prefix)
+
+    @property
+    def url(self) -> str:
+        """As in the protocol."""
+        return f"dir:{self._path}"
+
+    def catalog(self) -> Catalog:
+        """As in the protocol. In step with the disk, where others may make and remove volumes too, within a second."""
+        if self._gone() is None:
+            self._listing.refresh()
+        return self._listing.catalog
+
+    def exists(self, name: VolumeName) -> bool:
+        """As in the protocol; always asks the disk."""
+        self._check()
+        try:
+            os.stat(self._prefix.put(name), dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def open(self, name: VolumeName) -> int:
+        """As in the protocol. VolumeRefused for anything but a directory: a link could lead anywhere."""
+        self._check()
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(self._prefix.put(name), flags, dir_fd=self._fd)
+        except NotADirectoryError:
+            raise self._refused(name) from None
+
+    def location(self, name: VolumeName) -> str:
+        """As in the protocol."""
+        return f"type=bind,source={self._path / self._prefix.put(name)}"
+
+    def create(self, name: VolumeName) -> None:
+        """As in the protocol."""
+        self._check()
+        with self._listing.changing() as catalog:
+            os.mkdir(self._prefix.put(name), _VOLUME_MODE, dir_fd=self._fd)
+            catalog.add(name)
+
+    def remove(self, name: VolumeName) -> None:
+        """As in the protocol. Only a mount point is ever EBUSY here, since nothing tells what a container uses."""
+        self._check()
+        with self._listing.changing() as catalog:
+            try:
+                os.rmdir(self._prefix.put(name), dir_fd=self._fd)
+            except NotADirectoryError:
+                raise self._refused(name) from None
+            catalog.discard(name)
+
+    def in_use(self, name: VolumeName) -> bool:
+        """Always False: nothing tells which containers bind a directory."""
+        return False
+
+    def close(self) -> None:
+        """As in the protocol. The store can't be used any more."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _check(self) -> None:
+        gone = self._gone()
+        if gone is not None:
+            raise StoreUnreachable(gone)
+
+    def _gone(self) -> str | None:
+        """Why the directory held is no longer the one at the path; None where it is.
+
+        An unmounted disk leaves an empty directory at the path, which must not pass for a store without volumes."""
+        if self._fd < 0:
+            return f"the directory of volumes {self._path} is closed"
+        try:
+            here = os.stat(self._path)
+        except OSError as problem:
+            return f"the directory of volumes {self._path} is gone: {problem.strerror}"
+        if not os.path.samestat(here, os.fstat(self._fd)):
+            return f"the directory of volumes {self._path} is gone: another one is in its place"
+        return None
+
+    def _refused(self, name: VolumeName) -> VolumeRefused:
+        return VolumeRefused(f"volume {name} is refused: {self._path / self._prefix.put(name)} is not a directory")
+
+
+def _opened(path: Path, create_missing: bool) -> int:
+    try:
+        if create_missing:
+            path.mkdir(_STORE_MODE, parents=True, exist_ok=True)
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise StoreUnreachable(
+            f"the directory of volumes {path} does not exist: make it, or mount the disk that it is on"
+        ) from None
+    except OSError as problem:
+        raise StoreUnreachable(f"the directory of volumes {path} can't be opened: {problem.strerror}") from problem

@@ -1,0 +1,60 @@
+"""Keeps a catalog in step with a directory that others change too, without listing it for every question."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from katafs.volumes.catalog import Catalog
+from katafs.volumes.names import Prefix
+
+_MTIME_GRAIN_NS = 20_000_000
+"""A file system's clock ticks up to 10 ms apart (CONFIG_HZ=100): what changes within one tick leaves one mtime."""
+
+_REST = 20
+"""After a listing comes a pause this many times as long, so that a big store that changes all the time costs little."""
+
+_LONGEST_REST_NS = 500_000_000
+"""The pause is no longer than this, since others' changes must show within a second."""
+
+
+class DirectoryListing:
+    """The volumes in a directory. Safe for several threads."""
+
+    def __init__(self, fd: int, prefix: Prefix) -> None:
+        self.catalog = Catalog()
+        self._fd = fd
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        """Covers the directory's own changes with the catalog's, so that no listing overtakes them; and the below."""
+        self._listed_mtime_ns = -1
+        self._next_listing_ns = 0
+        """On the monotonic clock."""
+        self._list()
+
+    def refresh(self) -> None:
+        """List the directory, if it may have changed since the last time; while another thread does so, don't wait."""
+        if os.fstat(self._fd).st_mtime_ns == self._listed_mtime_ns or time.monotonic_ns() < self._next_listing_ns:
+            return
+        if self._lock.acquire(blocking=False):
+            try:
+                self._list()
+            finally:
+                self._lock.release()
+
+    @contextmanager
+    def changing(self) -> Iterator[Catalog]:
+        """The catalog, for a change that is being made to the directory as well."""
+        with self._lock:
+            yield self.catalog
+
+    def _list(self) -> None:
+        start_ns = time.monotonic_ns()
+        mtime_ns = os.fstat(self._fd).st_mtime_ns
+        settled = time.time_ns() - mtime_ns > _MTIME_GRAIN_NS
+        names = (self._prefix.strip(entry) for entry in os.listdir(self._fd))
+        self.catalog.replace(name for name in names if name is not None)
+        self._listed_mtime_ns = mtime_ns if settled else -1
+        end_ns = time.monotonic_ns()
+        self._next_listing_ns = end_ns + min(_REST * (end_ns - start_ns), _LONGEST_REST_NS)
