@@ -1,6 +1,6 @@
 """Volumes in memory, with faults on demand: for tests of what stands on a store, and for trying katafs out.
 
-The volumes are real directories, since a store hands out descriptors; they lie in shared memory, and end with the store.
+The volumes are real directories, since a store hands out descriptors; they lie in shared memory and end with the store.
 """
 
 import shutil
@@ -22,7 +22,7 @@ class MemoryStore:
         """`beside` shares another store's memory, as a second process shares an engine; close the other one last.
 
         Raises StoreUnreachable where there is no shared memory."""
-        self.path = beside.path if beside else _private_directory()
+        self.path: Path = beside.path if beside else _private_directory()
         """Where the volumes are."""
         self._owner = beside is None
         self._directories = DirectoryStore(self.path, prefix)

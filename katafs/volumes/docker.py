@@ -1,0 +1,140 @@
+"""Volumes that a Docker Engine keeps on this host.
+
+What exists is answered from an index that follows the engine, so that only `create` and `remove` ever wait for it.
+Importing this takes a third of a second: only whoever uses the engine should.
+"""
+
+import errno
+import os
+import uuid
+
+from katafs.errors import StoreUnreachable, VolumeRefused
+from katafs.kata_id import VolumeName
+from katafs.volumes.catalog import Catalog
+from katafs.volumes.docker_engine import Engine
+from katafs.volumes.docker_events import Follower
+from katafs.volumes.docker_index import Place, VolumeIndex, place_of
+from katafs.volumes.names import Prefix
+
+MADE_BY_LABEL = "katafs.made-by"
+TOKEN_LABEL = "katafs.token"
+"""A value that no other call of `create` has. The engine's create is idempotent and gives back a volume that exists
+already as if it were new: only the token tells who made it, and so makes `create` atomic between processes."""
+
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class DockerStore:
+    """A store in an engine. While that is lost, what was known stays open to reading and writing."""
+
+    def __init__(self, prefix: str = "", base_url: str | None = None) -> None:
+        """`base_url` as in DOCKER_HOST, which is what counts without it.
+
+        Raises StoreUnreachable where the engine is down, not permitted or too old."""
+        self._prefix = Prefix(prefix)
+        self._engine = Engine(base_url)
+        self._index = VolumeIndex()
+        self._follower = Follower(self._engine, self._index, self._prefix)
+        try:
+            self._engine.connect()
+            self._follower.start()
+        except StoreUnreachable:
+            self.close()
+            raise
+
+    @property
+    def url(self) -> str:
+        """As in the protocol."""
+        return "docker"
+
+    def catalog(self) -> Catalog:
+        """As in the protocol."""
+        return self._index.catalog
+
+    def exists(self, name: VolumeName) -> bool:
+        """As in the protocol."""
+        if self._index.place(name) is not None:
+            return True
+        fault = self._follower.fault
+        if fault is not None:
+            raise StoreUnreachable(str(fault))
+        return False
+
+    def open(self, name: VolumeName) -> int:
+        """As in the protocol."""
+        if not self.exists(name):
+            raise self._missing(name)
+        place = self._index.place(name)
+        if place is None:
+            raise self._missing(name)
+        return self._opened(name, place)
+
+    def location(self, name: VolumeName) -> str:
+        """As in the protocol."""
+        return f"type=volume,source={self._prefix.put(name)}"
+
+    def create(self, name: VolumeName) -> None:
+        """As in the protocol."""
+        stored, token = self._prefix.put(name), uuid.uuid4().hex
+        with self._index.question() as question:
+            details = self._engine.create(stored, {MADE_BY_LABEL: "katafs", TOKEN_LABEL: token})
+            taken = self._index.take(question, name, place_of(details))
+        if not taken:
+            self._follower.look_up(name)
+        if (details.get("Labels") or {}).get(TOKEN_LABEL) != token:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), stored)
+
+    def remove(self, name: VolumeName) -> None:
+        """As in the protocol. What is written between the look into the volume and its removal can only come from
+        outside of any container, since the engine refuses to remove what a container has."""
+        self._follower.look_up(name)
+        self._check_empty(name)
+        try:
+            with self._index.question() as question:
+                self._engine.remove(self._prefix.put(name))
+                taken = self._index.take(question, name, None)
+        except FileNotFoundError:
+            self._follower.look_up(name)
+            raise
+        if not taken:
+            self._follower.look_up(name)
+
+    def in_use(self, name: VolumeName) -> bool:
+        """As in the protocol."""
+        return self._index.in_use(name)
+
+    def close(self) -> None:
+        """As in the protocol."""
+        self._follower.close()
+        self._engine.close()
+
+    def _opened(self, name: VolumeName, place: Place) -> int:
+        if place.path is None:
+            raise self._refused(name, place.refusal)
+        try:
+            # A device is what the engine will mount, links and all; the engine's own directories never are links.
+            return os.open(place.path, _DIRECTORY | (0 if place.is_device else os.O_NOFOLLOW))
+        except NotADirectoryError:
+            raise self._refused(name, f"{place.path} is not a directory") from None
+        except FileNotFoundError:
+            if place.is_device:
+                raise self._refused(name, f"its device {place.path} is not there") from None
+            raise self._missing(name) from None
+
+    def _check_empty(self, name: VolumeName) -> None:
+        top = self.open(name)
+        try:
+            readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
+        finally:
+            os.close(top)
+        try:
+            if os.listdir(readable):
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), self._prefix.put(name))
+        finally:
+            os.close(readable)
+
+    def _missing(self, name: VolumeName) -> FileNotFoundError:
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._prefix.put(name))
+
+    def _refused(self, name: VolumeName, reason: str | None) -> VolumeRefused:
+        return VolumeRefused(f"volume {self._prefix.put(name)} is refused: {reason}")

@@ -1,0 +1,181 @@
+"""The calls to a Docker Engine, and the one place where its client's errors become answers and faults.
+
+Knows nothing of katas: names here are the engine's own.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import docker
+import requests
+import urllib3
+from docker.errors import APIError, DockerException, NotFound
+from docker.types.daemon import CancellableStream
+from docker.utils import kwargs_from_env
+
+from katafs.errors import StoreUnreachable
+
+Answer = TypeVar("Answer")
+
+Details = Mapping[str, Any]
+"""What the engine says of one volume: https://docs.docker.com/engine/api/v1.41/#tag/Volume."""
+
+OLDEST_API = (1, 41)
+"""Docker 20.10's."""
+
+_DEFAULT_URL = "unix:///var/run/docker.sock"
+_TIMEOUT_S = 10
+"""The longest that a call may wait; the engine itself answers within milliseconds."""
+
+_CONFLICT = 409
+
+_NO_ANSWER = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+"""ValueError: half of an answer isn't JSON."""
+
+
+class Engine:
+    """A connection to the engine. Safe for several threads; `connect` may be called again after it was lost."""
+
+    def __init__(self, base_url: str | None = None) -> None:
+        """`base_url` as in DOCKER_HOST, which is what counts without it. Nothing is asked of the engine yet."""
+        self.url = base_url or os.environ.get("DOCKER_HOST") or _DEFAULT_URL
+        self._base_url = base_url
+        self._client: docker.APIClient | None = None
+
+    def connect(self) -> None:
+        """Agree on an API version. Raises StoreUnreachable where the engine is down, not permitted or too old."""
+        with self._faults():
+            settings = {"base_url": self._base_url} if self._base_url else kwargs_from_env()
+            client = docker.APIClient(version="auto", timeout=_TIMEOUT_S, **settings)
+        version = str(client.api_version)
+        if tuple(int(part) for part in version.split(".")) < OLDEST_API:
+            client.close()
+            oldest = ".".join(str(part) for part in OLDEST_API)
+            raise StoreUnreachable(
+                f"the Docker Engine at {self.url} is too old: its API is {version}, needed is {oldest} (Docker 20.10)"
+            )
+        self.close()
+        self._client = client
+
+    def close(self) -> None:
+        """Close the idle connections; calls under way end as they would have."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def volumes(self) -> list[Details]:
+        """Every volume."""
+        listed: list[Details] | None = self._ask(lambda client: client.volumes()["Volumes"])
+        return listed or []
+
+    def mounted(self) -> Iterator[tuple[str, str]]:
+        """Each volume that a running container has mounted, with that container's id."""
+        for container in self._ask(lambda client: client.containers()):
+            for mount in container.get("Mounts", ()):
+                if mount.get("Type") == "volume":
+                    yield mount["Name"], container["Id"]
+
+    def inspect(self, volume: str) -> Details | None:
+        """One volume, or None where there is none of that name."""
+        try:
+            details: Details = self._ask(lambda client: client.inspect_volume(volume))
+        except FileNotFoundError:
+            return None
+        return details
+
+    def runs(self, container: str) -> bool:
+        """Whether a container runs, or is about to run again."""
+        try:
+            return bool(self._ask(lambda client: client.inspect_container(container)["State"]["Running"]))
+        except FileNotFoundError:
+            return False
+
+    def create(self, volume: str, labels: Mapping[str, str]) -> Details:
+        """The volume of that name; where there was one already it is that one, with its own labels.
+
+        Raises FileExistsError where there is one with another driver."""
+        try:
+            details: Details = self._ask(
+                lambda client: client.create_volume(volume, driver="local", labels=dict(labels))
+            )
+        except OSError as problem:
+            if problem.errno == errno.EBUSY:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), volume) from problem
+            raise
+        return details
+
+    def remove(self, volume: str) -> None:
+        """Remove a volume and what is in it. Raises FileNotFoundError, and OSError(EBUSY) where a container has it."""
+        self._ask(lambda client: client.remove_volume(volume))
+
+    def volume_events(self, since_s: int) -> "EventStream":
+        """What happens to volumes from now on, and what has happened since (at most the engine's last 256 events).
+
+        `since_s` is in seconds since the epoch."""
+        return EventStream(
+            self._ask(lambda client: client.events(since=since_s, filters={"type": "volume"}, decode=True)),
+            self._faults,
+        )
+
+    def _ask(self, question: Callable[[docker.APIClient], Answer]) -> Answer:
+        client = self._client
+        if client is None:
+            raise StoreUnreachable(f"there is no connection to the Docker Engine at {self.url}")
+        with self._faults():
+            return question(client)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except NotFound as problem:
+            raise FileNotFoundError(errno.ENOENT, problem.explanation) from problem
+        except APIError as problem:
+            if problem.status_code == _CONFLICT:
+                raise OSError(errno.EBUSY, problem.explanation) from problem
+            raise StoreUnreachable(f"the Docker Engine at {self.url} refuses: {_one_line(problem)}") from problem
+        except _NO_ANSWER as problem:
+            raise StoreUnreachable(f"no answer from the Docker Engine at {self.url}: {_one_line(problem)}") from problem
+
+
+class EventStream:
+    """The engine's events, one reader's; another thread may close it."""
+
+    def __init__(self, stream: "CancellableStream[dict[str, Any]]", faults: Callable[[], Any]) -> None:
+        self._stream = stream
+        self._faults = faults
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Every event. Ends when the connection does, or raises StoreUnreachable."""
+        with self._faults():
+            for event in self._stream:
+                if "Type" not in event:
+                    raise StoreUnreachable(f"the Docker Engine sends no events: {event.get('message', event)}")
+                yield event
+
+    def close(self) -> None:
+        """End the iteration, whichever thread waits in it."""
+        try:
+            self._stream.close()
+        except (AttributeError, OSError):
+            return  # the connection ended by itself just now, and the client found nothing to close
+
+
+def _one_line(problem: BaseException) -> str:
+    """The system's own words where the cause is a system call: the client wraps them three exceptions deep."""
+    inner = _system_error(problem)
+    text = inner.strerror if inner is not None and inner.strerror else str(problem)
+    return " ".join(text.split()) or type(problem).__name__
+
+
+def _system_error(problem: BaseException) -> OSError | None:
+    for inner in [*problem.args, problem.__cause__, problem.__context__]:
+        if isinstance(inner, BaseException):
+            found = _system_error(inner)
+            if found is not None:
+                return found
+    own = isinstance(problem, OSError) and problem.errno is not None
+    return problem if own and isinstance(problem, OSError) else None

@@ -1,0 +1,134 @@
+"""What is known of each of the engine's volumes: where its data is, and which containers have it mounted.
+
+Several threads ask the engine at the same time, and answers may arrive in another order than they were given. So each
+question is announced before it is asked, and an answer that another one overtook is thrown away, to be asked for again.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from katafs.kata_id import VolumeName
+from katafs.volumes.catalog import Catalog
+from katafs.volumes.docker_engine import Details
+
+_HARMLESS_OPTIONS = frozenset({"size"})
+"""Driver options that leave the data where the engine keeps it: a size is only a quota."""
+
+_BINDS = frozenset({"bind", "rbind"})
+_HARMLESS_BIND_OPTIONS = _BINDS | {"rw", "defaults"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a volume's data is on this host, or why it isn't here."""
+
+    path: Path | None
+    refusal: str | None = None
+    is_device: bool = False
+    """Whether an operator chose the path, which then is mounted by the engine whenever a container needs it."""
+
+
+def place_of(details: Details) -> Place:
+    """Read off a volume's driver and options where its data is."""
+    driver, options = details["Driver"], details.get("Options") or {}
+    if driver != "local":
+        return Place(None, f"its data is not on this host, since its driver is {driver!r}")
+    if set(options) <= _HARMLESS_OPTIONS:
+        return Place(Path(details["Mountpoint"]))
+    flags = set(str(options.get("o", "")).split(","))
+    if options.get("type") == "none" and flags & _BINDS and flags <= _HARMLESS_BIND_OPTIONS and options.get("device"):
+        return Place(Path(options["device"]), is_device=True)
+    told = ", ".join(f"{key}={value}" for key, value in sorted(options.items()))
+    return Place(None, f"its data is not on this host until a container mounts it, since its options are {told}")
+
+
+@dataclass(eq=False)
+class Question:
+    """Something that the engine is being asked."""
+
+    overtaken: set[VolumeName] = field(default_factory=set)
+    """The volumes of which another answer was taken since the question was announced."""
+
+
+class VolumeIndex:
+    """The volumes as far as known. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self.catalog = Catalog()
+        self._lock = threading.Lock()
+        """Covers all below, and that the catalog has the names of the places."""
+        self._places: dict[VolumeName, Place] = {}
+        self._users: dict[VolumeName, set[str]] = {}
+        self._questions: set[Question] = set()
+
+    def place(self, name: VolumeName) -> Place | None:
+        """Where the volume is, or None for one that isn't known."""
+        return self._places.get(name)
+
+    def in_use(self, name: VolumeName) -> bool:
+        """Whether a container has the volume mounted."""
+        return name in self._users
+
+    @contextmanager
+    def question(self) -> Iterator[Question]:
+        """Announce a question, until its answer has been taken."""
+        question = Question()
+        with self._lock:
+            self._questions.add(question)
+        try:
+            yield question
+        finally:
+            with self._lock:
+                self._questions.discard(question)
+
+    def take(self, question: Question, name: VolumeName, place: Place | None) -> bool:
+        """Take an answer about one volume, None where it doesn't exist. False where it was overtaken: ask again."""
+        with self._lock:
+            if name in question.overtaken:
+                return False
+            self._set(name, place)
+            self._overtake(question, [name])
+            return True
+
+    def take_all(
+        self, question: Question, places: Mapping[VolumeName, Place], users: Iterable[tuple[VolumeName, str]]
+    ) -> None:
+        """Take an answer about every volume; those that were overtaken stay as they are."""
+        with self._lock:
+            changed = (set(self._places) | set(places)) - question.overtaken
+            for name in changed:
+                self._set(name, places.get(name))
+            self._overtake(question, changed)
+            self._users = {}
+            for name, container in users:
+                self._users.setdefault(name, set()).add(container)
+
+    def mounted(self, name: VolumeName, container: str) -> None:
+        """A container has mounted the volume."""
+        with self._lock:
+            self._users.setdefault(name, set()).add(container)
+
+    def unmounted(self, name: VolumeName, container: str) -> None:
+        """A container has unmounted the volume."""
+        with self._lock:
+            containers = self._users.get(name, set())
+            containers.discard(container)
+            if not containers:
+                self._users.pop(name, None)
+
+    def _set(self, name: VolumeName, place: Place | None) -> None:
+        if place is None:
+            self._places.pop(name, None)
+            self.catalog.discard(name)
+        else:
+            known = name in self._places
+            self._places[name] = place
+            if not known:
+                self.catalog.add(name)
+
+    def _overtake(self, question: Question, names: Iterable[VolumeName]) -> None:
+        for other in self._questions - {question}:
+            other.overtaken.update(names)
