@@ -1,7 +1,7 @@
 """The faults: what went wrong outside a program's own mistake or the file system's ordinary answers.
 
 An ordinary answer (no such file, not empty) is an OSError with the errno that POSIX names, and is not in this file.
-What a fault becomes, an errno or an exit code, is decided at the edges: `katafs.mount.answers` and `katafs.cli.exit_codes`.
+What a fault becomes is decided at the edges: an errno by `katafs.mount.answers`, an exit code by `katafs.cli`.
 """
 
 
@@ -10,7 +10,7 @@ class KatafsError(Exception):
 
 
 class StoreUnreachable(KatafsError):
-    """The store of volumes does not answer: an engine that is down, too old or not permitted, a directory that is gone."""
+    """The store of volumes does not answer: an engine that is down or too old, a directory that is gone."""
 
 
 class VolumeRefused(KatafsError):

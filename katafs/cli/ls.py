@@ -1,0 +1,88 @@
+"""`katafs ls`."""
+
+import contextlib
+import os
+import stat
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from katafs.cli import exit_codes
+from katafs.cli.stores import open_store, store_options
+from katafs.errors import KatafsError
+from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id, kata_volume
+from katafs.rooted import names
+from katafs.volumes.store import VolumeStore
+
+_EXAMPLES = """\b
+Examples:
+  katafs ls
+  katafs ls 123456789A
+  katafs ls --volumes dir:/srv/katas"""
+
+
+@click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
+@click.argument("kata", metavar="[ID]", required=False)
+@store_options
+def ls(kata: str | None, volumes: str | None, prefix: str) -> None:
+    """List the katas of a store, or the avatars of one, with the volumes that hold them."""
+    wanted = None if kata is None else kata_id(kata)
+    if kata is not None and wanted is None:
+        raise click.UsageError(f"{kata}: is not the id of a kata (10 characters of 0-9 A-F)")
+    with contextlib.closing(open_store(volumes, prefix)) as store:
+        if wanted is None:
+            _print(_katas(store))
+        elif store.catalog().has_kata(wanted):
+            _print(_avatars(store, wanted))
+        else:
+            raise KatafsError(f"{wanted}: no such kata in {store.url}")
+
+
+def _katas(store: VolumeStore) -> Table:
+    table = Table("kata", "avatars", box=None, pad_edge=False)
+    for kata in store.catalog().katas():
+        table.add_row(kata, " ".join(avatar for avatar, _ in _avatars_of(store, kata)))
+    return table
+
+
+def _avatars(store: VolumeStore, kata: KataId) -> Table:
+    table = Table("avatar", "volume", box=None, pad_edge=False)
+    for avatar, volume in _avatars_of(store, kata):
+        table.add_row(avatar, volume)
+    return table
+
+
+def _avatars_of(store: VolumeStore, kata: KataId) -> list[tuple[AvatarName, str]]:
+    """The avatars that have a directory in the kata's volume, or a volume of their own, with the volume."""
+    own = set(store.catalog().avatars_of(kata))
+    found = {avatar: f"{kata}_{avatar}" for avatar in own}
+    for avatar in _directories_in(store, kata):
+        found.setdefault(avatar, kata)
+    return sorted(found.items())
+
+
+def _directories_in(store: VolumeStore, kata: KataId) -> list[AvatarName]:
+    if not store.exists(kata_volume(kata)):
+        return []
+    top = store.open(kata_volume(kata))
+    try:
+        avatars = [avatar for name in names.listing(top) if (avatar := avatar_name(os.fsdecode(name)))]
+        return [avatar for avatar in avatars if _is_directory(top, avatar)]
+    finally:
+        os.close(top)
+
+
+def _is_directory(top: int, avatar: AvatarName) -> bool:
+    descriptor, status = names.look(top, avatar.encode())
+    os.close(descriptor)
+    return stat.S_ISDIR(status.st_mode)
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        click.echo("\t".join(map(str, row)))

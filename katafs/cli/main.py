@@ -1,0 +1,46 @@
+"""The command `katafs` and what all its subcommands share."""
+
+from typing import Any
+
+import click
+
+from katafs import __version__
+from katafs.cli import exit_codes
+from katafs.cli.ls import ls
+from katafs.cli.mount import mount
+from katafs.cli.umount import umount
+from katafs.cli.where import where
+from katafs.errors import KatafsError
+
+_EXAMPLES = """\b
+Examples:
+  katafs mount /katas                                     Docker's volumes, one directory a kata
+  katafs mount /katas --volumes dir:/srv/katas --layout split
+  katafs ls                                               every kata and its avatars
+  katafs where /katas/123456789A/lion                     the volume that holds it
+  katafs umount /katas"""
+
+
+class _Faults(click.Group):
+    """Ends a command with one line and the fault's exit code where a fault comes out of it."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 as click declares it
+        try:
+            return super().invoke(ctx)
+        except KatafsError as fault:
+            click.echo(f"katafs: {fault}", err=True)
+            ctx.exit(exit_codes.of_fault(fault))
+
+
+@click.group(
+    cls=_Faults,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def katafs() -> None:
+    """Mount katas, one Docker volume each, as one ordinary tree."""
+
+
+for command in (mount, umount, ls, where):
+    katafs.add_command(command)

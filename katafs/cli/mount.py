@@ -1,0 +1,123 @@
+"""`katafs mount`."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from katafs import observe
+from katafs.cli import exit_codes, options
+from katafs.cli.stores import open_store, store_options
+from katafs.config import MountSettings, Sandboxes, TreeSettings
+from katafs.namespace import Layout
+
+_log = logging.getLogger("katafs")
+
+_READY = b"ready"
+
+_EXAMPLES = """\b
+Examples:
+  katafs mount /katas
+  katafs mount /katas --volumes dir:/srv/katas --layout split --daemon
+  katafs mount /katas --volumes docker --sandboxes avatar -o timeout=0.5,nofail"""
+
+
+@click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
+@click.argument("mount_point", metavar="MOUNTPOINT")
+@store_options
+@click.option("--layout", type=click.Choice([each.value for each in Layout]), default="flat", show_default=True,
+              help="Katas as MOUNTPOINT/123456789A, or as MOUNTPOINT/12/3456789A.")  # fmt: skip
+@click.option("--sandboxes", type=click.Choice([each.value for each in Sandboxes]), default="kata", show_default=True,
+              help="A new avatar's sandbox in the kata's volume, or in a volume of its own.")  # fmt: skip
+@click.option("--read-only", is_flag=True, help="Change nothing.")
+@click.option("--daemon", is_flag=True, help="Return when the mount answers; log to syslog from then on.")
+@click.option("-o", "mount_options", multiple=True, metavar="OPTS", help=options.HELP)
+def mount(
+    mount_point: str,
+    volumes: str | None,
+    prefix: str,
+    layout: str,
+    sandboxes: str,
+    read_only: bool,
+    daemon: bool,
+    mount_options: tuple[str, ...],
+) -> None:
+    """Mount katas on MOUNTPOINT, and serve them until SIGTERM, SIGINT or an unmount."""
+    wanted = options.parse(mount_options)
+    tree_settings = TreeSettings(
+        layout=Layout(layout),
+        sandboxes=Sandboxes(sandboxes),
+        read_only=read_only or wanted.read_only,
+        timeout_s=wanted.timeout_s,
+        xattrs=wanted.xattrs,
+    )
+    observe.log_to_stderr(debug=wanted.debug)
+    detach = _daemonize() if daemon else _nothing_to_detach
+    _serve(mount_point, volumes, prefix, wanted, tree_settings, detach)
+
+
+def _serve(
+    mount_point: str,
+    volumes: str | None,
+    prefix: str,
+    wanted: options.MountOptions,
+    tree_settings: TreeSettings,
+    detach: Callable[[], None],
+) -> None:
+    # Imported where a mount is served: the other commands start in half the time without the event loop.
+    from katafs.mount import mount_point as mount_points
+    from katafs.mount import session
+    from katafs.tree.tree import Tree
+
+    store = open_store(volumes, prefix)
+    _log.info("volumes: %s", store.url)
+    try:
+        absolute = mount_points.prepare(mount_point, nonempty=wanted.nonempty)
+        tree = Tree(store, tree_settings)
+
+        def ready() -> None:
+            _log.info("%s: mounted, %s layout", absolute, tree_settings.layout.value)
+            observe.notify("READY=1")
+            detach()
+
+        settings = MountSettings(
+            source=store.url.replace(",", "_"),
+            read_only=tree_settings.read_only,
+            allow_other=os.geteuid() == 0 if wanted.allow_other is None else wanted.allow_other,
+        )
+        try:
+            session.serve(tree, absolute, settings, ready)
+        finally:
+            observe.notify("STOPPING=1")
+            tree.close()
+    finally:
+        store.close()
+
+
+def _nothing_to_detach() -> None:
+    return
+
+
+def _daemonize() -> Callable[[], None]:
+    """Go on in a child, before any thread exists; the parent returns when the child calls what is returned here, or
+    ends with the child's exit code, whose error is on stderr by then."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writer)
+        said = os.read(reader, len(_READY))
+        if said == _READY:
+            sys.exit(exit_codes.ExitCode.DONE)
+        _, status = os.waitpid(child, 0)
+        sys.exit(os.waitstatus_to_exitcode(status) or exit_codes.ExitCode.FAILED)
+    os.close(reader)
+    os.setsid()
+
+    def detach() -> None:
+        observe.log_to_syslog()
+        os.write(writer, _READY)
+        os.close(writer)
+
+    return detach

@@ -1,0 +1,65 @@
+"""The `-o` options of mount(8): katafs' own, and those that fstab lines carry for others."""
+
+from dataclasses import dataclass, replace
+
+import click
+
+_IGNORED = frozenset(
+    ("rw", "auto", "noauto", "nofail", "_netdev", "defaults", "dev", "nodev", "suid", "nosuid", "exec")
+)
+_IGNORED_PREFIXES = ("x-", "X-", "comment=")
+
+
+@dataclass(frozen=True)
+class MountOptions:
+    """What `-o` asked for."""
+
+    timeout_s: float = 1.0
+    nonempty: bool = False
+    xattrs: bool = True
+    read_only: bool = False
+    allow_other: bool | None = None
+    """None leaves it to who mounts: root shares the mount, an ordinary user doesn't."""
+    debug: bool = False
+
+
+_FLAGS: dict[str, dict[str, bool]] = {
+    "nonempty": {"nonempty": True},
+    "noxattr": {"xattrs": False},
+    "ro": {"read_only": True},
+    "allow_other": {"allow_other": True},
+    "noallow_other": {"allow_other": False},
+    "debug": {"debug": True},
+}
+
+HELP = (
+    "Comma-separated: timeout=SECONDS (how long the kernel may keep names and attributes; 1), nonempty (mount over "
+    "what is there), noxattr (no extended attributes), ro, allow_other and noallow_other (root allows), debug. "
+    "nofail, _netdev, x-* and the like are ignored."
+)
+
+
+def parse(texts: tuple[str, ...]) -> MountOptions:
+    """The options of every `-o`. Raises click.UsageError for one that isn't known."""
+    options = MountOptions()
+    for option in (option for text in texts for option in text.split(",") if option):
+        name, separator, value = option.partition("=")
+        if option in _IGNORED or option.startswith(_IGNORED_PREFIXES):
+            continue
+        if option in _FLAGS:
+            options = replace(options, **_FLAGS[option])
+        elif name == "timeout" and separator:
+            options = replace(options, timeout_s=_seconds(value))
+        else:
+            raise click.UsageError(f"-o {option}: is not an option of katafs")
+    return options
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise click.UsageError(f"-o timeout={text}: is not a number of seconds")
+    return seconds

@@ -1,0 +1,68 @@
+"""Which store a command works on."""
+
+import logging
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from katafs.errors import StoreUnreachable
+from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.store import VolumeStore
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_DIRECTORY = Path("/var/lib/katafs/volumes")
+_DOCKER_SOCKET = "/var/run/docker.sock"
+_DIRECTORY_SCHEME = "dir:"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def store_options(command: Command) -> Command:
+    """The options that choose a store."""
+    command = click.option("--prefix", default="", metavar="P", help="What the volumes' names begin with.")(command)
+    return click.option(
+        "--volumes",
+        metavar="docker|dir:PATH",
+        help=f"Where the volumes are. Default: Docker where its socket answers, else dir:{DEFAULT_DIRECTORY}.",
+    )(command)
+
+
+def open_store(volumes: str | None, prefix: str) -> VolumeStore:
+    """The store that the options name. Raises StoreUnreachable, click.UsageError."""
+    if volumes is None:
+        return _default_store(prefix)
+    if volumes == "docker":
+        return _docker(prefix)
+    if volumes.startswith(_DIRECTORY_SCHEME) and len(volumes) > len(_DIRECTORY_SCHEME):
+        return DirectoryStore(Path(volumes.removeprefix(_DIRECTORY_SCHEME)).absolute(), prefix)
+    raise click.UsageError(f"--volumes {volumes}: is neither docker nor dir:PATH")
+
+
+def _default_store(prefix: str) -> VolumeStore:
+    if _docker_may_answer():
+        try:
+            return _docker(prefix)
+        except StoreUnreachable as unreachable:
+            _log.info("%s", unreachable)
+    return DirectoryStore(DEFAULT_DIRECTORY, prefix, create_missing=True)
+
+
+def _docker_may_answer() -> bool:
+    if os.environ.get("DOCKER_HOST"):
+        return True
+    try:
+        return stat.S_ISSOCK(os.stat(_DOCKER_SOCKET).st_mode)
+    except OSError:
+        return False
+
+
+def _docker(prefix: str) -> VolumeStore:
+    # Imported where it is chosen: Docker's library takes as long to load as everything else together.
+    from katafs.volumes.docker import DockerStore
+
+    return DockerStore(prefix)

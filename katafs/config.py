@@ -1,0 +1,39 @@
+"""The frozen settings of a mount."""
+
+import enum
+from dataclasses import dataclass
+
+from katafs.namespace import Layout
+
+
+class Sandboxes(enum.Enum):
+    """Where a new avatar's sandbox goes: into the kata's volume, or into a volume of its own."""
+
+    KATA = "kata"
+    AVATAR = "avatar"
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """What the tree is told."""
+
+    layout: Layout = Layout.FLAT
+    sandboxes: Sandboxes = Sandboxes.KATA
+    read_only: bool = False
+    timeout_s: float = 1.0
+    """How long the kernel may keep a name and its attributes."""
+    xattrs: bool = True
+    open_directories: int = 4096
+    """The most descriptors kept open between requests."""
+
+
+@dataclass(frozen=True)
+class MountSettings:
+    """What the FUSE edge is told."""
+
+    source: str
+    """The first column of the mount table."""
+    read_only: bool = False
+    allow_other: bool = True
+    nonempty: bool = False
+    debug: bool = False

@@ -1,0 +1,125 @@
+"""The directory to mount on: whether it will do, what is left there of a dead daemon, and who keeps it busy."""
+
+import errno
+import logging
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+
+from katafs.errors import MountPointUnusable
+
+_log = logging.getLogger(__name__)
+
+TYPE = "fuse.katafs"
+
+
+def prepare(path: str, *, nonempty: bool) -> str:
+    """The absolute path of a mount point that will do; a dead daemon's mount on it is taken away first.
+
+    Raises MountPointUnusable with the reason in one line."""
+    absolute = os.path.realpath(path)
+    while _is_stale(absolute):
+        _log.info("%s: taking away what a dead daemon left mounted", absolute)
+        _run_unmount(absolute, lazy=True)
+    if TYPE in mounted_types(absolute):
+        raise MountPointUnusable(f"{absolute}: katafs is mounted there already")
+    try:
+        status = os.stat(absolute)
+        content = os.listdir(absolute)
+    except NotADirectoryError:
+        raise MountPointUnusable(f"{absolute}: is not a directory") from None
+    except OSError as error:
+        raise MountPointUnusable(f"{absolute}: {error.strerror}") from error
+    if content and not nonempty:
+        raise MountPointUnusable(f"{absolute}: is not empty (-o nonempty mounts over what is there)")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        _log.info(
+            "%s: others may write to the bare mount point while nothing is mounted (chattr +i prevents it)",
+            absolute,
+        )
+    return absolute
+
+
+def _is_stale(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno == errno.ENOTCONN
+    return False
+
+
+def mounted_types(path: str) -> list[str]:
+    """The types of the file systems mounted on a path, the topmost last (proc_pid_mountinfo(5))."""
+    types = []
+    with open("/proc/self/mountinfo", "rb") as table:
+        for line in table:
+            before, _, after = line.partition(b" - ")
+            if _unescaped(before.split()[4]) == os.fsencode(path):
+                types.append(os.fsdecode(after.split()[0]))
+    return types
+
+
+def _unescaped(field: bytes) -> bytes:
+    for code in (b"\\040", b"\\011", b"\\012", b"\\134"):
+        field = field.replace(code, bytes([int(code[1:], 8)]))
+    return field
+
+
+def unmount(path: str) -> None:
+    """Unmount katafs from a path, a dead daemon's included. Raises MountPointUnusable, with who keeps it busy."""
+    absolute = os.path.realpath(path)
+    types = mounted_types(absolute)
+    if not types or types[-1] != TYPE:
+        raise MountPointUnusable(f"{absolute}: katafs is not mounted there")
+    _run_unmount(absolute, lazy=_is_stale(absolute))
+
+
+def _run_unmount(path: str, *, lazy: bool) -> None:
+    if os.geteuid() == 0:
+        command = ["umount", *(["--lazy"] if lazy else []), "--", path]
+    else:
+        command = [shutil.which("fusermount3") or "fusermount3", "-u", *(["-z"] if lazy else []), "--", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    holders = list(users_of(path))
+    if holders:
+        raise MountPointUnusable(f"{path}: is busy: {', '.join(holders)}")
+    raise MountPointUnusable(f"{path}: {' '.join(done.stderr.split()) or 'cannot be unmounted'}")
+
+
+def users_of(path: str) -> Iterator[str]:
+    """The processes that keep a mount busy, each as its id and name: by working directory, root, program, open file or
+    mapping. Reads links in /proc only, never the mount."""
+    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if pid != os.getpid() and any(_is_below(used, path) for used in _used_by(pid)):
+            yield f"{pid} ({_name_of(pid)})"
+
+
+def _is_below(used: str, path: str) -> bool:
+    return used == path or used.startswith(path.rstrip("/") + "/")
+
+
+def _used_by(pid: int) -> Iterator[str]:
+    base = f"/proc/{pid}"
+    links = [f"{base}/cwd", f"{base}/root", f"{base}/exe"]
+    for folder in ("fd", "map_files"):
+        try:
+            links += [f"{base}/{folder}/{name}" for name in os.listdir(f"{base}/{folder}")]
+        except OSError:
+            continue  # the process ended, or isn't ours to look at
+    for link in links:
+        try:
+            yield os.readlink(link)
+        except OSError:
+            continue  # as above
+
+
+def _name_of(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
+            return name.read().strip()
+    except OSError:
+        return "ended"

@@ -1,0 +1,215 @@
+"""The kernel's requests, each handed to the tree: inline where that is quick, in a worker thread where it may wait."""
+
+import errno
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import pyfuse3
+import trio
+from pyfuse3 import FileHandleT, FileNameT, FlagT, InodeT, ModeT, XAttrNameT
+
+from katafs.mount import replies
+from katafs.mount.answers import answered, errno_of
+from katafs.tree.tree import Tree
+
+_LONG_WRITE_BYTES = 256 * 1024
+"""From here on a write takes longer than its way to another thread and back."""
+_STORE_THREADS = 4
+_DISK_THREADS = 16
+
+Result = TypeVar("Result")
+
+
+class Operations(pyfuse3.Operations):
+    """One method a kind of request."""
+
+    supports_dot_lookup = False
+    enable_writeback_cache = False
+    enable_acl = False
+
+    def __init__(self, tree: Tree) -> None:
+        super().__init__()
+        self._tree = tree
+        self._store_threads = trio.CapacityLimiter(_STORE_THREADS)
+        self._disk_threads = trio.CapacityLimiter(_DISK_THREADS)
+
+    async def _waiting_for_store(self, call: Callable[[], Result]) -> Result:
+        return await trio.to_thread.run_sync(call, limiter=self._store_threads)
+
+    async def _waiting_for_disk(self, call: Callable[[], Result]) -> Result:
+        return await trio.to_thread.run_sync(call, limiter=self._disk_threads)
+
+    # Names
+
+    @answered
+    async def lookup(
+        self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        try:
+            return replies.entry(self._tree.creation.lookup(parent_inode, name))
+        except FileNotFoundError:
+            raise pyfuse3.FUSEError(errno.ENOENT) from None
+
+    @answered
+    async def mknod(
+        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, rdev: int, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        return replies.entry(self._tree.creation.mknod(parent_inode, name, mode, rdev, replies.caller(ctx)))
+
+    @answered
+    async def mkdir(
+        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        caller = replies.caller(ctx)
+        volume = self._tree.volumes.made_by_mkdir(parent_inode, name)
+        if volume is None:
+            return replies.entry(self._tree.creation.mkdir(parent_inode, name, mode & 0o7777, caller))
+        make = partial(self._tree.volumes.make, volume, parent_inode, name, mode, caller)
+        return replies.entry(await self._waiting_for_store(make))
+
+    @answered
+    async def symlink(
+        self, parent_inode: InodeT, name: FileNameT, target: FileNameT, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        return replies.entry(self._tree.creation.symlink(parent_inode, name, target, replies.caller(ctx)))
+
+    @answered
+    async def link(
+        self, inode: InodeT, new_parent_inode: InodeT, new_name: FileNameT, ctx: pyfuse3.RequestContext
+    ) -> pyfuse3.EntryAttributes:
+        return replies.entry(self._tree.creation.link(inode, new_parent_inode, new_name))
+
+    @answered
+    async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext) -> None:
+        self._tree.removal.unlink(parent_inode, name)
+
+    @answered
+    async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext) -> None:
+        volume = self._tree.volumes.removed_by_rmdir(parent_inode, name)
+        if volume is None:
+            self._tree.removal.rmdir(parent_inode, name)
+        else:
+            await self._waiting_for_store(partial(self._tree.volumes.remove, volume, parent_inode, name))
+
+    @answered
+    async def rename(
+        self,
+        parent_inode_old: InodeT,
+        name_old: FileNameT,
+        parent_inode_new: InodeT,
+        name_new: FileNameT,
+        flags: FlagT,
+        ctx: pyfuse3.RequestContext,
+    ) -> None:
+        self._tree.removal.rename((parent_inode_old, name_old), (parent_inode_new, name_new), flags)
+
+    async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
+        try:
+            self._tree.forget(inode_list)
+        except Exception as error:  # noqa: BLE001 FORGET has no reply, and an exception would end the main loop
+            errno_of("forget", error)
+
+    # Inodes
+
+    @answered
+    async def getattr(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        return replies.entry(self._tree.inodes.getattr(inode))
+
+    @answered
+    async def setattr(
+        self,
+        inode: InodeT,
+        attr: pyfuse3.EntryAttributes,
+        fields: pyfuse3.SetattrFields,
+        fh: FileHandleT | None,
+        ctx: pyfuse3.RequestContext,
+    ) -> pyfuse3.EntryAttributes:
+        wanted = replies.changes(attr, fields)
+        return replies.entry(self._tree.inodes.setattr(inode, wanted, fh, replies.caller(ctx)))
+
+    @answered
+    async def readlink(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> FileNameT:
+        return FileNameT(self._tree.inodes.readlink(inode))
+
+    @answered
+    async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
+        return replies.statistics(self._tree.inodes.statfs())
+
+    @answered
+    async def getxattr(self, inode: InodeT, name: XAttrNameT, ctx: pyfuse3.RequestContext) -> bytes:
+        return self._tree.inodes.getxattr(inode, name, replies.caller(ctx))
+
+    @answered
+    async def setxattr(self, inode: InodeT, name: XAttrNameT, value: bytes, ctx: pyfuse3.RequestContext) -> None:
+        self._tree.inodes.setxattr(inode, name, value, replies.caller(ctx))
+
+    @answered
+    async def listxattr(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> Sequence[XAttrNameT]:
+        return [XAttrNameT(name) for name in self._tree.inodes.listxattr(inode, replies.caller(ctx))]
+
+    @answered
+    async def removexattr(self, inode: InodeT, name: XAttrNameT, ctx: pyfuse3.RequestContext) -> None:
+        self._tree.inodes.removexattr(inode, name, replies.caller(ctx))
+
+    # Open files
+
+    @answered
+    async def open(self, inode: InodeT, flags: FlagT, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+        return pyfuse3.FileInfo(fh=FileHandleT(self._tree.files.open(inode, flags, replies.caller(ctx))))
+
+    @answered
+    async def create(
+        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, flags: FlagT, ctx: pyfuse3.RequestContext
+    ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
+        handle, told = self._tree.files.create(parent_inode, name, flags, mode, replies.caller(ctx))
+        return pyfuse3.FileInfo(fh=FileHandleT(handle)), replies.entry(told)
+
+    @answered
+    async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
+        return self._tree.files.read(fh, off, size)
+
+    @answered
+    async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
+        if len(buf) >= _LONG_WRITE_BYTES or self._tree.files.waits(fh):
+            return await self._waiting_for_disk(partial(self._tree.files.write, fh, off, buf))
+        return self._tree.files.write(fh, off, buf)
+
+    @answered
+    async def flush(self, fh: FileHandleT) -> None:
+        # Writes are through already. Told so once, the kernel stops asking at each close(2).
+        raise pyfuse3.FUSEError(errno.ENOSYS)
+
+    @answered
+    async def fsync(self, fh: FileHandleT, datasync: bool) -> None:
+        await self._waiting_for_disk(partial(self._tree.files.fsync, fh, data_only=datasync))
+
+    @answered
+    async def release(self, fh: FileHandleT) -> None:
+        self._tree.files.release(fh)
+
+    # Open directories
+
+    @answered
+    async def opendir(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> FileHandleT:
+        return FileHandleT(self._tree.directories.open(inode))
+
+    @answered
+    async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        directories = self._tree.directories
+        for name, told, following in directories.entries(fh, start_id):
+            dot = name in (b".", b"..")
+            if not pyfuse3.readdir_reply(token, FileNameT(name), replies.entry(told), following):
+                if not dot:
+                    directories.refused(told.number)
+                return
+            if not dot:
+                directories.accepted(told.number)
+
+    @answered
+    async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:
+        await self._waiting_for_disk(partial(self._tree.directories.fsync, fh))
+
+    @answered
+    async def releasedir(self, fh: FileHandleT) -> None:
+        self._tree.directories.release(fh)

@@ -1,0 +1,104 @@
+"""Where a name stands in the tree: pure rules from a directory's place and a name to the name's place.
+
+Knows the layouts and the grammar of ids. Knows nothing of what exists.
+"""
+
+import enum
+import os
+from dataclasses import dataclass
+
+from katafs.kata_id import (
+    AvatarName,
+    KataId,
+    VolumeName,
+    avatar_name,
+    avatar_volume,
+    inner_of,
+    is_inner,
+    is_outer,
+    kata_id,
+    kata_volume,
+    outer_of,
+)
+
+
+class Layout(enum.Enum):
+    """How the ids of katas show in the tree."""
+
+    FLAT = "flat"
+    SPLIT = "split"
+
+
+class Kind(enum.Enum):
+    """What a place is for."""
+
+    ROOT = enum.auto()
+    OUTER = enum.auto()
+    KATA = enum.auto()
+    AVATAR = enum.auto()
+    SANDBOX = enum.auto()
+    ALIAS = enum.auto()
+    """Where the other layout shows a kata."""
+    PLAIN = enum.auto()
+    """Anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the tree, with the parts of an id that it stands for."""
+
+    kind: Kind
+    outer: str = ""
+    kata: KataId | None = None
+    avatar: AvatarName | None = None
+
+    @property
+    def volume(self) -> VolumeName | None:
+        """The volume that is this place's directory where it exists: a kata's, or an avatar's sandbox's."""
+        if self.kind is Kind.KATA and self.kata:
+            return kata_volume(self.kata)
+        if self.kind is Kind.SANDBOX and self.kata and self.avatar:
+            return avatar_volume(self.kata, self.avatar)
+        return None
+
+
+ROOT = Place(Kind.ROOT)
+PLAIN = Place(Kind.PLAIN)
+SANDBOX_NAME = b"sandbox"
+
+
+def child(place: Place, name: bytes, layout: Layout) -> Place:
+    """The place of `name` in the directory at `place`."""
+    if place.kind is Kind.PLAIN or place.kind is Kind.SANDBOX:
+        return PLAIN
+    text = os.fsdecode(name)
+    if place.kind is Kind.ROOT:
+        return _below_root(text, layout)
+    if place.kind is Kind.OUTER and is_inner(text):
+        kind = Kind.KATA if layout is Layout.SPLIT else Kind.ALIAS
+        return Place(kind, place.outer, kata_id(place.outer + text))
+    if place.kind is Kind.KATA and (avatar := avatar_name(text)):
+        return Place(Kind.AVATAR, kata=place.kata, avatar=avatar)
+    if place.kind is Kind.AVATAR and name == SANDBOX_NAME:
+        return Place(Kind.SANDBOX, kata=place.kata, avatar=place.avatar)
+    return PLAIN
+
+
+def _below_root(text: str, layout: Layout) -> Place:
+    if is_outer(text):
+        return Place(Kind.OUTER, text)
+    if kata := kata_id(text):
+        return Place(Kind.KATA if layout is Layout.FLAT else Kind.ALIAS, outer_of(kata), kata)
+    return PLAIN
+
+
+def alias_target(kata: KataId, layout: Layout) -> bytes:
+    """Where the symbolic link at the other layout's place of a kata leads."""
+    if layout is Layout.FLAT:
+        return f"../{kata}".encode()
+    return f"{outer_of(kata)}/{inner_of(kata)}".encode()
+
+
+def name_of(kata: KataId, layout: Layout) -> bytes:
+    """The last component of a kata's path."""
+    return (kata if layout is Layout.FLAT else inner_of(kata)).encode()

@@ -1,0 +1,70 @@
+"""Operations on one inode behind a descriptor, which may be an O_PATH one."""
+
+import errno
+import os
+import stat
+
+from katafs.rooted import syscalls
+from katafs.rooted.answer import answer
+
+touch_modified = syscalls.touch_modified
+set_times = syscalls.set_times
+set_owner = syscalls.set_owner
+
+
+def _path(descriptor: int) -> str:
+    """The inode behind a descriptor as a path that leads to it and nowhere else, even where it is a symbolic link."""
+    return f"/proc/self/fd/{descriptor}"
+
+
+def open_again(descriptor: int, flags: int) -> int:
+    """Open for I/O what an O_PATH descriptor holds. Raises OSError(ENXIO) for what isn't a regular file: to open a
+    device or a FIFO here would act on it, or wait, in the daemon."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise answer(errno.ENXIO)
+    return os.open(_path(descriptor), flags | os.O_CLOEXEC)
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    """chmod(2). Raises OSError(EOPNOTSUPP) for a symbolic link, as Linux does."""
+    os.chmod(_path(descriptor), mode & 0o7777)
+
+
+def set_size(descriptor: int, size_bytes: int) -> None:
+    """truncate(2) of what an O_PATH descriptor holds."""
+    os.truncate(_path(descriptor), size_bytes)
+
+
+def drop_privilege_bits(descriptor: int) -> None:
+    """Clear set-user-ID, and set-group-ID where the group may execute, as an ordinary user's write does."""
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    kept = mode & ~stat.S_ISUID
+    if mode & stat.S_IXGRP:
+        kept &= ~stat.S_ISGID
+    if kept != mode:
+        set_mode(descriptor, kept)
+
+
+def read_link(descriptor: int) -> bytes:
+    """The target of the symbolic link that an O_PATH descriptor holds."""
+    return os.fsencode(os.readlink(b"", dir_fd=descriptor))
+
+
+def get_xattr(descriptor: int, name: bytes) -> bytes:
+    """getxattr(2)."""
+    return os.getxattr(_path(descriptor), name)
+
+
+def set_xattr(descriptor: int, name: bytes, value: bytes) -> None:
+    """setxattr(2)."""
+    os.setxattr(_path(descriptor), name, value)
+
+
+def list_xattrs(descriptor: int) -> list[bytes]:
+    """listxattr(2)."""
+    return [os.fsencode(name) for name in os.listxattr(_path(descriptor))]
+
+
+def remove_xattr(descriptor: int, name: bytes) -> None:
+    """removexattr(2)."""
+    os.removexattr(_path(descriptor), name)

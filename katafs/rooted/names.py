@@ -1,0 +1,84 @@
+"""Operations on one name below a directory's descriptor."""
+
+import errno
+import os
+
+from katafs.rooted import syscalls
+from katafs.rooted.answer import answer
+
+RENAME_NOREPLACE = 1
+RENAME_EXCHANGE = 2
+
+
+def check(name: bytes) -> bytes:
+    """`name` if it is one component of a path. Raises OSError(EINVAL) for anything that could lead elsewhere."""
+    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
+        raise answer(errno.EINVAL, name)
+    return name
+
+
+def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
+    """An O_PATH descriptor of what the name stands for now, the caller's to close, and its status.
+
+    Raises OSError(EXDEV) where something is mounted on the name: what is mounted there isn't the volume's."""
+    descriptor = syscalls.open_inside(directory, check(name), os.O_PATH)
+    return descriptor, os.fstat(descriptor)
+
+
+def listing(directory: int) -> list[bytes]:
+    """The names in a directory, without `.` and `..`, in the order the file system gives them."""
+    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        return [os.fsencode(name) for name in os.listdir(readable)]
+    finally:
+        os.close(readable)
+
+
+def is_empty(directory: int) -> bool:
+    """Whether a directory has no entries."""
+    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        with os.scandir(readable) as entries:
+            return next(entries, None) is None
+    finally:
+        os.close(readable)
+
+
+def create_file(directory: int, name: bytes, flags: int, mode: int) -> int:
+    """Make a regular file and open it. Raises OSError(EEXIST) where the name is taken, by whatever it may be."""
+    return syscalls.open_inside(directory, check(name), flags | os.O_CREAT | os.O_EXCL, mode & 0o7777)
+
+
+def make_directory(directory: int, name: bytes, mode: int) -> None:
+    """mkdirat(2)."""
+    os.mkdir(check(name), mode, dir_fd=directory)
+
+
+def make_node(directory: int, name: bytes, mode: int, device: int) -> None:
+    """mknodat(2)."""
+    os.mknod(check(name), mode, device, dir_fd=directory)
+
+
+def make_symlink(directory: int, name: bytes, target: bytes) -> None:
+    """symlinkat(2)."""
+    os.symlink(target, check(name), dir_fd=directory)
+
+
+def make_link(descriptor: int, directory: int, name: bytes) -> None:
+    """Give the inode behind a descriptor another name (linkat(2) through /proc, which needs no CAP_DAC_READ_SEARCH)."""
+    os.link(f"/proc/self/fd/{descriptor}".encode(), check(name), dst_dir_fd=directory, follow_symlinks=True)
+
+
+def remove(directory: int, name: bytes) -> None:
+    """unlinkat(2) of anything but a directory."""
+    os.unlink(check(name), dir_fd=directory)
+
+
+def remove_directory(directory: int, name: bytes) -> None:
+    """unlinkat(2) of an empty directory."""
+    os.rmdir(check(name), dir_fd=directory)
+
+
+def rename(old_directory: int, old_name: bytes, new_directory: int, new_name: bytes, flags: int) -> None:
+    """renameat2(2) with RENAME_NOREPLACE or RENAME_EXCHANGE or none of them."""
+    syscalls.rename(old_directory, check(old_name), new_directory, check(new_name), flags)

@@ -1,0 +1,106 @@
+"""The Linux calls that `os` lacks: openat2(2), renameat2(2), utimensat(2) and fchownat(2) on a descriptor, setfsuid(2).
+
+Needs Linux 5.8 for utimensat's AT_EMPTY_PATH.
+"""
+
+import ctypes
+import os
+
+from katafs.rooted.answer import answer
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+AT_EMPTY_PATH = 0x1000
+UTIME_NOW_NS = (1 << 30) - 1
+UTIME_OMIT_NS = (1 << 30) - 2
+
+_SYS_OPENAT2 = 437
+"""The number is the same on every architecture: calls added since 2019 share one table."""
+_RESOLVE_NO_XDEV = 0x01
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_NO_SYMLINKS = 0x04
+_RESOLVE_BENEATH = 0x08
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+_openat2 = ctypes.CFUNCTYPE(
+    ctypes.c_long,
+    ctypes.c_long,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.POINTER(_OpenHow),
+    ctypes.c_size_t,
+    use_errno=True,
+)(("syscall", _libc))
+_libc.renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+_libc.utimensat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_Timespec), ctypes.c_int)
+_libc.fchownat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
+_libc.setfsuid.argtypes = (ctypes.c_uint32,)
+_libc.setfsgid.argtypes = (ctypes.c_uint32,)
+
+
+def _checked(result: int, name: bytes = b"") -> int:
+    if result < 0:
+        raise answer(ctypes.get_errno(), name)
+    return result
+
+
+def open_inside(directory: int, name: bytes, flags: int, mode: int = 0) -> int:
+    """openat2(2) of one name that follows no link and crosses no mount point.
+
+    Raises OSError(ELOOP) where an open for I/O meets a symbolic link, OSError(EXDEV) at a mount point."""
+    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV
+    how = _OpenHow(flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, resolve)
+    return _checked(_openat2(_SYS_OPENAT2, directory, name, ctypes.byref(how), ctypes.sizeof(how)), name)
+
+
+def rename(old_directory: int, old_name: bytes, new_directory: int, new_name: bytes, flags: int) -> None:
+    """renameat2(2); `flags` are RENAME_NOREPLACE (1) and RENAME_EXCHANGE (2)."""
+    _checked(_libc.renameat2(old_directory, old_name, new_directory, new_name, flags), old_name)
+
+
+def set_times(descriptor: int, atime_ns: int | None, mtime_ns: int | None) -> None:
+    """utimensat(2) on an inode itself, a symbolic link included. Nanoseconds since 1970; None leaves a time alone."""
+    times = (_Timespec * 2)(_timespec(atime_ns), _timespec(mtime_ns))
+    _checked(_libc.utimensat(descriptor, b"", times, AT_EMPTY_PATH))
+
+
+def touch_modified(descriptor: int) -> None:
+    """Set mtime to the kernel's own now, as it does itself when an entry of a directory changes."""
+    times = (_Timespec * 2)(_Timespec(0, UTIME_OMIT_NS), _Timespec(0, UTIME_NOW_NS))
+    _checked(_libc.utimensat(descriptor, b"", times, AT_EMPTY_PATH))
+
+
+def _timespec(time_ns: int | None) -> _Timespec:
+    if time_ns is None:
+        return _Timespec(0, UTIME_OMIT_NS)
+    return _Timespec(*divmod(time_ns, 1_000_000_000))
+
+
+def set_owner(descriptor: int, uid: int, gid: int) -> None:
+    """fchownat(2) on an inode itself; -1 leaves an id alone."""
+    _checked(_libc.fchownat(descriptor, b"", uid & 0xFFFFFFFF, gid & 0xFFFFFFFF, AT_EMPTY_PATH))
+
+
+def set_file_system_ids(uid: int, gid: int) -> None:
+    """setfsgid(2) and setfsuid(2) of the calling thread. They report no errors, so what they did is asked for."""
+    _libc.setfsgid(gid)
+    _libc.setfsuid(uid)
+    if _libc.setfsgid(0xFFFFFFFF) != gid or _libc.setfsuid(0xFFFFFFFF) != uid:
+        raise PermissionError(f"cannot act as uid {uid}, gid {gid}")
+
+
+def keep_capabilities() -> None:
+    """Keep this thread's capabilities, and those of threads it starts, when its file-system uid changes.
+
+    Raises OSError(EPERM) without CAP_SETPCAP (capabilities(7), SECBIT_NO_SETUID_FIXUP)."""
+    _checked(_libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))

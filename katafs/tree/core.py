@@ -1,0 +1,238 @@
+"""What all operations of the tree share: the tables, the one lock over them, and how a node's bytes are reached."""
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from katafs.config import TreeSettings
+from katafs.errors import StoreUnreachable
+from katafs.kata_id import ROOT_VOLUME, VolumeName
+from katafs.namespace import ROOT, Kind, Place, alias_target
+from katafs.rooted import names
+from katafs.rooted.answer import answer
+from katafs.rooted.caller import Creator
+from katafs.tree import attributes
+from katafs.tree.attributes import Attributes
+from katafs.tree.descriptors import Descriptors
+from katafs.tree.grafts import Grafts
+from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable, identity_of
+from katafs.tree.numbers import Numbers
+from katafs.volumes.store import VolumeStore
+
+_DEEPEST = 4096
+"""More directories than a path has: a longer chain of parents was tied into a ring by moves behind the mount."""
+_CLOSED = stat.S_IFDIR
+"""The mode of a directory whose volume can't be served: nobody's to read, so that it never shows as an empty one."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(slots=True)
+class Found:
+    """What a name stands for now."""
+
+    place: Place
+    volume: VolumeName | None
+    number: int
+    status: os.stat_result | None = None
+    """None for what no volume holds."""
+    descriptor: int | None = None
+    """An O_PATH descriptor that belongs to whoever takes this, unless the node's is kept already."""
+    closed: bool = False
+    """Its volume exists and can't be served."""
+
+
+class Core:
+    """The state of a tree."""
+
+    def __init__(self, store: VolumeStore, settings: TreeSettings) -> None:
+        """Make the root volume if it isn't there and the tree may be written. Raises KatafsError."""
+        self.store = store
+        self.settings = settings
+        self.lock = threading.RLock()
+        """Covers the node table, the kept descriptors, the numbers and every field of a node. It is never held while
+        an engine is waited for or a file is synced."""
+        self.creator = Creator()
+        self.grafts = Grafts(store, settings.layout)
+        self.descriptors = Descriptors(settings.open_directories)
+        root_descriptor = self._open_root()
+        self.root_status = os.stat("/") if root_descriptor is None else os.fstat(root_descriptor)
+        root = Node(ROOT_NUMBER, ROOT, None, None, b"", None, is_directory=True)
+        if root_descriptor is not None:
+            root.volume, root.identity = ROOT_VOLUME, identity_of(self.root_status)
+            root.held = root_descriptor
+        self.nodes = NodeTable(root)
+        self.numbers = Numbers(self.root_status.st_dev)
+
+    def _open_root(self) -> int | None:
+        if not self.store.exists(ROOT_VOLUME):
+            if self.settings.read_only:
+                return None
+            with contextlib.suppress(FileExistsError):
+                self.store.create(ROOT_VOLUME)
+        try:
+            return self.store.open(ROOT_VOLUME)
+        except FileNotFoundError as gone:
+            raise StoreUnreachable(f"the root volume {ROOT_VOLUME} was removed while it was opened") from gone
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the tree's lock for one request."""
+        with self.lock:
+            try:
+                yield
+            finally:
+                self.descriptors.trim()
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        with self.lock:
+            for node in self.nodes.all():
+                for descriptor in [*node.handles, *([] if node.held is None else [node.held])]:
+                    os.close(descriptor)
+                node.handles, node.held = [], None
+            self.descriptors.close()
+
+    # Reaching what a node stands for
+
+    def directory(self, node: Node) -> int:
+        """An O_PATH descriptor of a node's directory, good until the request ends.
+
+        Raises OSError(EROFS) for one that no volume holds, OSError(ESTALE) where it isn't where it was seen last."""
+        if node.identity is None:
+            raise answer(errno.EROFS)
+        chain: list[Node] = []
+        at = node
+        while (descriptor := self._kept(at)) is None:
+            chain.append(at)
+            if self._is_grafted(at):
+                descriptor = -1
+                break
+            if at.parent is None or len(chain) > _DEEPEST:
+                raise answer(errno.ESTALE)
+            at = at.parent
+        for each in reversed(chain):
+            descriptor = self.descriptors.keep(each, self._open(each, descriptor))
+        return descriptor
+
+    def _kept(self, node: Node) -> int | None:
+        return self.descriptors.get(node) if node.held is None else node.held
+
+    @staticmethod
+    def _is_grafted(node: Node) -> bool:
+        return node.place.volume is not None and node.place.volume == node.volume
+
+    def _open(self, node: Node, parent: int) -> int:
+        if self._is_grafted(node) and node.volume is not None:
+            return self.store.open(node.volume)
+        descriptor, status = names.look(parent, node.name)
+        if identity_of(status) != node.identity:
+            os.close(descriptor)
+            raise answer(errno.ESTALE, node.name)
+        return descriptor
+
+    @contextlib.contextmanager
+    def reached(self, node: Node) -> Iterator[int]:
+        """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
+
+        Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
+        if node.is_directory:
+            yield self.directory(node)
+            return
+        descriptor = self._kept(node)
+        if descriptor is None and node.handles:
+            descriptor = node.handles[-1]
+        if descriptor is not None:
+            yield descriptor
+            return
+        if node.parent is None or node.identity is None:
+            raise answer(errno.EROFS)
+        descriptor = self._open_named(node, node.parent)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _open_named(self, node: Node, parent: Node) -> int:
+        try:
+            return self._open(node, self.directory(parent))
+        except FileNotFoundError:
+            # The name went away behind the mount. ESTALE makes the kernel look the path up anew; ENOENT would not.
+            raise answer(errno.ESTALE, node.name) from None
+
+    def status(self, node: Node) -> os.stat_result | None:
+        """The node's status now; None for what no volume holds."""
+        if node.identity is None:
+            return None
+        with self.reached(node) as descriptor:
+            status = os.fstat(descriptor)
+        if status.st_nlink == 0 and node.held is None and not node.handles:
+            self.descriptors.drop(node)
+            raise answer(errno.ESTALE, node.name)
+        return status
+
+    # Telling the kernel
+
+    def tell(self, node: Node, status: os.stat_result | None, *, closed: bool = False) -> Attributes:
+        """A node's attributes for a reply, remembered as what the kernel knows."""
+        timeout_s = self.timeout_of(node.volume)
+        added = self.grafts.count_in(node.place)
+        if status is None:
+            return self._tell_virtual(node, added, timeout_s, closed=closed)
+        node.told = (status.st_mode, status.st_uid, status.st_gid)
+        node.told_size = status.st_size
+        return attributes.of_inode(node.number, node.generation, status, added, timeout_s)
+
+    def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:
+        model = self.root_model()
+        if node.place.kind is Kind.ALIAS and node.place.kata and not node.is_directory:
+            size = len(alias_target(node.place.kata, self.settings.layout))
+            return attributes.of_virtual(node.number, model, stat.S_IFLNK | 0o777, 1, size, timeout_s)
+        mode = _CLOSED if closed else attributes.directory_mode(model)
+        links = attributes.VIRTUAL_LINKS + added
+        return attributes.of_virtual(node.number, model, mode, links, 0, 0.0 if closed else timeout_s)
+
+    def root_model(self) -> os.stat_result:
+        """The status of the root volume's top now, or of `/` where there is no root volume."""
+        held = self.nodes.root.held
+        return self.root_status if held is None else os.fstat(held)
+
+    def timeout_of(self, volume: VolumeName | None) -> float:
+        """How many seconds the kernel may keep what it is told of a volume: none while a container uses it."""
+        return 0.0 if volume is not None and self.store.in_use(volume) else self.settings.timeout_s
+
+    # Forgetting
+
+    def forget(self, number: int, count: int) -> None:
+        """Take back lookups; after the last of them nothing of the inode is kept."""
+        node = self.nodes.forget(number, count)
+        if node is None:
+            return
+        self.descriptors.drop(node)
+        if node.held is not None:
+            os.close(node.held)
+            node.held = None
+
+    def hold(self, number: int, descriptor: int, *, last_name: bool) -> None:
+        """Take over the descriptor of an inode whose name is being removed or replaced.
+
+        While the kernel knows the inode, somebody may still use it, and its number must not come to mean another. Where
+        other names remain, the next lookup of one of them finds it, and the descriptor is only kept as others are."""
+        node = self.nodes.known(number)
+        if node is None or node.held is not None:
+            os.close(descriptor)
+        elif last_name:
+            self.descriptors.drop(node)
+            node.held = descriptor
+        else:
+            self.descriptors.keep(node, descriptor)

@@ -1,0 +1,109 @@
+"""Making names: what they may be made of, in whose name, and where a directory has to be made first."""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable
+
+from katafs.namespace import Kind
+from katafs.rooted import inodes, names
+from katafs.rooted.answer import answer
+from katafs.tree.attributes import Attributes, directory_mode
+from katafs.tree.core import Caller, Core, Found
+from katafs.tree.finder import Finder
+from katafs.tree.nodes import Node, identity_of
+
+
+class Creation:
+    """lookup(), mknod(), symlink(), link() and mkdir() inside a volume."""
+
+    def __init__(self, core: Core, finder: Finder) -> None:
+        self._core = core
+        self._finder = finder
+
+    def lookup(self, parent_number: int, name: bytes) -> Attributes:
+        """The entry of a name. Raises FileNotFoundError, or a fault of the store."""
+        with self._core.locked():
+            parent = self._core.nodes[parent_number]
+            return self.enter(parent, name, self._finder.find(parent, name))
+
+    def enter(self, parent: Node, name: bytes, found: Found) -> Attributes:
+        """Count a lookup of what was found and answer with it."""
+        node = self._finder.remember(parent, name, found)
+        told = self._core.tell(node, found.status, closed=found.closed)
+        node.lookups += 1
+        return told
+
+    def mknod(self, parent_number: int, name: bytes, mode: int, device: int, caller: Caller) -> Attributes:
+        """Make a file, FIFO, socket or device node."""
+        return self._make(parent_number, name, caller, lambda directory: names.make_node(directory, name, mode, device))
+
+    def symlink(self, parent_number: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
+        """Make a symbolic link."""
+        return self._make(parent_number, name, caller, lambda directory: names.make_symlink(directory, name, target))
+
+    def mkdir(self, parent_number: int, name: bytes, mode: int, caller: Caller) -> Attributes:
+        """Make a directory inside a volume."""
+        return self._make(parent_number, name, caller, lambda directory: names.make_directory(directory, name, mode))
+
+    def _make(self, parent_number: int, name: bytes, caller: Caller, make: Callable[[int], None]) -> Attributes:
+        with self._core.locked():
+            parent = self._core.nodes[parent_number]
+            directory = self.writable(parent, name)
+            with self._core.creator.acting_as(caller.uid, caller.gid):
+                make(directory)
+            return self.enter(parent, name, self._finder.find(parent, name))
+
+    def link(self, number: int, parent_number: int, name: bytes) -> Attributes:
+        """Give an inode another name. Raises OSError(EXDEV) across volumes."""
+        with self._core.locked():
+            node, parent = self._core.nodes[number], self._core.nodes[parent_number]
+            if node.volume != parent.volume or node.identity is None:
+                raise answer(errno.EXDEV, name)
+            directory = self.writable(parent, name)
+            with self._core.reached(node) as descriptor:
+                names.make_link(descriptor, directory, name)
+            return self.enter(parent, name, self._finder.find(parent, name))
+
+    def writable(self, parent: Node, name: bytes) -> int:
+        """The descriptor of a directory in which `name` may be made as an ordinary entry.
+
+        Raises FileExistsError where a volume already gives the name a meaning."""
+        place = self._finder.place_of(parent, name)
+        if place.kind is not Kind.PLAIN and (
+            self._core.grafts.volume_at(place) is not None or self._core.grafts.calls_for(place)
+        ):
+            raise answer(errno.EEXIST, name)
+        return self.backed(parent)
+
+    def backed(self, node: Node) -> int:
+        """The descriptor of a directory, which is made first if only volumes' names call for it.
+
+        Raises OSError(EROFS) where no volume could hold it: in a kata of which only avatars' volumes exist."""
+        if node.identity is None:
+            self._back(node)
+        return self._core.directory(node)
+
+    def _back(self, node: Node) -> None:
+        parent = node.parent
+        if node.place.kind not in (Kind.OUTER, Kind.AVATAR) or parent is None or parent.identity is None:
+            raise answer(errno.EROFS, node.name)
+        model = self._core.root_model()
+        directory = self._core.directory(parent)
+        with (
+            contextlib.suppress(FileExistsError),
+            self._core.creator.acting_as(model.st_uid, model.st_gid),
+        ):
+            names.make_directory(directory, node.name, stat.S_IMODE(directory_mode(model)))
+        descriptor, status = names.look(directory, node.name)
+        node.identity, node.volume = identity_of(status), parent.volume
+        self._core.descriptors.keep(node, descriptor)
+
+    def prepare_top(self, descriptor: int, parent: os.stat_result | None, mode: int, caller: Caller) -> None:
+        """Make a new volume's top directory the caller's, as mkdir(2) does: a setgid parent hands on its group."""
+        gid, mode = caller.gid, mode & 0o1777
+        if parent is not None and parent.st_mode & stat.S_ISGID:
+            gid, mode = parent.st_gid, mode | stat.S_ISGID
+        inodes.set_owner(descriptor, caller.uid, gid)
+        inodes.set_mode(descriptor, mode)

@@ -1,0 +1,57 @@
+"""The O_PATH descriptors kept between requests: a bounded cache, because one an inode runs out on a large tree."""
+
+import contextlib
+import os
+from collections import OrderedDict
+
+from katafs.tree.nodes import Node
+
+
+class Descriptors:
+    """The most recently used nodes' descriptors. Guarded by the tree's lock.
+
+    A descriptor that a request got stays open until the request ends: only `trim`, called between requests, closes the
+    oldest ones."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._descriptors: OrderedDict[Node, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._descriptors)
+
+    def get(self, node: Node) -> int | None:
+        """The node's descriptor, if it is kept."""
+        descriptor = self._descriptors.get(node)
+        if descriptor is not None:
+            self._descriptors.move_to_end(node)
+        return descriptor
+
+    def keep(self, node: Node, descriptor: int) -> int:
+        """Own the descriptor from now on, in the place of one that was kept before."""
+        self.drop(node)
+        self._descriptors[node] = descriptor
+        return descriptor
+
+    def drop(self, node: Node) -> None:
+        """Close the node's descriptor, if it is kept."""
+        descriptor = self._descriptors.pop(node, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def take(self, node: Node) -> int | None:
+        """Hand the node's descriptor, if it is kept, over to the caller."""
+        return self._descriptors.pop(node, None)
+
+    def trim(self) -> None:
+        """Close the oldest ones beyond the limit."""
+        while len(self._descriptors) > self._limit:
+            _, descriptor = self._descriptors.popitem(last=False)
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close all of them."""
+        while self._descriptors:
+            _, descriptor = self._descriptors.popitem()
+            with contextlib.suppress(OSError):
+                os.close(descriptor)

@@ -1,0 +1,102 @@
+"""Open directories: listings that stay the same while they are read."""
+
+import errno
+import os
+from collections.abc import Iterator
+
+from katafs.errors import KatafsError
+from katafs.rooted import names
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Core
+from katafs.tree.finder import Finder
+from katafs.tree.handles import Handles, OpenDirectory
+from katafs.tree.nodes import Node
+
+_DOTS = [b".", b".."]
+
+
+class Directories:
+    """opendir(), readdir() with attributes, fsyncdir() and releasedir()."""
+
+    def __init__(self, core: Core, finder: Finder) -> None:
+        self._core = core
+        self._finder = finder
+        self.handles: Handles[OpenDirectory] = Handles()
+
+    def open(self, number: int) -> int:
+        """A handle of the directory. Raises a fault where its volume can't be served."""
+        with self._core.locked():
+            node = self._core.nodes[number]
+            if node.identity is not None or node.place.volume is None:
+                self._core.status(node)
+            elif self._core.grafts.volume_at(node.place) is not None:
+                os.close(self._core.store.open(node.place.volume))
+            return self.handles.add(OpenDirectory(node))
+
+    def entries(self, handle: int, start: int) -> Iterator[tuple[bytes, Attributes, int]]:
+        """From the entry `start` on: each one's name, its attributes, and the number to go on with after it.
+
+        A reading from the beginning takes the names anew (rewinddir(3)); until then none is seen twice or missed. Each
+        entry but `.` and `..` that the kernel took must be reported to `accepted`, the first it didn't to `refused`."""
+        opened = self.handles[handle]
+        if start == 0:
+            with self._core.locked():
+                opened.names = _DOTS + self._names_in(opened.node)
+        for index in range(start, len(opened.names)):
+            name = opened.names[index]
+            with self._core.locked():
+                told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
+            if told is not None:
+                yield name, told, index + 1
+
+    def accepted(self, number: int) -> None:
+        """The kernel took an entry: that is a lookup."""
+        with self._core.lock:
+            self._core.nodes[number].lookups += 1
+
+    def refused(self, number: int) -> None:
+        """The kernel had no room for an entry: what was remembered for it alone is forgotten."""
+        with self._core.lock:
+            self._core.forget(number, 0)
+
+    def _names_in(self, node: Node) -> list[bytes]:
+        added = self._core.grafts.names_in(node.place)
+        if node.identity is None:
+            return added
+        present = names.listing(self._core.directory(node))
+        taken = set(present) if added else ()
+        return present + [name for name in added if name not in taken]
+
+    def _dot(self, node: Node, name: bytes) -> Attributes | None:
+        shown = node if name == b"." or node.parent is None else node.parent
+        return self._core.tell(shown, self._core.status(shown))
+
+    def _entry(self, parent: Node, name: bytes) -> Attributes | None:
+        """None for a name that went away meanwhile, or that something foreign is mounted on."""
+        try:
+            found = self._finder.find(parent, name)
+        except KatafsError:
+            found = self._finder.closed(parent, name)
+        except OSError as negative:
+            if negative.errno in (errno.ENOENT, errno.ESTALE, errno.EXDEV):
+                return None
+            raise
+        node = self._finder.remember(parent, name, found)
+        return self._core.tell(node, found.status, closed=found.closed)
+
+    def fsync(self, handle: int) -> None:
+        """fsync(2) of the directory."""
+        with self._core.locked():
+            node = self.handles[handle].node
+            if node.identity is None:
+                return
+            readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._core.directory(node))
+        try:
+            os.fsync(readable)
+        finally:
+            os.close(readable)
+
+    def release(self, handle: int) -> None:
+        """Forget the listing."""
+        with self._core.lock:
+            self.handles.remove(handle)

@@ -1,0 +1,106 @@
+"""Open files: positional I/O on a descriptor of each handle's own."""
+
+import errno
+import os
+
+from katafs.rooted import inodes, names
+from katafs.rooted.answer import answer
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Caller, Core, Found
+from katafs.tree.creation import Creation
+from katafs.tree.finder import Finder
+from katafs.tree.handles import Handles, OpenFile
+from katafs.tree.nodes import Node
+
+_PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
+"""Not O_APPEND: an mmap's pages are written through any handle, at their own offsets. Not O_DIRECT: the kernel's
+buffers aren't aligned for the backing file."""
+
+
+class Files:
+    """create(), open(), read(), write(), fsync() and release()."""
+
+    def __init__(self, core: Core, finder: Finder, creation: Creation) -> None:
+        self._core = core
+        self._finder = finder
+        self._creation = creation
+        self.handles: Handles[OpenFile] = Handles()
+
+    def open(self, number: int, flags: int, caller: Caller) -> int:
+        """A handle of the file. Raises OSError(ESTALE) where its permissions have changed since the kernel checked
+        them, or another inode has its name: the kernel then looks the path up anew and checks again."""
+        with self._core.locked():
+            node = self._core.nodes[number]
+            with self._core.reached(node) as reached:
+                status = os.fstat(reached)
+                if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
+                    raise answer(errno.ESTALE, node.name)
+                descriptor = inodes.open_again(reached, flags & _PASSED_ON)
+            if flags & os.O_TRUNC and caller.uid != 0:
+                inodes.drop_privilege_bits(descriptor)
+            return self._opened(node, descriptor, flags, caller)
+
+    def create(self, parent_number: int, name: bytes, flags: int, mode: int, caller: Caller) -> tuple[int, Attributes]:
+        """Make a file and open it. Where somebody has made it meanwhile, ESTALE lets the kernel open that one instead,
+        with its permissions checked; EEXIST with O_EXCL."""
+        core = self._core
+        with core.locked():
+            parent = core.nodes[parent_number]
+            directory = self._creation.writable(parent, name)
+            try:
+                with core.creator.acting_as(caller.uid, caller.gid):
+                    descriptor = names.create_file(directory, name, flags & _PASSED_ON, mode)
+            except FileExistsError:
+                raise answer(errno.EEXIST if flags & os.O_EXCL else errno.ESTALE, name) from None
+            status = os.fstat(descriptor)
+            place = self._finder.place_of(parent, name)
+            found = Found(place, parent.volume, core.numbers.of_inode(status), status)
+            told = self._creation.enter(parent, name, found)
+            return self._opened(core.nodes[told.number], descriptor, flags, caller), told
+
+    def _opened(self, node: Node, descriptor: int, flags: int, caller: Caller) -> int:
+        node.handles.append(descriptor)
+        return self.handles.add(
+            OpenFile(
+                node,
+                descriptor,
+                appends=bool(flags & os.O_APPEND),
+                privileged=caller.uid == 0,
+                waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
+            )
+        )
+
+    def read(self, handle: int, offset: int, size_bytes: int) -> bytes:
+        """pread(2)."""
+        return os.pread(self.handles[handle].descriptor, size_bytes, offset)
+
+    def write(self, handle: int, offset: int, content: bytes) -> int:
+        """pwrite(2): how many bytes were written. When it returns, the volume has them."""
+        opened = self.handles[handle]
+        if not opened.privileged:
+            inodes.drop_privilege_bits(opened.descriptor)
+        node = opened.node
+        # Only what begins where the kernel believes the end to be is an append; before it, an mmap's page is written.
+        appends = opened.appends and offset >= node.told_size
+        written = os.pwritev(opened.descriptor, [content], offset, os.RWF_APPEND if appends else 0)
+        node.told_size = max(node.told_size, offset + written)
+        return written
+
+    def waits(self, handle: int) -> bool:
+        """Whether each write of the handle waits for the disk."""
+        return self.handles[handle].waits
+
+    def fsync(self, handle: int, *, data_only: bool) -> None:
+        """fsync(2) or fdatasync(2)."""
+        descriptor = self.handles[handle].descriptor
+        if data_only:
+            os.fdatasync(descriptor)
+        else:
+            os.fsync(descriptor)
+
+    def release(self, handle: int) -> None:
+        """Close the handle's descriptor."""
+        with self._core.lock:
+            opened = self.handles.remove(handle)
+            opened.node.handles.remove(opened.descriptor)
+        os.close(opened.descriptor)

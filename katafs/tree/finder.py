@@ -1,0 +1,124 @@
+"""What a name in a directory stands for: a volume's top, an entry of a volume, or something that only volumes' names
+call for."""
+
+import errno
+import os
+import stat
+
+from katafs.kata_id import VolumeName
+from katafs.namespace import Kind, Place, child
+from katafs.rooted import names
+from katafs.rooted.answer import answer
+from katafs.tree.core import Core, Found
+from katafs.tree.nodes import Node, identity_of
+
+
+class Finder:
+    """Finds and remembers. Every method is called with the tree's lock held."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def place_of(self, parent: Node, name: bytes) -> Place:
+        """The place of a name in a directory."""
+        return child(parent.place, name, self._core.settings.layout)
+
+    def find(self, parent: Node, name: bytes) -> Found:
+        """What the name stands for. Raises FileNotFoundError, or a fault of the store."""
+        place = self.place_of(parent, name)
+        if place.kind is Kind.PLAIN:
+            return self._entry(parent, name, place)
+        volume = self._core.grafts.volume_at(place)
+        if volume is not None:
+            return self._graft(place, volume)
+        try:
+            found = self._entry(parent, name, place)
+            if self._shows(found) or not self._core.grafts.calls_for(place):
+                return found
+            if found.descriptor is not None:
+                os.close(found.descriptor)
+        except FileNotFoundError:
+            if not self._core.grafts.calls_for(place):
+                raise
+        return self._virtual(parent, place)
+
+    @staticmethod
+    def _shows(found: Found) -> bool:
+        """Whether an entry of a volume shows although volumes call for its place: a directory does, for they add to
+        it; so does anything at the place of an alias, which isn't listed and so must not hide what is."""
+        return found.place.kind is Kind.ALIAS or (found.status is not None and stat.S_ISDIR(found.status.st_mode))
+
+    def closed(self, parent: Node, name: bytes) -> Found:
+        """What stands in a listing for a volume that exists and can't be served."""
+        place = self.place_of(parent, name)
+        number = self._core.numbers.of_place(place) or self._core.numbers.of_virtual_avatar(place)
+        return Found(place, place.volume, number, closed=True)
+
+    def _graft(self, place: Place, volume: VolumeName) -> Found:
+        core = self._core
+        number = core.numbers.of_place(place)
+        known = core.nodes.known(number) if number is not None else None
+        kept = core.descriptors.get(known) if known is not None else None
+        if number is not None and kept is not None:
+            status = os.fstat(kept)
+            if status.st_nlink > 0:
+                return Found(place, volume, number, status)
+        descriptor = core.store.open(volume)
+        status = os.fstat(descriptor)
+        return Found(place, volume, number or core.numbers.of_inode(status), status, descriptor)
+
+    def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
+        if parent.identity is None:
+            raise answer(errno.ENOENT, name)
+        descriptor, status = names.look(self._core.directory(parent), name)
+        number = None
+        if stat.S_ISDIR(status.st_mode) and place.kind in (Kind.OUTER, Kind.KATA):
+            number = self._core.numbers.of_place(place)
+        return Found(place, parent.volume, number or self._core.numbers.of_inode(status), status, descriptor)
+
+    def _virtual(self, parent: Node, place: Place) -> Found:
+        number = self._core.numbers.of_place(place) or self._core.numbers.of_virtual_avatar(place)
+        return Found(place, parent.volume, number)
+
+    def remember(self, parent: Node, name: bytes, found: Found) -> Node:
+        """The node of what was found, which a reply is about to name; takes over its descriptor."""
+        core = self._core
+        identity = None if found.status is None else identity_of(found.status)
+        node = core.nodes.known(found.number)
+        if node is None:
+            node = Node(found.number, found.place, found.volume, parent, name, identity, self._is_directory(found))
+            core.nodes.add(node)
+        else:
+            self._move(node, parent, name, found, identity)
+        if found.descriptor is not None:
+            if node.is_directory and node.held is None:
+                core.descriptors.keep(node, found.descriptor)
+            else:
+                os.close(found.descriptor)
+            found.descriptor = None
+        return node
+
+    def _move(self, node: Node, parent: Node, name: bytes, found: Found, identity: tuple[int, int] | None) -> None:
+        """The number is known: the same inode under this or another name, or another inode that has taken it over."""
+        if node.identity != identity or node.volume != found.volume:
+            self._core.descriptors.drop(node)
+            if node.identity is not None and identity is not None:
+                node.generation += 1
+                if node.held is not None:
+                    os.close(node.held)
+                    node.held = None
+        elif not node.is_directory:
+            self._core.descriptors.drop(node)
+        node.parent, node.name = parent, name
+        node.place, node.volume, node.identity = found.place, found.volume, identity
+        node.is_directory = self._is_directory(found)
+
+    @staticmethod
+    def _is_directory(found: Found) -> bool:
+        return found.place.kind is not Kind.ALIAS if found.status is None else stat.S_ISDIR(found.status.st_mode)
+
+    def losing(self, parent: Node, name: bytes) -> tuple[Found, bool]:
+        """What is about to lose this name, and whether the name is its last (a directory has but one)."""
+        found = self.find(parent, name)
+        last = found.status is not None and (found.status.st_nlink <= 1 or stat.S_ISDIR(found.status.st_mode))
+        return found, last

@@ -1,0 +1,59 @@
+"""What the store's volumes add to a directory: which names lead into a volume of their own, and which directories no
+volume holds but some volume's name calls for."""
+
+from katafs.kata_id import VolumeName, avatar_volume, kata_volume
+from katafs.namespace import SANDBOX_NAME, Kind, Layout, Place, name_of
+from katafs.volumes.store import VolumeStore
+
+
+class Grafts:
+    """Asks the store on behalf of the tree. Stateless."""
+
+    def __init__(self, store: VolumeStore, layout: Layout) -> None:
+        self._store = store
+        self._layout = layout
+
+    def volume_at(self, place: Place) -> VolumeName | None:
+        """The volume that is this place's directory, if it exists. Raises StoreUnreachable if that can't be known."""
+        name = place.volume
+        return name if name is not None and self._store.exists(name) else None
+
+    def calls_for(self, place: Place) -> bool:
+        """Whether volumes exist that make this place a directory (or an alias a link), even if no volume holds one."""
+        catalog = self._store.catalog()
+        if place.kind is Kind.OUTER:
+            return catalog.count_in(place.outer) > 0
+        if place.kata is None:
+            return False
+        if place.kind is Kind.AVATAR:
+            return place.avatar is not None and avatar_volume(place.kata, place.avatar) in catalog
+        if place.kind is Kind.ALIAS:
+            return catalog.has_kata(place.kata) or self._store.exists(kata_volume(place.kata))
+        return place.kind is Kind.KATA and catalog.has_kata(place.kata)
+
+    def names_in(self, place: Place) -> list[bytes]:
+        """The names that volumes add to the directory at a place, as far as they are listed."""
+        catalog = self._store.catalog()
+        if place.kind is Kind.ROOT:
+            if self._layout is Layout.SPLIT:
+                return [outer.encode() for outer in catalog.outers()]
+            return [kata.encode() for kata in catalog.katas()]
+        if place.kind is Kind.OUTER and self._layout is Layout.SPLIT:
+            return [name_of(kata, self._layout) for kata in catalog.katas_in(place.outer)]
+        if place.kind is Kind.KATA and place.kata:
+            return [avatar.encode() for avatar in catalog.avatars_of(place.kata)]
+        if place.kind is Kind.AVATAR and self.calls_for(place):
+            return [SANDBOX_NAME]
+        return []
+
+    def count_in(self, place: Place) -> int:
+        """How many directories volumes add to the directory at a place, for its link count: those that are sure not to
+        be in its own volume as well."""
+        catalog = self._store.catalog()
+        if place.kind is Kind.ROOT and self._layout is Layout.FLAT:
+            return catalog.count()
+        if place.kind is Kind.OUTER and self._layout is Layout.SPLIT:
+            return catalog.count_in(place.outer)
+        if place.kind is Kind.AVATAR and self.calls_for(place):
+            return 1
+        return 0

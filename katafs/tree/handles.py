@@ -1,0 +1,64 @@
+"""Open files and open directories, by handle. Every handle has one owner: release removes it."""
+
+import errno
+import itertools
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from katafs.rooted.answer import answer
+from katafs.tree.nodes import Node
+
+
+@dataclass(slots=True)
+class OpenFile:
+    """An open regular file."""
+
+    node: Node
+    descriptor: int
+    appends: bool
+    """Whether it was opened with O_APPEND."""
+    privileged: bool
+    """Whether root opened it: a write by anybody else clears the set-ID bits."""
+    waits: bool
+    """Whether each write waits for the disk (O_SYNC, O_DSYNC)."""
+
+
+@dataclass(slots=True)
+class OpenDirectory:
+    """An open directory, with the names it had when it was read from its beginning last."""
+
+    node: Node
+    names: list[bytes] = field(default_factory=list)
+
+
+Open = TypeVar("Open", OpenFile, OpenDirectory)
+
+
+class Handles(Generic[Open]):
+    """The handles in use. Guarded by the tree's lock where one is added or removed; a look at one is atomic."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Open] = {}
+        self._numbers = itertools.count(1)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __getitem__(self, handle: int) -> Open:
+        """Raises OSError(EBADF) for a handle that isn't in use."""
+        try:
+            return self._open[handle]
+        except KeyError:
+            raise answer(errno.EBADF) from None
+
+    def add(self, opened: Open) -> int:
+        """A new handle of what was opened."""
+        handle = next(self._numbers)
+        self._open[handle] = opened
+        return handle
+
+    def remove(self, handle: int) -> Open:
+        """Give the handle up."""
+        opened = self[handle]
+        del self._open[handle]
+        return opened

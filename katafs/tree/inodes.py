@@ -1,0 +1,158 @@
+"""What is asked of an inode and changed on it: attributes, link targets, extended attributes, and where it is kept."""
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+
+from katafs.namespace import alias_target
+from katafs.rooted import inodes
+from katafs.rooted.answer import answer
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Caller, Core
+from katafs.tree.creation import Creation
+from katafs.tree.files import Files
+from katafs.tree.nodes import Node
+
+PLACE_XATTR = b"user.katafs.place"
+"""Says where a file or directory is kept, as JSON. It isn't listed, and no volume can answer it."""
+_ACL_PREFIX = b"system.posix_acl_"
+_TRUSTED_PREFIX = b"trusted."
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What setattr() is to change; None leaves it. Times in nanoseconds since 1970, the size in bytes."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    size: int | None = None
+    atime_ns: int | None = None
+    mtime_ns: int | None = None
+
+
+class Inodes:
+    """getattr(), setattr(), readlink(), statfs() and the extended attributes."""
+
+    def __init__(self, core: Core, creation: Creation, files: Files) -> None:
+        self._core = core
+        self._creation = creation
+        self._files = files
+
+    def getattr(self, number: int) -> Attributes:
+        """The inode's attributes now."""
+        with self._core.locked():
+            node = self._core.nodes[number]
+            return self._core.tell(node, self._core.status(node))
+
+    def setattr(self, number: int, changes: Changes, handle: int | None, caller: Caller) -> Attributes:
+        """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's
+        permission for each."""
+        with self._core.locked():
+            node = self._core.nodes[number]
+            if node.identity is None:
+                self._creation.backed(node)
+            with self._core.reached(node) as reached:
+                if changes.size is not None:
+                    self._set_size(node, reached, changes.size, handle, caller)
+                self._set_rest(reached, changes)
+                return self._core.tell(node, os.fstat(reached))
+
+    def _set_size(self, node: Node, reached: int, size_bytes: int, handle: int | None, caller: Caller) -> None:
+        if handle is None:
+            inodes.set_size(reached, size_bytes)
+        else:
+            os.ftruncate(self._files.handles[handle].descriptor, size_bytes)
+        if caller.uid != 0:
+            inodes.drop_privilege_bits(reached)
+        node.told_size = size_bytes
+
+    @staticmethod
+    def _set_rest(reached: int, changes: Changes) -> None:
+        if changes.uid is not None or changes.gid is not None:
+            uid = -1 if changes.uid is None else changes.uid
+            gid = -1 if changes.gid is None else changes.gid
+            inodes.set_owner(reached, uid, gid)
+        if changes.mode is not None:
+            inodes.set_mode(reached, changes.mode)
+        if changes.atime_ns is not None or changes.mtime_ns is not None:
+            inodes.set_times(reached, changes.atime_ns, changes.mtime_ns)
+
+    def readlink(self, number: int) -> bytes:
+        """The target of a symbolic link, as it was given."""
+        with self._core.locked():
+            node = self._core.nodes[number]
+            if node.identity is None and node.place.kata and not node.is_directory:
+                return alias_target(node.place.kata, self._core.settings.layout)
+            with self._core.reached(node) as reached:
+                return inodes.read_link(reached)
+
+    def statfs(self) -> os.statvfs_result:
+        """The file system of the root volume; of `/` where there is no root volume."""
+        held = self._core.nodes.root.held
+        return os.statvfs("/") if held is None else os.fstatvfs(held)
+
+    def getxattr(self, number: int, name: bytes, caller: Caller) -> bytes:
+        """An extended attribute. Raises OSError(ENODATA), OSError(ENOTSUP)."""
+        with self._core.locked():
+            node = self._core.nodes[number]
+            if name == PLACE_XATTR:
+                return self._place(node)
+            self._refuse(name, caller, errno.ENODATA)
+            if node.identity is None:
+                raise answer(errno.ENODATA)
+            with self._core.reached(node) as reached:
+                return inodes.get_xattr(reached, name)
+
+    def setxattr(self, number: int, name: bytes, value: bytes, caller: Caller) -> None:
+        """Set an extended attribute."""
+        with self._core.locked():
+            self._refuse(name, caller, errno.EPERM)
+            node = self._core.nodes[number]
+            if node.identity is None:
+                self._creation.backed(node)
+            with self._core.reached(node) as reached:
+                inodes.set_xattr(reached, name, value)
+
+    def removexattr(self, number: int, name: bytes, caller: Caller) -> None:
+        """Remove an extended attribute."""
+        with self._core.locked():
+            self._refuse(name, caller, errno.EPERM)
+            with self._core.reached(self._core.nodes[number]) as reached:
+                inodes.remove_xattr(reached, name)
+
+    def listxattr(self, number: int, caller: Caller) -> list[bytes]:
+        """The names of the extended attributes; trusted ones for root only (xattr(7))."""
+        if not self._core.settings.xattrs:
+            raise answer(errno.ENOTSUP)
+        with self._core.locked():
+            node = self._core.nodes[number]
+            if node.identity is None:
+                return []
+            with self._core.reached(node) as reached:
+                listed = inodes.list_xattrs(reached)
+        hidden = (_ACL_PREFIX,) if caller.uid == 0 else (_ACL_PREFIX, _TRUSTED_PREFIX)
+        return [name for name in listed if name != PLACE_XATTR and not name.startswith(hidden)]
+
+    def _refuse(self, name: bytes, caller: Caller, untrusted: int) -> None:
+        """ACLs passed through without the kernel enforcing them would give `cp -a` wrong modes."""
+        if not self._core.settings.xattrs or name.startswith(_ACL_PREFIX):
+            raise answer(errno.ENOTSUP)
+        if name == PLACE_XATTR:
+            raise answer(errno.EPERM)
+        if name.startswith(_TRUSTED_PREFIX) and caller.uid != 0:
+            raise answer(untrusted)
+
+    def _place(self, node: Node) -> bytes:
+        """The volume, the path inside it, and what a container's `--mount` calls the volume."""
+        if node.volume is None or node.identity is None:
+            raise answer(errno.ENODATA)
+        parts: list[bytes] = []
+        at: Node | None = node
+        while at is not None and at.parent is not None and at.place.volume != node.volume and at.parent is not at:
+            parts.append(at.name)
+            at = at.parent
+        path = os.fsdecode(b"/".join(reversed(parts)))
+        location = self._core.store.location(node.volume)
+        return json.dumps({"volume": node.volume, "path": path, "location": location}).encode()

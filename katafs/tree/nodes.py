@@ -1,0 +1,82 @@
+"""The inodes that the kernel remembers, by inode number."""
+
+import errno
+import os
+from dataclasses import dataclass, field
+
+from katafs.kata_id import VolumeName
+from katafs.namespace import Place
+from katafs.rooted.answer import answer
+
+ROOT_NUMBER = 1
+"""FUSE's number for the root of a mount."""
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One inode: what it is, and where it was seen last."""
+
+    number: int
+    place: Place
+    volume: VolumeName | None
+    """The volume its bytes are in; None for a directory that no volume holds."""
+    parent: "Node | None"
+    name: bytes
+    identity: tuple[int, int] | None
+    """st_dev and st_ino of the backing inode; None where there is none."""
+    is_directory: bool
+    lookups: int = 0
+    """The kernel's lookup count: how many replies have named the inode, less what FORGET took back."""
+    generation: int = 0
+    """Counted up when the number comes to stand for another inode, so that the kernel drops what it kept of the old."""
+    handles: list[int] = field(default_factory=list)
+    """The descriptors of its open files."""
+    held: int | None = None
+    """An O_PATH descriptor of an inode that has lost its last name, until the kernel forgets it."""
+    told: tuple[int, int, int] | None = None
+    """Mode, owner and group as the kernel was told last: what its permission checks go by."""
+    told_size: int = 0
+    """Where the kernel believes that the file ends, in bytes."""
+
+
+def identity_of(status: os.stat_result) -> tuple[int, int]:
+    """What tells a backing inode from every other."""
+    return status.st_dev, status.st_ino
+
+
+class NodeTable:
+    """Every node with a lookup count above zero, and the root. Guarded by the tree's lock."""
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self._nodes = {root.number: root}
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, number: int) -> Node:
+        """Raises OSError(ESTALE) for a number that isn't in use: the kernel then looks the path up anew."""
+        try:
+            return self._nodes[number]
+        except KeyError:
+            raise answer(errno.ESTALE) from None
+
+    def known(self, number: int) -> Node | None:
+        """The node, or None where the kernel doesn't know the inode."""
+        return self._nodes.get(number)
+
+    def add(self, node: Node) -> None:
+        """Take in a node that a reply is about to name."""
+        self._nodes[node.number] = node
+
+    def forget(self, number: int, count: int) -> Node | None:
+        """Take back `count` lookups; the node if that was the last of them and it is gone from the table."""
+        node = self._nodes.get(number)
+        if node is None or node is self.root:
+            return None
+        node.lookups -= count
+        return self._nodes.pop(number) if node.lookups <= 0 else None
+
+    def all(self) -> list[Node]:
+        """Every node."""
+        return list(self._nodes.values())

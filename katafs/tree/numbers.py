@@ -1,0 +1,66 @@
+"""Inode numbers: never 0, unique in the tree, the same after a restart, and the same for every name of a hard link."""
+
+import os
+
+from katafs.kata_id import AVATARS
+from katafs.namespace import Kind, Place
+from katafs.tree.nodes import ROOT_NUMBER
+
+_PLACED = 1 << 62
+"""Marks the numbers of directories that stand for a part of an id: they are made of that part."""
+_ALIAS = 1 << 61
+_KIND_SHIFT = 48
+_DEVICE_SHIFT = 48
+_DEVICES = 1 << 12
+_INSIDE = (1 << _DEVICE_SHIFT) - 1
+
+
+class Numbers:
+    """Gives every place and every backing inode its number.
+
+    A volume's inodes keep their own numbers as long as all volumes are on one file system. The inodes of another one
+    get its device number above theirs. Guarded by the tree's lock."""
+
+    def __init__(self, home_device: int | None) -> None:
+        self._tags: dict[int, int] = {} if home_device is None else {home_device: 0}
+
+    @staticmethod
+    def of_place(place: Place) -> int | None:
+        """The number of a place that has one whatever is behind it, so that it stays when that changes."""
+        if place.kind is Kind.ROOT:
+            return ROOT_NUMBER
+        if place.kind is Kind.OUTER:
+            return _PLACED | 1 << _KIND_SHIFT | int(place.outer, 16)
+        if place.kind is Kind.KATA and place.kata:
+            return _PLACED | 2 << _KIND_SHIFT | int(place.kata, 16)
+        if place.kind is Kind.ALIAS and place.kata:
+            return _PLACED | _ALIAS | int(place.kata, 16)
+        return None
+
+    @staticmethod
+    def of_virtual_avatar(place: Place) -> int:
+        """The number of an avatar's directory that no volume holds."""
+        assert place.kata is not None
+        assert place.avatar is not None
+        return _PLACED | (3 + AVATARS.index(place.avatar)) << _KIND_SHIFT | int(place.kata, 16)
+
+    def of_inode(self, status: os.stat_result) -> int:
+        """The number of a backing inode."""
+        tag = self._tags.get(status.st_dev)
+        if tag is None:
+            tag = self._new_tag(status.st_dev)
+        if tag == 0:
+            return status.st_ino
+        return tag << _DEVICE_SHIFT | (status.st_ino & _INSIDE)
+
+    def _new_tag(self, device: int) -> int:
+        """A tag that is made of the device's number, so that it is the same next time, and that no other device has."""
+        taken = set(self._tags.values())
+        if not taken:
+            tag = 0
+        else:
+            tag = (os.major(device) * 256 + os.minor(device)) % _DEVICES or 1
+            while tag in taken:
+                tag = tag % (_DEVICES - 1) + 1
+        self._tags[device] = tag
+        return tag

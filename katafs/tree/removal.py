@@ -1,0 +1,130 @@
+"""Taking names away and moving them: unlink(), rmdir() and rename() inside a volume."""
+
+import errno
+import os
+import stat
+
+from katafs.config import Sandboxes
+from katafs.namespace import Kind
+from katafs.rooted import names
+from katafs.rooted.answer import answer
+from katafs.tree.core import Core, Found
+from katafs.tree.creation import Creation
+from katafs.tree.finder import Finder
+from katafs.tree.nodes import Node
+
+_KNOWN_FLAGS = names.RENAME_NOREPLACE | names.RENAME_EXCHANGE
+
+
+class Removal:
+    """What a name loses, the kernel may still use: its inode is held until the kernel forgets it."""
+
+    def __init__(self, core: Core, finder: Finder, creation: Creation) -> None:
+        self._core = core
+        self._finder = finder
+        self._creation = creation
+
+    def unlink(self, parent_number: int, name: bytes) -> None:
+        """Remove a name of anything but a directory. Raises OSError(EPERM) for an alias, which volumes call for."""
+        with self._core.locked():
+            parent = self._core.nodes[parent_number]
+            found, last = self._finder.losing(parent, name)
+            try:
+                if found.status is None:
+                    raise answer(errno.EPERM if found.place.kind is Kind.ALIAS else errno.EISDIR, name)
+                if stat.S_ISDIR(found.status.st_mode):
+                    raise answer(errno.EISDIR, name)
+                names.remove(self._core.directory(parent), name)
+            except BaseException:
+                self._close(found)
+                raise
+            self._hold(found, last_name=last)
+
+    def rmdir(self, parent_number: int, name: bytes) -> None:
+        """Remove an empty directory inside a volume. Raises OSError(ENOTEMPTY) while volumes add something to it."""
+        with self._core.locked():
+            parent = self._core.nodes[parent_number]
+            found, _ = self._finder.losing(parent, name)
+            try:
+                if found.place.kind is Kind.ALIAS and found.status is None:
+                    raise answer(errno.ENOTDIR, name)
+                if self._core.grafts.names_in(found.place):
+                    raise answer(errno.ENOTEMPTY, name)
+                names.remove_directory(self._core.directory(parent), name)
+            except BaseException:
+                self._close(found)
+                raise
+            self._hold(found, last_name=True)
+
+    def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> None:
+        """rename(2) with its flags. Raises OSError(EXDEV) wherever a volume would have to move or to be left."""
+        if flags & ~_KNOWN_FLAGS or flags == _KNOWN_FLAGS:
+            raise answer(errno.EINVAL)
+        with self._core.locked():
+            old_parent, new_parent = self._core.nodes[old[0]], self._core.nodes[new[0]]
+            source, _ = self._finder.losing(old_parent, old[1])
+            self._close(source)
+            target, last = self._target(new_parent, new[1])
+            try:
+                if flags & names.RENAME_NOREPLACE and target is not None:
+                    raise answer(errno.EEXIST, new[1])
+                self._refuse_across(source, old_parent, new_parent, new[1], target)
+                directories = self._core.directory(old_parent), self._creation.backed(new_parent)
+                names.rename(directories[0], old[1], directories[1], new[1], flags)
+            except BaseException:
+                self._close(target)
+                raise
+            same = target is not None and target.number == source.number
+            if flags & names.RENAME_EXCHANGE or same:
+                self._close(target)
+            elif target is not None:
+                self._hold(target, last_name=last)
+            if not same:
+                self._moved(source, new_parent, new[1])
+                if flags & names.RENAME_EXCHANGE and target is not None:
+                    self._moved(target, old_parent, old[1])
+
+    def _target(self, parent: Node, name: bytes) -> tuple[Found | None, bool]:
+        try:
+            return self._finder.losing(parent, name)
+        except FileNotFoundError:
+            return None, False
+
+    def _refuse_across(
+        self, source: Found, old_parent: Node, new_parent: Node, new_name: bytes, target: Found | None
+    ) -> None:
+        if old_parent.volume != new_parent.volume:
+            raise answer(errno.EXDEV, new_name)
+        for found in (source, target):
+            if found is not None and (found.status is None or found.volume != old_parent.volume):
+                raise answer(errno.EXDEV, new_name)
+            if found is not None and self._core.grafts.names_in(found.place):
+                raise answer(errno.EXDEV, new_name)
+        if source.status is not None and stat.S_ISDIR(source.status.st_mode):
+            self._refuse_volume_place(new_parent, new_name)
+
+    def _refuse_volume_place(self, parent: Node, name: bytes) -> None:
+        """A directory can't be moved to where one would be a volume: mv then copies it, and the copy is a volume."""
+        kind = self._finder.place_of(parent, name).kind
+        own = kind is Kind.SANDBOX and self._core.settings.sandboxes is Sandboxes.AVATAR
+        if kind in (Kind.KATA, Kind.ALIAS) or own:
+            raise answer(errno.EXDEV, name)
+
+    def _moved(self, found: Found, parent: Node, name: bytes) -> None:
+        node = self._core.nodes.known(found.number)
+        if node is not None:
+            node.parent, node.name = parent, name
+            node.place = self._finder.place_of(parent, name)
+
+    def _hold(self, found: Found, *, last_name: bool) -> None:
+        descriptor = found.descriptor
+        if descriptor is None:
+            return
+        found.descriptor = None
+        self._core.hold(found.number, descriptor, last_name=last_name)
+
+    @staticmethod
+    def _close(found: Found | None) -> None:
+        if found is not None and found.descriptor is not None:
+            os.close(found.descriptor)
+            found.descriptor = None

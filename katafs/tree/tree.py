@@ -1,0 +1,39 @@
+"""The file system as one object: each group of operations, over one state."""
+
+from collections.abc import Sequence
+
+from katafs.config import TreeSettings
+from katafs.tree.core import Core
+from katafs.tree.creation import Creation
+from katafs.tree.directories import Directories
+from katafs.tree.files import Files
+from katafs.tree.finder import Finder
+from katafs.tree.inodes import Inodes
+from katafs.tree.removal import Removal
+from katafs.tree.volumes import Volumes
+from katafs.volumes.store import VolumeStore
+
+
+class Tree:
+    """A store's volumes as one tree of inodes."""
+
+    def __init__(self, store: VolumeStore, settings: TreeSettings) -> None:
+        """Opens, and if need be makes, the root volume. Raises KatafsError where the store doesn't let it."""
+        self._core = Core(store, settings)
+        finder = Finder(self._core)
+        self.creation = Creation(self._core, finder)
+        self.volumes = Volumes(self._core, finder, self.creation)
+        self.removal = Removal(self._core, finder, self.creation)
+        self.files = Files(self._core, finder, self.creation)
+        self.directories = Directories(self._core, finder)
+        self.inodes = Inodes(self._core, self.creation, self.files)
+
+    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
+        """Take back lookups: inode numbers with counts."""
+        with self._core.lock:
+            for number, count in forgotten:
+                self._core.forget(number, count)
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        self._core.close()

@@ -1,0 +1,107 @@
+"""Directories that are volumes: to make one makes the volume, to remove one removes it."""
+
+import contextlib
+import errno
+import os
+
+from katafs.config import Sandboxes
+from katafs.kata_id import VolumeName, kata_volume
+from katafs.namespace import Kind, Place
+from katafs.rooted import inodes
+from katafs.rooted.answer import answer
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Caller, Core, Found
+from katafs.tree.creation import Creation
+from katafs.tree.finder import Finder
+from katafs.tree.nodes import Node
+
+
+class Volumes:
+    """mkdir() and rmdir() of katas and of sandboxes. The tree's lock is never held while the store works."""
+
+    def __init__(self, core: Core, finder: Finder, creation: Creation) -> None:
+        self._core = core
+        self._finder = finder
+        self._creation = creation
+
+    def made_by_mkdir(self, parent_number: int, name: bytes) -> VolumeName | None:
+        """The volume that mkdir of this name makes; None where it makes an ordinary directory."""
+        with self._core.locked():
+            place = self._finder.place_of(self._core.nodes[parent_number], name)
+        if place.kind is Kind.ALIAS and place.kata:
+            return kata_volume(place.kata)
+        if place.kind is Kind.SANDBOX and self._core.settings.sandboxes is not Sandboxes.AVATAR:
+            return None
+        return place.volume
+
+    def removed_by_rmdir(self, parent_number: int, name: bytes) -> VolumeName | None:
+        """The volume that rmdir of this name removes; None where it removes an ordinary directory."""
+        with self._core.locked():
+            return self._core.grafts.volume_at(self._finder.place_of(self._core.nodes[parent_number], name))
+
+    def make(self, volume: VolumeName, parent_number: int, name: bytes, mode: int, caller: Caller) -> Attributes:
+        """Make a volume where a directory is to be. Raises FileExistsError, or StoreUnreachable."""
+        core = self._core
+        with core.locked():
+            parent = core.nodes[parent_number]
+            parent_status = core.status(parent)
+            self._refuse_taken(parent, name)
+        core.store.create(volume)
+        try:
+            descriptor = core.store.open(volume)
+            try:
+                self._creation.prepare_top(descriptor, parent_status, mode, caller)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                core.store.remove(volume)
+            raise
+        with core.locked():
+            self._parent_changed(parent)
+            place = self._place_of_volume(self._finder.place_of(parent, name))
+            status = os.fstat(descriptor)
+            number = core.numbers.of_place(place) or core.numbers.of_inode(status)
+            return self._creation.enter(parent, name, Found(place, volume, number, status, descriptor))
+
+    def _refuse_taken(self, parent: Node, name: bytes) -> None:
+        try:
+            found = self._finder.find(parent, name)
+        except FileNotFoundError:
+            return
+        if found.descriptor is not None:
+            os.close(found.descriptor)
+        raise answer(errno.EEXIST, name)
+
+    @staticmethod
+    def _place_of_volume(place: Place) -> Place:
+        """The place of the kata itself where it was made at its alias."""
+        return Place(Kind.KATA, place.outer, place.kata) if place.kind is Kind.ALIAS else place
+
+    def remove(self, volume: VolumeName, parent_number: int, name: bytes) -> None:
+        """Remove the empty volume that is a directory. Raises OSError(ENOTEMPTY), OSError(EBUSY), StoreUnreachable."""
+        core = self._core
+        with core.locked():
+            parent = core.nodes[parent_number]
+            found = self._finder.find(parent, name)
+            if found.descriptor is None and (known := core.nodes.known(found.number)) is not None:
+                found.descriptor = os.dup(core.directory(known))
+        try:
+            if core.grafts.names_in(found.place):
+                raise answer(errno.ENOTEMPTY, name)
+            core.store.remove(volume)
+        except BaseException:
+            if found.descriptor is not None:
+                os.close(found.descriptor)
+            raise
+        with core.locked():
+            if found.descriptor is not None:
+                core.hold(found.number, found.descriptor, last_name=True)
+            self._parent_changed(parent)
+
+    def _parent_changed(self, parent: Node) -> None:
+        """A directory's mtime says when an entry came or went, in a flat layout and a split one alike."""
+        if parent.identity is not None and parent.place.kind in (Kind.ROOT, Kind.OUTER, Kind.AVATAR):
+            with contextlib.suppress(FileNotFoundError):
+                inodes.touch_modified(self._core.directory(parent))
