@@ -21,7 +21,8 @@ Examples:
 def where(path: str) -> None:
     """Say which volume holds PATH, which is below a mount, where in it, and how a container gets the same place."""
     place = _place_of(path)
-    inside = os.path.join(_IN_CONTAINER, place["path"]).rstrip("/")
+    folder = place["path"] if os.path.isdir(path) else os.path.dirname(place["path"])
+    inside = os.path.join(_IN_CONTAINER, folder).rstrip("/")
     click.echo(f"volume  {place['volume']}")
     click.echo(f"path    /{place['path']}")
     click.echo(f"docker  docker run --rm -it --mount {place['location']},target={_IN_CONTAINER} -w {inside} IMAGE")

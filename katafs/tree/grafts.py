@@ -20,6 +20,8 @@ class Grafts:
 
     def calls_for(self, place: Place) -> bool:
         """Whether volumes exist that make this place a directory (or an alias a link), even if no volume holds one."""
+        if place.kind is Kind.PLAIN:
+            return False
         catalog = self._store.catalog()
         if place.kind is Kind.OUTER:
             return catalog.count_in(place.outer) > 0
@@ -33,6 +35,8 @@ class Grafts:
 
     def names_in(self, place: Place) -> list[bytes]:
         """The names that volumes add to the directory at a place, as far as they are listed."""
+        if place.kind is Kind.PLAIN:
+            return []
         catalog = self._store.catalog()
         if place.kind is Kind.ROOT:
             if self._layout is Layout.SPLIT:
@@ -49,11 +53,8 @@ class Grafts:
     def count_in(self, place: Place) -> int:
         """How many directories volumes add to the directory at a place, for its link count: those that are sure not to
         be in its own volume as well."""
-        catalog = self._store.catalog()
         if place.kind is Kind.ROOT and self._layout is Layout.FLAT:
-            return catalog.count()
+            return self._store.catalog().count()
         if place.kind is Kind.OUTER and self._layout is Layout.SPLIT:
-            return catalog.count_in(place.outer)
-        if place.kind is Kind.AVATAR and self.calls_for(place):
-            return 1
-        return 0
+            return self._store.catalog().count_in(place.outer)
+        return int(place.kind is Kind.AVATAR and self.calls_for(place))

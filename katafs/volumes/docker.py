@@ -57,7 +57,7 @@ class DockerStore:
             return True
         fault = self._follower.fault
         if fault is not None:
-            raise StoreUnreachable(str(fault))
+            raise StoreUnreachable(fault)
         return False
 
     def open(self, name: VolumeName) -> int:

@@ -5,6 +5,7 @@ Knows nothing of katas: names here are the engine's own.
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -47,6 +48,7 @@ class Engine:
 
     def connect(self) -> None:
         """Agree on an API version. Raises StoreUnreachable where the engine is down, not permitted or too old."""
+        self._knock()
         with self._faults():
             settings = {"base_url": self._base_url} if self._base_url else kwargs_from_env()
             client = docker.APIClient(version="auto", timeout=_TIMEOUT_S, **settings)
@@ -124,8 +126,18 @@ class Engine:
         client = self._client
         if client is None:
             raise StoreUnreachable(f"there is no connection to the Docker Engine at {self.url}")
+        self._knock()
         with self._faults():
             return question(client)
+
+    def _knock(self) -> None:
+        """Find out, in the system's words, that nobody listens: Docker's client buries the reason three exceptions deep,
+        and leaves a socket open each time."""
+        scheme, _, path = self.url.partition("://")
+        if scheme == "unix":
+            with self._faults(), socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_TIMEOUT_S)
+                connection.connect(path)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -164,18 +176,6 @@ class EventStream:
             return  # the connection ended by itself just now, and the client found nothing to close
 
 
-def _one_line(problem: BaseException) -> str:
-    """The system's own words where the cause is a system call: the client wraps them three exceptions deep."""
-    inner = _system_error(problem)
-    text = inner.strerror if inner is not None and inner.strerror else str(problem)
+def _one_line(problem: Exception) -> str:
+    text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
     return " ".join(text.split()) or type(problem).__name__
-
-
-def _system_error(problem: BaseException) -> OSError | None:
-    for inner in [*problem.args, problem.__cause__, problem.__context__]:
-        if isinstance(inner, BaseException):
-            found = _system_error(inner)
-            if found is not None:
-                return found
-    own = isinstance(problem, OSError) and problem.errno is not None
-    return problem if own and isinstance(problem, OSError) else None

@@ -34,7 +34,7 @@ class Follower:
         self._engine = engine
         self._index = index
         self._prefix = prefix
-        self.fault: StoreUnreachable | None = None
+        self.fault: str | None = None
         """Why the engine can't be asked now, or None."""
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -112,7 +112,7 @@ class Follower:
             self._list()  # engines before 23 name no volume that they prune
         if name is None:
             return
-        if action in ("create", "destroy"):
+        if action == "destroy" or (action == "create" and self._index.place(name) is None):
             self.look_up(name)
         elif action == "mount":
             self._index.mounted(name, actor["Attributes"]["container"])
@@ -123,7 +123,7 @@ class Follower:
     def _heal(self, fault: StoreUnreachable) -> None:
         if self._stopping.is_set():
             return
-        self.fault = fault
+        self.fault = str(fault)
         _log.warning("lost the engine: %s; known volumes stay, none can be made or removed", fault)
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.wait(pause_s):
@@ -131,7 +131,7 @@ class Follower:
                 self._engine.connect()
                 self._subscribe()
             except StoreUnreachable as again:
-                self.fault = again
+                self.fault = str(again)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 self.fault = None
