@@ -70,7 +70,8 @@ class Inodes:
 
     @staticmethod
     def _set_rest(reached: int, changes: Changes) -> None:
-        if changes.uid is not None or changes.gid is not None:
+        if changes == Changes() or changes.uid is not None or changes.gid is not None:
+            # chown(2) with both ids left alone changes ctime and set-ID bits all the same; no field says so.
             uid = -1 if changes.uid is None else changes.uid
             gid = -1 if changes.gid is None else changes.gid
             inodes.set_owner(reached, uid, gid)
