@@ -131,8 +131,8 @@ class Engine:
             return question(client)
 
     def _knock(self) -> None:
-        """Find out, in the system's words, that nobody listens: Docker's client buries the reason three exceptions deep,
-        and leaves a socket open each time."""
+        """Find out, in the system's words, that nobody listens: Docker's client buries the reason three exceptions
+        deep, and leaves a socket open each time."""
         scheme, _, path = self.url.partition("://")
         if scheme == "unix":
             with self._faults(), socket.socket(socket.AF_UNIX) as connection:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ class Engine:
         self._directory = directory
         self._log = directory / "dockerd.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_image = False
         self.socket = directory / "sock"
 
     @property
@@ -76,6 +78,8 @@ class Engine:
     def kill(self) -> None:
         """End it without a warning; its containers go on."""
         self._end(signal.SIGKILL)
+        # Its containerd dies with it. Under an init that doesn't reap, dockerd would take the zombie for a running one.
+        (self._directory / "exec/containerd/containerd.pid").unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Stop it and start it."""
@@ -117,9 +121,12 @@ class Engine:
     def make_image(self) -> None:
         """Import the one image: busybox under all of its names."""
         programs.run(["docker", "import", "-", IMAGE], env=self.env, stdin=_busybox_tar())
+        self._has_image = True
 
     def clean_up(self) -> None:
         """End whatever still runs, and delete everything."""
+        if self._has_image and not self.runs:
+            self.start()  # only an engine can end the containers of the one that was killed
         if self.runs:
             containers = self.cli("ps", "--all", "--quiet").stdout.split()
             if containers:
@@ -131,18 +138,17 @@ class Engine:
         remove_directory(self._directory)
 
     def _answers_or_ended(self) -> bool:
+        # Not by Docker's own client: where the engine isn't there yet, that leaves an open socket behind.
         if not self.runs:
             return True
-        try:
-            client = self.client()
-        except docker.errors.DockerException:
-            return False
-        try:
-            return bool(client.ping())
-        except docker.errors.APIError:
-            return False
-        finally:
-            client.close()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_START_S)
+            try:
+                connection.connect(str(self.socket))
+                connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 OK" in connection.recv(100)
+            except (FileNotFoundError, ConnectionError):
+                return False
 
     def _end(self, how: signal.Signals) -> None:
         assert self._process is not None
