@@ -70,6 +70,14 @@ def getxattr_into(name: str, key: str, size_bytes: int) -> int:
     return _checked(LIBC.getxattr(os.fsencode(name), os.fsencode(key), buffer, ctypes.c_size_t(size_bytes)))
 
 
+def has_birth_time(name: str) -> bool:
+    """Whether statx says when the file was made."""
+    statx_btime = 0x800
+    answer = ctypes.create_string_buffer(256)
+    _checked(LIBC.statx(AT_FDCWD, os.fsencode(name), 0, statx_btime, answer))
+    return bool(struct.unpack_from("=I", answer)[0] & statx_btime)
+
+
 def getdents(fd: int, size_bytes: int = 32768) -> list[Entry]:
     """The next names of an open directory, [] at its end."""
     buffer = ctypes.create_string_buffer(size_bytes)

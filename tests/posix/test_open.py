@@ -1,5 +1,6 @@
 """open: flags, kinds, modes, and what the descriptor can do."""
 
+import mmap
 import os
 
 import pytest
@@ -222,7 +223,6 @@ def test_execute_permission(at: Place, mode: int) -> None:
 
 @compared
 def test_direct_io_with_aligned_buffers(at: Place) -> None:
-    import mmap
 
     page = mmap.mmap(-1, 8192)
     page[:] = b"d" * 8192
@@ -236,7 +236,6 @@ def test_direct_io_with_aligned_buffers(at: Place) -> None:
 
 @compared
 def test_direct_and_ordinary_descriptors_see_each_other(at: Place) -> None:
-    import mmap
 
     at.file("f", b"1" * 4096)
     ordinary, direct = at.open("f"), at.open("f", os.O_RDWR | os.O_DIRECT)

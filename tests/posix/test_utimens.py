@@ -1,5 +1,6 @@
 """utimensat and futimens: nanoseconds, UTIME_NOW and UTIME_OMIT, links, and who may set which."""
 
+import mmap
 import os
 import time
 
@@ -158,7 +159,6 @@ def test_setting_after_writing_stays(at: Place) -> None:
 
 @compared
 def test_mapped_writes_before_setting_do_not_move_it(at: Place) -> None:
-    import mmap
 
     at.file("f", b"x" * 4096)
     fd = at.open("f")
