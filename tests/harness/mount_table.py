@@ -1,5 +1,6 @@
 """The kernel's table of mounts, and the way out of a mount whose daemon hangs."""
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,10 @@ class Mount:
 
 def _parsed(line: str) -> Mount:
     fields, _, rest = line.partition(" - ")
-    parts = fields.split()
+    parts = fields.split(" ")
     fstype, source, super_options = rest.split(" ", 2)
-    path = parts[4].encode("latin-1").decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape")
+    # A space, tab, newline or backslash is there as its octal number.
+    path = re.sub(r"\\([0-7]{3})", lambda number: chr(int(number[1], 8)), parts[4])
     options = frozenset(parts[5].split(",")) | frozenset(super_options.strip().split(","))
     return Mount(path, fstype, source, options, int(parts[2].partition(":")[2]), line)
 

@@ -26,12 +26,14 @@ class Mounted:
     def __init__(
         self, path: Path, arguments: Sequence[str], log: Path, env: Mapping[str, str], program: Sequence[str] = PROGRAM
     ) -> None:
-        self.path = path
+        self.path = (log.parent / path).resolve()
+        """Where the kernel's table has it, however the test wrote it."""
         self.argv = [*program, "mount", str(path), *arguments]
         self._env = dict(env)
         self._log = log
         self._expected: list[re.Pattern[str]] = []
-        self._held_at_start: set[str] = set()
+        self._held_at_start: set[str] | None = None
+        """What it holds open for itself; unknown until it is ready."""
         self._settled = False
         """Whether the daemon's end has been judged, so that a test may stop it and the fixture needn't."""
         with log.open("wb") as stderr:
@@ -84,12 +86,16 @@ class Mounted:
     def stop(self, how: int = signal.SIGTERM) -> None:
         """Send the signal, and judge the end as `ended` does."""
         self._judge_descriptors()
-        self._process.send_signal(how)
+        self.signal(how)
         self.ended()
 
+    def signal(self, number: int) -> None:
+        """Only send the signal."""
+        self._process.send_signal(number)
+
     def ended(self, status: int = 0) -> None:
-        """Wait for the daemon's end. Raises AssertionError where its status is another, something is still mounted, or
-        its log has troubles that the test didn't expect."""
+        """Wait for the daemon's end. Raises AssertionError where its status is another, its log has troubles that the
+        test didn't expect, or, after a good end, something is still mounted."""
         self._settled = True
         try:
             found = self._process.wait(_END_S)
@@ -97,7 +103,7 @@ class Mounted:
             raise AssertionError(f"the daemon still runs after {_END_S:g} s") from None
         if found != status:
             raise AssertionError(f"the daemon ended with status {found}, not {status}")
-        if mount_at(self.path) is not None:
+        if status == 0 and mount_at(self.path) is not None:
             raise AssertionError(f"still mounted after its daemon's end: {self.path}")
         self._judge_log()
 
@@ -108,18 +114,21 @@ class Mounted:
         self._process.wait(_END_S)
         self._judge_log()
 
-    def finish(self) -> None:
-        """Stop the daemon if the test didn't, judge its end, and leave nothing behind whatever happens."""
+    def finish(self) -> str | None:
+        """Stop the daemon if the test didn't, judge its end, and end it whatever happens. What was wrong, or None."""
         try:
             if not self._settled and self.status is None:
                 self.stop()
             elif not self._settled:
                 self.ended()
+        except AssertionError as problem:
+            return f"{problem}\n\n{self.report()}"
         finally:
-            tear_off(self.path)
             if self.status is None:
+                tear_off(self.path)
                 self._process.kill()
                 self._process.wait(_END_S)
+        return None
 
     def _judge_descriptors(self) -> None:
         # The kernel sends RELEASE after close has returned, so there is something to wait for.
@@ -127,7 +136,9 @@ class Mounted:
             raise AssertionError(f"the daemon holds open what nobody uses any more: {sorted(self._leaked())}")
 
     def _leaked(self) -> set[str]:
-        return held_files(self.pid) - self._held_at_start if self.status is None else set()
+        if self._held_at_start is None or self.status is not None:
+            return set()
+        return held_files(self.pid) - self._held_at_start
 
     def _judge_log(self) -> None:
         blocks = re.split(r"\n(?=\S)", self.log())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness import needs
+from tests.harness.mount_table import mount_at, tear_off
 from tests.harness.mounted import PROGRAM, Mounted
 
 _started: list[Mounted] = []
@@ -36,7 +37,7 @@ class Mounts:
 
         The same call after the first daemon's end mounts the same store at the same place again."""
         path = at or self._directory / "mnt"
-        if at is None and ready:
+        if at is None and mount_at(path) is None:  # else it may be dead, and answer nothing
             path.mkdir(exist_ok=True)
         if volumes is None:
             (self._directory / "volumes").mkdir(exist_ok=True)
@@ -51,7 +52,10 @@ class Mounts:
 
     def finish(self) -> None:
         """Stop every daemon that still runs. Fails the test, with a report, for each one that didn't end well."""
-        failures = [failure for mounted in reversed(self.daemons) if (failure := _failure_of(mounted))]
+        failures = [failure for mounted in reversed(self.daemons) if (failure := mounted.finish())]
+        for mounted in self.daemons:
+            tear_off(mounted.path)
+            _started.remove(mounted)
         if failures:
             pytest.fail("\n\n".join(failures), pytrace=False)
 
@@ -72,17 +76,6 @@ def mount(disk: Path) -> Iterator[Mounts]:
     """A factory of mounts. Afterwards each daemon must end with 0, nothing mounted or left open, and a quiet log."""
     with mounting(disk) as mounts:
         yield mounts
-
-
-def _failure_of(mounted: Mounted) -> str | None:
-    report = mounted.report()
-    try:
-        mounted.finish()
-    except AssertionError as problem:
-        return f"{problem}\n\n{report}"
-    finally:
-        _started.remove(mounted)
-    return None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from katafs.cli import exit_codes
+
 _PROJECT = Path(__file__).parents[2]
 _PAGES = [*_PROJECT.glob("*.md"), *_PROJECT.glob("docs/**/*.md")]
 
@@ -40,3 +42,10 @@ def test_changes_are_told_from_the_users_side() -> None:
 
     assert lines
     assert [line for line in lines if not line.startswith("- katafs now ")] == []
+
+
+def test_the_readme_has_the_exit_codes_of_the_help() -> None:
+    in_help = re.findall(r"^ +(\d)  (.+)$", exit_codes.TABLE, re.MULTILINE)
+    in_readme = re.findall(r"^\| (\d) \| (.+) \|$", (_PROJECT / "README.md").read_text(), re.MULTILINE)
+
+    assert in_readme == in_help

@@ -1,0 +1,144 @@
+"""The command line: help, exit codes, and what each command prints."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from katafs import __version__
+from tests.harness import needs
+from tests.harness.mounted import PROGRAM, Mounted
+from tests.harness.mounts import Mounts
+from tests.harness.programs import Finished, run
+
+KATA = "123456789A"
+
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+
+BY_DEFAULT = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /var/lib && exec "$@"', "sh")
+"""Runs a program that finds an empty /var/lib of its own."""
+
+
+def _katafs(*arguments: str | Path, status: int = 0) -> Finished:
+    return run([*PROGRAM, *arguments], status=status, env=NO_ENGINE)
+
+
+@pytest.fixture
+def katas(mount: Mounts) -> Path:
+    """A mount with two katas, of which one has two avatars."""
+    path = mount().path
+    (path / KATA / "lion" / "sandbox").mkdir(parents=True)
+    (path / KATA / "panda").mkdir()
+    (path / KATA / "lion" / "sandbox" / "hiker.c").write_text("int main;")
+    (path / "FEDCBA9876").mkdir()
+    return path
+
+
+@pytest.mark.parametrize("command", ["", "mount", "umount", "ls", "where"])
+def test_help_has_the_exit_codes_and_examples(command: str) -> None:
+    text = _katafs(*command.split(), "--help").stdout
+
+    codes = re.findall(r"^ +(\d)  \w", text, re.MULTILINE)
+    assert codes == ["0", "1", "2", "3", "4"]
+    assert re.search(r"Examples?:\n +katafs ", text)
+
+
+def test_the_version_is_the_packages() -> None:
+    assert _katafs("--version").stdout.split()[-1] == __version__
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mount"],
+        ["mount", "/nowhere", "--layout", "round"],
+        ["mount", "/nowhere", "--sandboxes", "none"],
+        ["mount", "/nowhere", "--volumes", "ftp:there"],
+        ["mount", "/nowhere", "--volumes", "dir:"],
+        ["mount", "/nowhere", "-o", "sideways"],
+        ["mount", "/nowhere", "-o", "timeout=soon"],
+        ["mount", "/nowhere", "-o", "timeout=-1"],
+        ["umount"],
+        ["ls", "not-an-id"],
+        ["where"],
+        ["frobnicate"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(arguments: list[str]) -> None:
+    assert _katafs(*arguments, status=2).stdout == ""
+
+
+@pytest.mark.parametrize("volumes", ["dir:/nonexistent/volumes", "docker"])
+@pytest.mark.parametrize("command", [["ls"], ["mount", "/nowhere"]], ids=["ls", "mount"])
+def test_a_store_that_is_unreachable_is_3_and_one_line(command: list[str], volumes: str) -> None:
+    stderr = _katafs(*command, "--volumes", volumes, status=3).stderr
+
+    assert "/nonexistent/" in stderr
+    assert len([line for line in stderr.splitlines() if not line.startswith("katafs: INFO:")]) == 1
+
+
+def test_the_first_line_logged_says_which_store(mount: Mounts, disk: Path) -> None:
+    assert mount().log().splitlines()[0] == f"katafs: INFO: volumes: dir:{disk}/volumes"
+
+
+def test_the_default_store_without_an_engine_is_a_directory(disk: Path) -> None:
+    needs.fuse()
+    needs.root()
+    (disk / "mnt").mkdir()
+    program = (*BY_DEFAULT, sys.executable, "-m", "katafs")
+    mounted = Mounted(disk / "mnt", [], disk / "log", NO_ENGINE, program)
+    try:
+        mounted.wait_for_log("mounted")
+        assert "katafs: INFO: volumes: dir:/var/lib/katafs/volumes" in mounted.log().splitlines()
+    finally:
+        failure = mounted.finish()
+    assert failure is None
+
+
+def test_ls_shows_every_kata_with_its_avatars(katas: Path, disk: Path) -> None:
+    shown = _katafs("ls", "--volumes", f"dir:{disk}/volumes").stdout
+
+    assert [line.split() for line in shown.splitlines()] == [[KATA, "lion", "panda"], ["FEDCBA9876"]]
+    assert katas.is_dir()
+
+
+def test_ls_of_a_kata_shows_its_avatars_and_their_volumes(katas: Path, disk: Path) -> None:
+    shown = _katafs("ls", KATA, "--volumes", f"dir:{disk}/volumes").stdout
+
+    assert [line.split() for line in shown.splitlines()] == [["lion", KATA], ["panda", KATA]]
+    assert katas.is_dir()
+
+
+def test_ls_of_a_kata_that_is_not_there_fails(disk: Path) -> None:
+    stderr = _katafs("ls", KATA, "--volumes", f"dir:{disk}", status=1).stderr
+
+    assert KATA in stderr
+    assert len(stderr.splitlines()) == 1
+
+
+def test_where_says_volume_path_and_how_a_container_gets_there(katas: Path, disk: Path) -> None:
+    shown = _katafs("where", katas / KATA / "lion" / "sandbox").stdout
+
+    assert [line.split(maxsplit=1) for line in shown.splitlines()[:2]] == [["volume", KATA], ["path", "/lion/sandbox"]]
+    mount = f"--mount type=bind,source={disk}/volumes/{KATA},target=/kata"
+    assert re.search(rf"docker run .*{re.escape(mount)} .*/kata/lion/sandbox", shown)
+
+
+def test_where_of_what_belongs_to_no_kata_is_the_root_volume(katas: Path) -> None:
+    (katas / "readme.txt").write_text("x")
+
+    shown = _katafs("where", katas / "readme.txt").stdout
+
+    assert [line.split() for line in shown.splitlines()[:2]] == [["volume", "katafs_root"], ["path", "/readme.txt"]]
+
+
+@pytest.mark.parametrize("name", ["elsewhere", "missing"])
+def test_where_of_a_path_outside_fails_with_one_line(disk: Path, name: str) -> None:
+    (disk / "elsewhere").write_text("x")
+
+    stderr = _katafs("where", disk / name, status=1).stderr
+
+    assert name in stderr
+    assert len(stderr.splitlines()) == 1

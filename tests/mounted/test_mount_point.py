@@ -1,0 +1,94 @@
+"""Which mount points will do, and what is said of those that won't: exit code 4 and one line."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.harness.mounted import Mounted
+from tests.harness.mounts import Mounts
+
+
+def _refusal(mounted: Mounted) -> str:
+    """The one line of error of a daemon that ended with 4."""
+    mounted.ended(status=4)
+    (line,) = [line for line in mounted.log().splitlines() if not line.startswith("katafs: INFO:")]
+    return line
+
+
+@pytest.fixture
+def filled(disk: Path) -> Path:
+    """A directory with a file in it."""
+    path = disk / "filled"
+    path.mkdir()
+    (path / "precious").write_text("mine")
+    return path
+
+
+def test_one_that_does_not_exist_is_refused(mount: Mounts, disk: Path) -> None:
+    path = disk / "nowhere"
+
+    assert _refusal(mount(at=path, ready=False)) == f"katafs: {path}: No such file or directory"
+    assert not path.exists()
+
+
+def test_a_file_is_refused(mount: Mounts, disk: Path) -> None:
+    path = disk / "file"
+    path.write_text("mine")
+
+    assert _refusal(mount(at=path, ready=False)) == f"katafs: {path}: is not a directory"
+    assert path.read_text() == "mine"
+
+
+def test_one_that_is_not_empty_is_refused(mount: Mounts, filled: Path) -> None:
+    line = _refusal(mount(at=filled, ready=False))
+
+    assert line.startswith(f"katafs: {filled}: is not empty")
+    assert (filled / "precious").read_text() == "mine"
+
+
+def test_one_that_is_not_empty_can_be_asked_for(mount: Mounts, filled: Path) -> None:
+    mounted = mount("-o", "nonempty", at=filled)
+    shown = os.listdir(filled)
+    mounted.stop()
+
+    assert shown == []
+    assert (filled / "precious").read_text() == "mine"
+
+
+def test_one_that_is_mounted_already_is_refused(mount: Mounts) -> None:
+    first = mount()
+    (first.path / "file").write_text("still served")
+
+    line = _refusal(mount(at=first.path, ready=False))
+
+    assert line == f"katafs: {first.path}: katafs is mounted there already"
+    assert (first.path / "file").read_text() == "still served"
+
+
+def test_a_relative_path_will_do(mount: Mounts, disk: Path) -> None:
+    (disk / "here").mkdir()
+
+    mounted = mount(at=Path("here"))
+
+    assert mounted.path == disk / "here"
+    assert os.listdir(mounted.path) == []
+
+
+def test_a_symlink_to_a_directory_will_do(mount: Mounts, disk: Path) -> None:
+    (disk / "there").mkdir()
+    (disk / "link").symlink_to("there")
+
+    mounted = mount(at=disk / "link")
+
+    assert mounted.path == disk / "there"
+    assert os.listdir(disk / "link") == []
+
+
+def test_a_name_with_blanks_and_backslashes_will_do(mount: Mounts, disk: Path) -> None:
+    path = disk / "a b\\c\té"
+    path.mkdir()
+
+    mount(at=path).stop()
+
+    assert os.listdir(path) == []

@@ -1,0 +1,141 @@
+"""How a mount ends: by a signal, by an unmount from outside, busy, or killed."""
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import needs
+from tests.harness.mount_table import mount_at
+from tests.harness.mounted import PROGRAM
+from tests.harness.mounts import Mounts
+from tests.harness.programs import run
+
+KATA = "123456789A"
+
+
+@pytest.fixture
+def held(mount: Mounts) -> Iterator[tuple[Path, int]]:
+    """A mount, and the process that has its working directory in there."""
+    path = mount().path
+    holder = subprocess.Popen(["cat"], cwd=path, stdin=subprocess.PIPE)
+    yield path, holder.pid
+    holder.communicate()
+
+
+@pytest.fixture
+def listener(disk: Path) -> Iterator[socket.socket]:
+    """systemd's end of sd_notify(3)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(60)
+        listening.bind(str(disk / "notify"))
+        yield listening
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_unmounts_and_ends_with_0(mount: Mounts, how: signal.Signals) -> None:
+    mounted = mount()
+
+    mounted.stop(how)
+
+    assert mounted.status == 0
+    assert mount_at(mounted.path) is None
+
+
+def test_the_bare_mount_point_is_empty_afterwards(mount: Mounts) -> None:
+    mounted = mount()
+    (mounted.path / KATA).mkdir()
+
+    mounted.stop()
+
+    assert os.listdir(mounted.path) == []
+
+
+@pytest.mark.parametrize(
+    "command", [["umount"], ["fusermount3", "-u"], [*PROGRAM, "umount"]], ids=["umount", "fusermount3", "katafs"]
+)
+def test_an_unmount_from_outside_ends_the_daemon_with_0(mount: Mounts, command: list[str]) -> None:
+    needs.root()
+    mounted = mount()
+
+    run([*command, mounted.path])
+
+    mounted.ended()
+
+
+def test_a_busy_unmount_says_who_holds_it(held: tuple[Path, int]) -> None:
+    path, holder = held
+
+    refused = run([*PROGRAM, "umount", path], status=4)
+
+    assert f"{holder} (cat)" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert mount_at(path) is not None
+
+
+def test_a_signal_ends_a_busy_mount_too(mount: Mounts) -> None:
+    mounted = mount()
+    (mounted.path / "held").write_text("still here")
+    with (mounted.path / "held").open():
+        mounted.expect("busy")
+        mounted.signal(signal.SIGTERM)
+        mounted.ended()
+
+
+def test_unmounting_what_is_not_mounted_is_refused(disk: Path) -> None:
+    refused = run([*PROGRAM, "umount", disk], status=4)
+
+    assert "not mounted" in refused.stderr
+
+
+def test_the_path_answers_enotconn_while_the_daemon_is_dead(mount: Mounts) -> None:
+    mounted = mount()
+    (mounted.path / KATA).mkdir()
+
+    mounted.kill()
+
+    with pytest.raises(OSError) as refused:  # noqa: PT011  # the errno below is what matters
+        os.listdir(mounted.path)
+    assert refused.value.errno == errno.ENOTCONN
+
+
+def test_a_dead_mount_is_cleaned_up_at_the_next_start(mount: Mounts) -> None:
+    first = mount()
+    (first.path / KATA).mkdir()
+    (first.path / KATA / "manifest.json").write_text("{}")
+    first.kill()
+
+    second = mount()
+
+    assert (second.path / KATA / "manifest.json").read_text() == "{}"
+
+
+def test_a_dead_mount_can_be_unmounted(mount: Mounts) -> None:
+    mounted = mount()
+    mounted.kill()
+
+    run([*PROGRAM, "umount", mounted.path])
+
+    assert mount_at(mounted.path) is None
+
+
+def test_systemd_is_told_when_the_mount_answers(mount: Mounts, disk: Path, listener: socket.socket) -> None:
+    mounted = mount(env={"NOTIFY_SOCKET": str(disk / "notify")}, ready=False)
+
+    assert listener.recv(4096) == b"READY=1"
+    assert mount_at(mounted.path) is not None
+    assert os.listdir(mounted.path) == []
+
+
+def test_systemd_is_told_of_the_end(mount: Mounts, disk: Path, listener: socket.socket) -> None:
+    mounted = mount(env={"NOTIFY_SOCKET": str(disk / "notify")})
+    listener.recv(4096)
+
+    mounted.stop()
+
+    assert listener.recv(4096) == b"STOPPING=1"
