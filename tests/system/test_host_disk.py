@@ -193,7 +193,7 @@ def test_run_the_tests(twins: Twins, disk: Path) -> None:
     def tar_out_run_and_tar_back(server: Server) -> str:
         place = disk / f"container-{server.katas.name}"
         place.mkdir()
-        place.chmod(0o777)
+        os.chown(place, server.user.uid, server.user.gid)
         sandbox = server.katas / PATH / "lion" / "sandbox"
         out = server.shell(f"tar -C {sandbox} -cf - . | tar -C {place} -xf -")
         ran = server.shell(f"cd {place} && sh cyber-dojo.sh")
