@@ -127,6 +127,18 @@ def test_setuid_bits_after_a_mapped_write(at: Place, user: User) -> None:
     at.sees("f")
 
 
+@pytest.mark.parametrize("opener", [ROOT, NOBODY], ids=str)
+@pytest.mark.parametrize("writer", [ROOT, NOBODY], ids=str)
+@compared
+def test_setuid_bits_go_by_who_writes_not_who_opened(at: Place, opener: User, writer: User) -> None:
+    at.file("f", b"program", 0o6777)
+    with acting_as(opener):
+        fd = at.open("f")
+    with acting_as(writer):
+        os.write(fd, b"X")
+    assert at.sees("f")["mode"] == ("0o6777" if writer == ROOT else "0o777")
+
+
 @compared
 def test_each_writer_takes_the_bits_again(at: Place) -> None:
     at.file("f", b"program", 0o6777, owner=SERVER)
