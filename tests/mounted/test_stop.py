@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import needs
+from tests.harness import needs, waiting
 from tests.harness.mount_table import mount_at
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
@@ -45,6 +45,15 @@ def test_a_signal_unmounts_and_ends_with_0(mount: Mounts, how: signal.Signals) -
 
     assert mounted.status == 0
     assert mount_at(mounted.path) is None
+
+
+def test_a_signal_during_the_start_leaves_nothing_mounted(mount: Mounts) -> None:
+    mounted = mount(ready=False)
+    waiting.until(lambda: mount_at(mounted.path) is not None, "the mount")
+
+    mounted.signal(signal.SIGTERM)
+
+    mounted.ended()
 
 
 def test_the_bare_mount_point_is_empty_afterwards(mount: Mounts) -> None:
@@ -124,7 +133,7 @@ def test_a_dead_mount_can_be_unmounted(mount: Mounts) -> None:
     assert mount_at(mounted.path) is None
 
 
-def test_systemd_is_told_when_the_mount_answers(mount: Mounts, disk: Path, listener: socket.socket) -> None:
+def test_systemd_is_told_when_the_mount_answers(listener: socket.socket, disk: Path, mount: Mounts) -> None:
     mounted = mount(env={"NOTIFY_SOCKET": str(disk / "notify")}, ready=False)
 
     assert listener.recv(4096) == b"READY=1"
@@ -132,7 +141,14 @@ def test_systemd_is_told_when_the_mount_answers(mount: Mounts, disk: Path, liste
     assert os.listdir(mounted.path) == []
 
 
-def test_systemd_is_told_of_the_end(mount: Mounts, disk: Path, listener: socket.socket) -> None:
+def test_a_systemd_that_is_gone_does_not_matter(mount: Mounts, disk: Path) -> None:
+    mounted = mount(env={"NOTIFY_SOCKET": str(disk / "gone")})
+    mounted.expect("NOTIFY_SOCKET")
+
+    mounted.stop()
+
+
+def test_systemd_is_told_of_the_end(listener: socket.socket, disk: Path, mount: Mounts) -> None:
     mounted = mount(env={"NOTIFY_SOCKET": str(disk / "notify")})
     listener.recv(4096)
 
