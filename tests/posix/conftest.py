@@ -39,15 +39,27 @@ def ext4() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def pair(ext4: Path) -> Iterator[Pair]:
-    """Both sides, for all the cases of one process; each case has a new directory in them."""
+def mounted(ext4: Path) -> Iterator[Path]:
+    """A mount for all the cases of one process."""
     with mounting(ext4) as mount:
-        mounted = mount()
-        (mounted.path / KATA / "work").mkdir(parents=True)
-        (ext4 / "plain").mkdir()
-        backing = ext4 / "volumes" / KATA / "work"
-        assert backing.is_dir(), "the kata's volume is not where the directory store keeps it"
-        yield Pair(
-            Side("ext4", str(ext4 / "plain"), str(ext4 / "plain")),
-            Side("the mount", str(mounted.path / KATA / "work"), str(backing)),
-        )
+        yield mount().path
+
+
+@pytest.fixture(scope="session")
+def pair(ext4: Path, mounted: Path) -> Pair:
+    """Both sides; each case has a new directory in them. The mount's is in a kata."""
+    (mounted / KATA / "work").mkdir(parents=True)
+    return _pair(ext4 / "plain", mounted / KATA / "work", ext4 / "volumes" / KATA / "work")
+
+
+@pytest.fixture(scope="session")
+def root_volume(ext4: Path, mounted: Path) -> Pair:
+    """As `pair`, where the mount's side is among what belongs to no kata."""
+    (mounted / "work").mkdir()
+    return _pair(ext4 / "plain-too", mounted / "work", ext4 / "volumes" / "katafs_root" / "work")
+
+
+def _pair(plain: Path, work: Path, backing: Path) -> Pair:
+    plain.mkdir()
+    assert backing.is_dir(), "the directory store keeps the volume elsewhere"
+    return Pair(Side("ext4", str(plain), str(plain)), Side("the mount", str(work), str(backing)))

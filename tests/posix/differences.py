@@ -42,7 +42,7 @@ NO_ACL = "design.md: an ACL that the kernel doesn't enforce for us gives `cp -a`
 NO_BINDING = "pyfuse3 has no handler for this request, so the kernel answers for us"
 NO_IOCTL = "ioctls aren't passed through: they could reach past the volume"
 MODE_OF_BINDING = "pyfuse3 gives the daemon no flags here; it tries one flag at a time itself"
-KERNEL_KEEPS_SGID = "the kernel's FUSE side drops setgid only with group execute; the bit without it means nothing since mandatory locks went"
+KERNEL_KEEPS_SGID = "the kernel's FUSE side drops setgid only with group execute; alone the bit marked mandatory locks"
 
 # acl(5) as the kernel takes it: version 2, then (tag, permissions, id) of owner, a user, group, mask and other.
 ACL = struct.pack("<I", 2) + b"".join(

@@ -109,6 +109,7 @@ def test_path_of_every_length(at: Place, length: int) -> None:
     assert at.tries(os.rename, path, "first") == expected
     assert at.tries(os.symlink, path, "link") == expected
     assert at.tries(os.mkdir, path) == expected
+    os.rename(part, "short")
 
 
 @compared
@@ -126,6 +127,10 @@ def test_tree_deeper_than_any_path(at: Place) -> None:
     os.chdir("/".join([part] * 30))
     os.chdir("/".join([part] * 30))
     assert at.gives(lambda: sorted(os.listdir("."))) == ["linked", "renamed"]
+    os.chdir(at.directory)
+    # Also lets the daemon's descriptors be named in /proc again, which whoever looks for leaks reads.
+    assert at.tries(os.rename, "/".join([part] * 30), "half") == "ok"
+    assert at.gives(lambda: sorted(os.listdir("half/" + "/".join([part] * 30)))) == ["linked", "renamed"]
 
 
 @compared

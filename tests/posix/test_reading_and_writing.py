@@ -90,6 +90,15 @@ def test_holes_read_as_zeros(at: Place) -> None:
     assert contents("f") == b"start" + bytes(999_995) + b"end"
 
 
+@pytest.mark.parametrize(("offset", "length"), [(0, 4096), (5, 20), (0, 5), (3, 8189)])
+@compared
+def test_posix_fallocate_makes_room(at: Place, offset: int, length: int) -> None:
+    at.file("f", b"0123456789")
+    assert at.tries(os.posix_fallocate, at.open("f"), offset, length) == "ok"
+    assert at.sees("f")["size"] == max(10, offset + length)
+    at.gives(contents, "f")
+
+
 @compared
 def test_appending_ignores_the_position(at: Place) -> None:
     at.file("f", b"0123456789")
