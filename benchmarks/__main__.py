@@ -1,0 +1,133 @@
+"""The command `scripts/bench`: what to run, where, and the table on stdout."""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import requests, table
+from benchmarks.candidates import KATAFS, candidates, file_system_of, is_mounted_below
+from benchmarks.runs import measure
+from benchmarks.workloads import Workload, workloads
+
+_EPILOG = """Files are deleted only at the end. ext4 avoids inodes that were deleted in the last minutes, so creates
+are slower for every candidate when one run follows another at once."""
+
+
+def main() -> None:
+    """Exit status 0, or 1 with the reason on stderr, or 2 for wrong usage."""
+    arguments = _parser().parse_args()
+    # As an interrupt does, so that nothing stays mounted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _refuse_unsuitable(arguments.base)
+        if arguments.pin:
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        chosen = [each for each in workloads(arguments.scale) if not arguments.only or each.name in arguments.only]
+        with _scratch(arguments.base) as scratch:
+            if arguments.requests:
+                print(_requests(chosen, scratch, arguments))
+            else:
+                seconds = measure(chosen, scratch, arguments.rounds, _say)
+                print(table.times(_setting(arguments), seconds))
+    except KeyboardInterrupt:
+        sys.exit("bench: interrupted")
+    except (RuntimeError, requests.TracingUnavailable, OSError, subprocess.SubprocessError) as failure:
+        sys.exit(f"bench: {failure}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Compares katafs with bindfs and ext4: prints one table.", epilog=_EPILOG
+    )
+    parser.add_argument("--rounds", type=_positive, default=5, metavar="N", help="runs of each candidate (default 5)")
+    names = [each.name for each in workloads(1)]
+    parser.add_argument("--only", action="append", choices=names, help="only this workload; may be repeated")
+    parser.add_argument(
+        "--base", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where to work, on ext4 (default /var/tmp)"
+    )
+    parser.add_argument("--pin", action="store_true", help="client and daemon on one CPU: what a request itself costs")
+    parser.add_argument(
+        "--requests", action="store_true", help="don't time; count the FUSE requests by kind on katafs instead"
+    )
+    parser.add_argument(
+        "--scale", type=float, default=1.0, metavar="FRACTION", help="smaller workloads, for a quick look (default 1)"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _refuse_unsuitable(base: Path) -> None:
+    if os.geteuid() != 0:
+        raise RuntimeError("needs root, to make the kernel forget what it has cached")
+    if not base.is_dir():
+        raise RuntimeError(f"{base}: is not a directory")
+    found = file_system_of(base)
+    if found != "ext4":
+        raise RuntimeError(f"{base}: is on {found or 'an unknown file system'}, and must be on ext4 (--base DIR)")
+
+
+@contextmanager
+def _scratch(base: Path) -> Iterator[Path]:
+    scratch = Path(tempfile.mkdtemp(prefix="katafs-bench-", dir=base.resolve()))
+    try:
+        yield scratch
+    finally:
+        _say("cleaning up")
+        if is_mounted_below(scratch):
+            raise RuntimeError(f"left {scratch} as it is: something is still mounted there")
+        shutil.rmtree(scratch)
+
+
+def _requests(chosen: list[Workload], scratch: Path, arguments: argparse.Namespace) -> str:
+    counts = {}
+    for workload in chosen:
+        _say(f"{workload.name}: counting")
+        (katafs,) = (each for each in candidates(scratch / workload.name) if each.name == KATAFS)
+        counts[", ".join(workload.rows)] = requests.count(workload, katafs, scratch)
+    return table.requests(_setting(arguments), counts)
+
+
+def _setting(arguments: argparse.Namespace) -> table.Setting:
+    versions = {
+        "katafs": version("katafs"),
+        "bindfs": f"{_version_said_by('bindfs')} multithreaded",
+        "libfuse": _version_said_by("fusermount3"),
+    }
+    # Only the number: what a distribution or a cloud adds to it is its own.
+    kernel = _number_in(platform.release())
+    cpus = os.cpu_count() or 1
+    return table.Setting(kernel, cpus, arguments.pin, arguments.rounds, versions)
+
+
+def _version_said_by(program: str) -> str:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return _number_in(said.stdout)
+
+
+def _number_in(text: str) -> str:
+    match = re.search(r"\d+(\.\d+)+", text)
+    return match[0] if match else "of unknown version"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

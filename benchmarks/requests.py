@@ -1,0 +1,76 @@
+"""How many requests of each kind the kernel sends a FUSE mount: exact where times are noisy.
+
+Counts the tracepoint fuse:fuse_request_send (Linux 6.11 or later) in a tracing instance of its own.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.candidates import Candidate
+from benchmarks.workloads import Workload
+
+_BUFFER_KB = 32768
+_SENT = re.compile(r"fuse_request_send: connection (\d+) req \d+ opcode \d+ \(FUSE_(\w+)\)")
+
+
+class TracingUnavailable(Exception):
+    """This kernel can't count requests."""
+
+
+def count(workload: Workload, candidate: Candidate, scratch: Path) -> Counter[str]:
+    """The requests of one whole run, those of mounting included. Raises TracingUnavailable."""
+    with candidate.mounted():
+        workload.prepare(candidate)
+    candidate.connections.clear()
+    with _tracing(scratch) as trace:
+        with candidate.mounted():
+            workload.run(candidate)
+        return counted(_sent(trace), candidate.connections)
+
+
+def counted(lines: Sequence[str], connections: set[int]) -> Counter[str]:
+    """The requests by kind, of those connections only, in lines of a trace."""
+    found = (_SENT.search(line) for line in lines)
+    return Counter(match[2] for match in found if match and int(match[1]) in connections)
+
+
+def _sent(trace: Path) -> list[str]:
+    for statistics in trace.glob("per_cpu/*/stats"):
+        if "overrun: 0\n" not in statistics.read_text():
+            raise RuntimeError("more requests than the trace buffer holds")
+    return (trace / "trace").read_text().splitlines()
+
+
+@contextlib.contextmanager
+def _tracing(scratch: Path) -> Iterator[Path]:
+    with _tracefs(scratch) as tracefs:
+        if not (tracefs / "events/fuse/fuse_request_send").is_dir():
+            raise TracingUnavailable("this kernel has no tracepoint fuse:fuse_request_send")
+        instance = tracefs / "instances" / f"katafs-bench-{os.getpid()}"
+        instance.mkdir()
+        try:
+            (instance / "buffer_size_kb").write_text(str(_BUFFER_KB))
+            (instance / "events/fuse/fuse_request_send/enable").write_text("1")
+            yield instance
+        finally:
+            instance.rmdir()
+
+
+@contextlib.contextmanager
+def _tracefs(scratch: Path) -> Iterator[Path]:
+    """A tracefs of our own, which leaves the system's mounts as they are."""
+    place = scratch / "tracefs"
+    place.mkdir(exist_ok=True)
+    mounting = ["mount", "-t", "tracefs", "katafs-bench", str(place)]
+    done = subprocess.run(mounting, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise TracingUnavailable(f"tracefs can't be mounted: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

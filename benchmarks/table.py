@@ -1,0 +1,70 @@
+"""From seconds to markdown: medians, ratios, and the line that says what they were measured on. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.candidates import BINDFS, EXT4, KATAFS
+
+_CANDIDATES = (EXT4, BINDFS, KATAFS)
+_RATIOS = ((KATAFS, EXT4), (KATAFS, BINDFS), (BINDFS, EXT4))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the figures were measured on, as far as it isn't one machine's own name."""
+
+    kernel: str
+    cpus: int
+    pinned: bool
+    rounds: int
+    versions: Mapping[str, str]
+    """By the program's or library's name."""
+
+    def line(self) -> str:
+        """One line above the table."""
+        cpus = f"{self.cpus} CPU{'s' if self.cpus > 1 else ''}"
+        pinned = " (client and daemon pinned to one)" if self.pinned else ""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return f"Linux {self.kernel}, {cpus}{pinned}, {versions}"
+
+
+def times(setting: Setting, seconds: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """The table of medians in seconds and of their ratios."""
+    rounds = f"{setting.rounds} round{'s' if setting.rounds > 1 else ''}"
+    heading = (
+        f"{setting.line()}. Medians of {rounds} in random order, in seconds. Cold: a new mount and no names or inodes "
+        "in the kernel's caches (`drop_caches` 2), while the disk's blocks are in memory."
+    )
+    header = ["", *_CANDIDATES, *(f"{one}/{other}" for one, other in _RATIOS)]
+    rows = [[row, *_figures(by_candidate)] for row, by_candidate in seconds.items()]
+    return f"{heading}\n\n{_markdown(header, rows)}"
+
+
+def _figures(by_candidate: Mapping[str, Sequence[float]]) -> list[str]:
+    medians = {name: median(by_candidate[name]) for name in _CANDIDATES}
+    ratios = [medians[one] / medians[other] for one, other in _RATIOS]
+    return [*(_rounded(medians[name], 3) for name in _CANDIDATES), *(_rounded(ratio, 2) for ratio in ratios)]
+
+
+def _rounded(number: float, digits: int) -> str:
+    """So many significant digits, without an exponent; those before the point are all kept."""
+    magnitude = f"{number:.{digits - 1}e}"
+    places = max(0, digits - 1 - int(magnitude.partition("e")[2]))
+    return f"{number:.{places}f}"
+
+
+def requests(setting: Setting, counts: Mapping[str, Counter[str]]) -> str:
+    """The table of how many requests of each kind a workload made, the most frequent kind first."""
+    kinds = [kind for kind, _ in sum(counts.values(), Counter[str]()).most_common()]
+    rows = [
+        [name, f"{count.total():,}", *(f"{count[kind]:,}" if count[kind] else "" for kind in kinds)]
+        for name, count in counts.items()
+    ]
+    return f"{setting.line()}. FUSE requests on katafs.\n\n{_markdown(['', 'all', *kinds], rows)}"
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *("--:" for _ in header[1:])]
+    return "\n".join("|" + "".join(f" {cell} |" if cell else " |" for cell in cells) for cells in (header, rule, *rows))
