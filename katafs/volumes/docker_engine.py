@@ -4,8 +4,8 @@ Knows nothing of katas: names here are the engine's own.
 """
 
 import errno
+import json
 import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,10 +14,11 @@ import docker
 import requests
 import urllib3
 from docker.errors import APIError, DockerException, NotFound
-from docker.types.daemon import CancellableStream
 from docker.utils import kwargs_from_env
 
 from katafs.errors import StoreUnreachable
+from katafs.volumes.docker_socket import SocketAdapter
+from katafs.volumes.docker_stream import EventStream
 
 Answer = TypeVar("Answer")
 
@@ -48,19 +49,20 @@ class Engine:
 
     def connect(self) -> None:
         """Agree on an API version. Raises StoreUnreachable where the engine is down, not permitted or too old."""
-        self._knock()
-        with self._faults():
-            settings = {"base_url": self._base_url} if self._base_url else kwargs_from_env()
-            client = docker.APIClient(version="auto", timeout=_TIMEOUT_S, **settings)
-        version = str(client.api_version)
-        if tuple(int(part) for part in version.split(".")) < OLDEST_API:
-            client.close()
-            oldest = ".".join(str(part) for part in OLDEST_API)
-            raise StoreUnreachable(
-                f"the Docker Engine at {self.url} is too old: its API is {version}, needed is {oldest} (Docker 20.10)"
-            )
-        self.close()
-        self._client = client
+        with self.faults():
+            asker = self._new_client(_version_text(OLDEST_API))
+            try:
+                version = _version(asker.version(api_version=False))
+            finally:
+                asker.close()
+            if version < OLDEST_API:
+                raise StoreUnreachable(
+                    f"the Docker Engine at {self.url} is too old: its API is {_version_text(version)}, "
+                    f"needed is {_version_text(OLDEST_API)} (Docker 20.10)"
+                )
+            before, self._client = self._client, self._new_client(_version_text(version))
+        if before is not None:
+            before.close()
 
     def close(self) -> None:
         """Close the idle connections; calls under way end as they would have."""
@@ -113,34 +115,30 @@ class Engine:
         """Remove a volume and what is in it. Raises FileNotFoundError, and OSError(EBUSY) where a container has it."""
         self._ask(lambda client: client.remove_volume(volume))
 
-    def volume_events(self, since_s: int) -> "EventStream":
+    def volume_events(self, since_s: int) -> EventStream:
         """What happens to volumes from now on, and what has happened since (at most the engine's last 256 events).
 
         `since_s` is in seconds since the epoch."""
-        return EventStream(
-            self._ask(lambda client: client.events(since=since_s, filters={"type": "volume"}, decode=True)),
-            self._faults,
-        )
+        return EventStream(self._ask(lambda client: _stream(client, since_s)))
+
+    def _new_client(self, version: str) -> docker.APIClient:
+        settings = {"base_url": self._base_url} if self._base_url else kwargs_from_env()
+        client = docker.APIClient(version=version, timeout=_TIMEOUT_S, **settings)
+        scheme, _, path = self.url.partition("://")
+        if scheme == "unix":
+            client.mount(client.base_url, SocketAdapter(path))
+        return client
 
     def _ask(self, question: Callable[[docker.APIClient], Answer]) -> Answer:
         client = self._client
         if client is None:
             raise StoreUnreachable(f"there is no connection to the Docker Engine at {self.url}")
-        self._knock()
-        with self._faults():
+        with self.faults():
             return question(client)
 
-    def _knock(self) -> None:
-        """Find out, in the system's words, that nobody listens: Docker's client buries the reason three exceptions
-        deep, and leaves a socket open each time."""
-        scheme, _, path = self.url.partition("://")
-        if scheme == "unix":
-            with self._faults(), socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_TIMEOUT_S)
-                connection.connect(path)
-
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def faults(self) -> Iterator[None]:
+        """Make answers and faults of what the client raises."""
         try:
             yield
         except NotFound as problem:
@@ -153,27 +151,27 @@ class Engine:
             raise StoreUnreachable(f"no answer from the Docker Engine at {self.url}: {_one_line(problem)}") from problem
 
 
-class EventStream:
-    """The engine's events, one reader's; another thread may close it."""
+def _stream(client: docker.APIClient, since_s: int) -> requests.Response:
+    # Not by the client's own call, whose stream can't be closed completely.
+    response = client.get(
+        f"{client.base_url}/v{client.api_version}/events",
+        params={"since": str(since_s), "filters": json.dumps({"type": ["volume"]})},
+        timeout=(_TIMEOUT_S, None),
+        stream=True,
+    )
+    response.raise_for_status()
+    return response
 
-    def __init__(self, stream: "CancellableStream[dict[str, Any]]", faults: Callable[[], Any]) -> None:
-        self._stream = stream
-        self._faults = faults
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        """Every event. Ends when the connection does, or raises StoreUnreachable."""
-        with self._faults():
-            for event in self._stream:
-                if "Type" not in event:
-                    raise StoreUnreachable(f"the Docker Engine sends no events: {event.get('message', event)}")
-                yield event
+def _version(answer: Mapping[str, Any]) -> tuple[int, ...]:
+    version = answer.get("ApiVersion")
+    if version is None:
+        raise ValueError("it names no version of its API")
+    return tuple(int(part) for part in str(version).split("."))
 
-    def close(self) -> None:
-        """End the iteration, whichever thread waits in it."""
-        try:
-            self._stream.close()
-        except (AttributeError, OSError):
-            return  # the connection ended by itself just now, and the client found nothing to close
+
+def _version_text(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)
 
 
 def _one_line(problem: Exception) -> str:

@@ -6,13 +6,14 @@ A thread of its own follows; what it learns is in the index, and how the engine 
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
-from katafs.volumes.docker_engine import Engine, EventStream
+from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_index import VolumeIndex, place_of
+from katafs.volumes.docker_stream import EventStream
 from katafs.volumes.names import Prefix
 
 _log = logging.getLogger("katafs.volumes.docker")
@@ -53,9 +54,11 @@ class Follower:
         with self._lock:
             self._stopping.set()
             if self._stream is not None:
-                self._stream.close()
+                self._stream.interrupt()
         if self._thread.is_alive():
             self._thread.join(_END_S)
+        if self._stream is not None and not self._thread.is_alive():
+            self._stream.close()
 
     def look_up(self, name: VolumeName) -> None:
         """Bring the index up to date on one volume. Raises StoreUnreachable."""
@@ -83,7 +86,7 @@ class Follower:
             if ended is not None:
                 ended.close()
             if self._stopping.is_set():
-                stream.close()
+                stream.interrupt()
         self._list()
 
     def _list(self) -> None:
@@ -98,10 +101,13 @@ class Follower:
         self._listed_s = time.time()
 
     def _follow(self) -> None:
-        if self._stream is not None:
-            for event in self._stream:
-                self._handle(event)
+        for event in self._events():
+            self._handle(event)
         raise StoreUnreachable(f"the connection to the Docker Engine at {self._engine.url} was closed")
+
+    def _events(self) -> Iterator[Mapping[str, Any]]:
+        with self._engine.faults():
+            yield from self._stream or ()
 
     def _handle(self, event: Mapping[str, Any]) -> None:
         happened_s = event["timeNano"] / 1e9

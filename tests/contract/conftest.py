@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 
 from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.docker import DockerStore
 from katafs.volumes.memory import MemoryStore
 from katafs.volumes.store import VolumeStore
 from tests.harness.engine import Engine
@@ -68,10 +69,8 @@ class DockerPlace:
         self.engine = engine
         self.own = f"p{os.getpid()}-{next(_numbers)}-"
 
-    def open(self, prefix: str = "") -> VolumeStore:
+    def open(self, prefix: str = "") -> DockerStore:
         """As in Place."""
-        from katafs.volumes.docker import DockerStore
-
         return DockerStore(self.own + prefix, base_url=self.engine.url)
 
     def make_behind(self, stored: str) -> None:

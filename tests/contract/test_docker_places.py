@@ -1,0 +1,108 @@
+"""Which of an engine's volumes the docker store serves, and from where; real volumes of a real engine."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from katafs.errors import VolumeRefused
+from katafs.volumes.docker import DockerStore
+from katafs.volumes.store import VolumeStore
+from tests.contract.conftest import DockerPlace
+from tests.contract.names import KATA
+
+pytestmark = pytest.mark.xdist_group("docker")
+
+Make = Callable[..., VolumeStore]
+
+
+@pytest.fixture
+def made(docker_place: DockerPlace) -> Iterator[Make]:
+    """Makes the kata's volume with driver options, and opens a store that finds it."""
+    opened: list[DockerStore] = []
+
+    def make(**options: str) -> DockerStore:
+        words = [word for key, value in options.items() for word in ("--opt", f"{key}={value}")]
+        docker_place.engine.cli("volume", "create", *words, docker_place.own + KATA)
+        opened.append(docker_place.open())
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+def test_a_bind_volume_is_served_from_its_device(made: Make, disk: Path) -> None:
+    store = made(type="none", o="bind", device=str(disk))
+    top = store.open(KATA)
+    same = os.path.samestat(os.fstat(top), disk.stat())
+    os.close(top)
+    assert same
+
+
+def test_a_bind_volumes_device_may_be_a_link_as_for_the_engine(made: Make, disk: Path) -> None:
+    (disk / "target").mkdir()
+    (disk / "link").symlink_to("target")
+    store = made(type="none", o="bind", device=f"{disk}/link")
+    top = store.open(KATA)
+    same = os.path.samestat(os.fstat(top), (disk / "target").stat())
+    os.close(top)
+    assert same
+
+
+def test_a_bind_volume_without_its_device_is_refused_and_not_missing(made: Make, disk: Path) -> None:
+    store = made(type="none", o="bind", device=f"{disk}/nowhere")
+    with pytest.raises(VolumeRefused, match=f"{KATA} is refused: its device .*nowhere is not there"):
+        store.open(KATA)
+
+
+def test_a_network_volume_is_refused(made: Make) -> None:
+    store = made(type="nfs", o="addr=192.0.2.1,rw", device=":/katas")
+    with pytest.raises(VolumeRefused, match=f"{KATA} is refused: its data is not on this host .*type=nfs"):
+        store.open(KATA)
+
+
+def test_a_volume_in_a_containers_memory_is_refused(made: Make) -> None:
+    store = made(type="tmpfs", device="tmpfs")
+    with pytest.raises(VolumeRefused, match="type=tmpfs"):
+        store.open(KATA)
+
+
+def test_a_refused_volume_exists(made: Make) -> None:
+    assert made(type="tmpfs", device="tmpfs").exists(KATA)
+
+
+def test_a_refused_volume_is_not_created_again(made: Make) -> None:
+    store = made(type="tmpfs", device="tmpfs")
+    with pytest.raises(FileExistsError):
+        store.create(KATA)
+
+
+def test_a_refused_volume_is_not_removed(made: Make, docker_place: DockerPlace) -> None:
+    store = made(type="tmpfs", device="tmpfs")
+    with pytest.raises(VolumeRefused):
+        store.remove(KATA)
+    assert docker_place.own + KATA in docker_place.engine.volumes()
+
+
+def test_a_volume_whose_directory_is_gone_is_not_found(made: Make, docker_place: DockerPlace) -> None:
+    store = made()
+    where = docker_place.engine.cli("volume", "inspect", "--format", "{{.Mountpoint}}", docker_place.own + KATA)
+    Path(where.stdout.strip()).rmdir()
+    with pytest.raises(FileNotFoundError):
+        store.open(KATA)
+
+
+def test_a_link_in_place_of_a_volumes_directory_is_not_followed(
+    made: Make, docker_place: DockerPlace, disk: Path
+) -> None:
+    store = made()
+    answer = docker_place.engine.cli("volume", "inspect", "--format", "{{.Mountpoint}}", docker_place.own + KATA)
+    where = Path(answer.stdout.strip())
+    where.rmdir()
+    where.symlink_to(disk)
+    with pytest.raises(VolumeRefused, match="is not a directory"):
+        store.open(KATA)
+    where.unlink()
+    where.mkdir()
