@@ -1,0 +1,62 @@
+"""What unit tests of the tree and of `rooted` ask for; and how hypothesis searches, the same way in every run."""
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import settings
+
+from katafs.config import TreeSettings
+from katafs.tree.tree import Tree
+from katafs.volumes.memory import MemoryStore
+from tests.unit.kernel import Kernel
+
+settings.register_profile("katafs", deadline=None, derandomize=True, database=None, max_examples=100)
+settings.load_profile("katafs")
+
+_PR_GET_SECUREBITS = 27
+_PR_SET_SECUREBITS = 28
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture
+def own_process() -> Iterator[None]:
+    """Undo afterwards what a daemon does to its process: its umask, and capabilities that outlive a change of user."""
+    bits = _libc.prctl(_PR_GET_SECUREBITS, 0, 0, 0, 0)
+    umask = os.umask(0o022)
+    yield
+    os.umask(umask)
+    if _libc.prctl(_PR_GET_SECUREBITS, 0, 0, 0, 0) != bits:
+        assert _libc.prctl(_PR_SET_SECUREBITS, bits, 0, 0, 0) == 0
+
+
+@pytest.fixture
+def store() -> Iterator[MemoryStore]:
+    """A store in memory, which fails when it is told to."""
+    store = MemoryStore()
+    yield store
+    store.close()
+
+
+Trees = Callable[..., Kernel]
+
+
+@pytest.fixture
+def tree_of(store: MemoryStore, own_process: None) -> Iterator[Trees]:
+    """Makes trees on `store`, without any mount: `tree_of(layout=Layout.SPLIT)`, one after the other."""
+    made: list[Tree] = []
+
+    def make(**options: object) -> Kernel:
+        made.append(Tree(store, TreeSettings(**options)))  # type: ignore[arg-type]  # the options are the settings' own
+        return Kernel(made[-1])
+
+    yield make
+    for tree in made:
+        tree.close()
+
+
+@pytest.fixture
+def tree(tree_of: Trees) -> Kernel:
+    """A flat tree on `store`."""
+    return tree_of()

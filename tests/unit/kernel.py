@@ -1,0 +1,109 @@
+"""Plays the kernel for a tree that isn't mounted: walks paths, counts the lookups it was given, and gives them back."""
+
+import os
+from collections import Counter
+
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Caller
+from katafs.tree.tree import Tree
+
+ROOT = 1
+ME = Caller(os.geteuid(), os.getegid())
+
+
+class Kernel:
+    """Paths are relative to the top, with slashes: `12/3456789A/lion`; empty for the top itself."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.known: Counter[int] = Counter()
+        """How often a reply has named each inode."""
+
+    def lookup(self, path: bytes) -> Attributes:
+        """The path's attributes, from one LOOKUP for each of its names. Raises as the tree does."""
+        *above, name = path.split(b"/")
+        return self._named(self.tree.creation.lookup(self.number(b"/".join(above)), name))
+
+    def number(self, path: bytes) -> int:
+        """The path's inode number."""
+        return self.lookup(path).number if path else ROOT
+
+    def _named(self, told: Attributes) -> Attributes:
+        self.known[told.number] += 1
+        return told
+
+    def _parent(self, path: bytes) -> tuple[int, bytes]:
+        above, _, name = path.rpartition(b"/")
+        return self.number(above), name
+
+    def mkdir(self, path: bytes, mode: int = 0o755, caller: Caller = ME) -> Attributes:
+        """mkdir(2)."""
+        parent, name = self._parent(path)
+        volume = self.tree.volumes.made_by_mkdir(parent, name)
+        if volume is None:
+            return self._named(self.tree.creation.mkdir(parent, name, mode, caller))
+        return self._named(self.tree.volumes.make(volume, parent, name, mode, caller))
+
+    def rmdir(self, path: bytes) -> None:
+        """rmdir(2)."""
+        parent, name = self._parent(path)
+        volume = self.tree.volumes.removed_by_rmdir(parent, name)
+        if volume is None:
+            self.tree.removal.rmdir(parent, name)
+        else:
+            self.tree.volumes.remove(volume, parent, name)
+
+    def unlink(self, path: bytes) -> None:
+        """unlink(2)."""
+        self.tree.removal.unlink(*self._parent(path))
+
+    def rename(self, old: bytes, new: bytes, flags: int = 0) -> None:
+        """renameat2(2)."""
+        self.tree.removal.rename(self._parent(old), self._parent(new), flags)
+
+    def link(self, old: bytes, new: bytes) -> Attributes:
+        """link(2)."""
+        return self._named(self.tree.creation.link(self.number(old), *self._parent(new)))
+
+    def symlink(self, target: bytes, path: bytes) -> Attributes:
+        """symlink(2)."""
+        parent, name = self._parent(path)
+        return self._named(self.tree.creation.symlink(parent, name, target, ME))
+
+    def readlink(self, path: bytes) -> bytes:
+        """readlink(2)."""
+        return self.tree.inodes.readlink(self.number(path))
+
+    def write(self, path: bytes, content: bytes, mode: int = 0o644, caller: Caller = ME) -> Attributes:
+        """A new file with this content."""
+        handle, told = self.tree.files.create(*self._parent(path), os.O_WRONLY, mode, caller)
+        self.tree.files.write(handle, 0, content)
+        self.tree.files.release(handle)
+        return self._named(told)
+
+    def read(self, path: bytes) -> bytes:
+        """A file's content."""
+        handle = self.tree.files.open(self.number(path), os.O_RDONLY, ME)
+        content = self.tree.files.read(handle, 0, 1 << 20)
+        self.tree.files.release(handle)
+        return content
+
+    def entries(self, path: bytes) -> dict[bytes, Attributes]:
+        """What a listing with attributes shows, `.` and `..` among it."""
+        handle = self.tree.directories.open(self.number(path))
+        found = {}
+        for name, told, _ in self.tree.directories.entries(handle, 0):
+            found[name] = told
+            if name not in (b".", b".."):
+                self.tree.directories.accepted(self._named(told).number)
+        self.tree.directories.release(handle)
+        return found
+
+    def names(self, path: bytes) -> list[bytes]:
+        """The names in a directory, sorted."""
+        return sorted(name for name in self.entries(path) if name not in (b".", b".."))
+
+    def forget_all(self) -> None:
+        """Give every lookup back."""
+        self.tree.forget(list(self.known.items()))
+        self.known.clear()

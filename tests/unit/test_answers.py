@@ -1,0 +1,122 @@
+"""What becomes of an error: an errno for the caller, a line for the operator."""
+
+import errno
+import logging
+
+import pyfuse3
+import pytest
+import trio
+
+from katafs.errors import KatafsError, MountPointUnusable, StoreUnreachable, VolumeRefused
+from katafs.mount.answers import answered, errno_of
+
+ORDINARY = [errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EACCES, errno.ENOSPC, errno.EXDEV, errno.ESTALE]
+ALARMING = [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+
+
+@pytest.mark.parametrize("number", [*ORDINARY, *ALARMING])
+def test_an_answer_keeps_its_errno(number: int) -> None:
+    assert errno_of("open", OSError(number, "no")) == number
+
+
+@pytest.mark.parametrize("number", ORDINARY)
+def test_an_ordinary_answer_is_only_for_debugging(number: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    errno_of("open", OSError(number, "no"))
+
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG]
+
+
+@pytest.mark.parametrize("number", ALARMING)
+def test_an_answer_that_an_operator_must_hear_of_is_a_warning(number: int, caplog: pytest.LogCaptureFixture) -> None:
+    errno_of("open", OSError(number, "no"))
+
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("fault", [KatafsError, StoreUnreachable, VolumeRefused, MountPointUnusable])
+def test_a_fault_is_an_io_error(fault: type[KatafsError]) -> None:
+    assert errno_of("lookup", fault("the engine is gone")) == errno.EIO
+
+
+def test_a_fault_is_one_line_of_warning_that_names_the_operation(caplog: pytest.LogCaptureFixture) -> None:
+    errno_of("lookup", StoreUnreachable("the engine is gone"))
+
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, "lookup: the engine is gone")
+    ]
+
+
+def test_a_fault_is_told_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
+    fault = StoreUnreachable("the engine is gone")
+    fault.__cause__ = ConnectionRefusedError("refused by /run/docker.sock")
+
+    errno_of("lookup", fault)
+
+    assert "refused by /run/docker.sock" in caplog.text
+
+
+BUGS = [ZeroDivisionError("oh"), KeyError("oh"), AssertionError("oh"), OSError("without an errno"), TimeoutError()]
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: type(bug).__name__)
+def test_a_bug_is_an_io_error(bug: Exception) -> None:
+    assert errno_of("read", bug) == errno.EIO
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: type(bug).__name__)
+def test_a_bug_is_told_as_one(bug: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    errno_of("read", bug)
+
+    assert [(record.levelno, record.exc_info is not None) for record in caplog.records] == [(logging.ERROR, True)]
+
+
+def test_a_bugs_traceback_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        1 // 0  # noqa: B018  # the traceback is what is wanted of it
+    except ZeroDivisionError as bug:
+        errno_of("read", bug)
+
+    assert "Traceback" in caplog.text
+    assert "1 // 0" in caplog.text
+
+
+async def handler(outcome: BaseException | int) -> int:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def test_a_handlers_reply_passes() -> None:
+    assert trio.run(answered(handler), 5) == 5
+
+
+def test_a_handlers_own_errno_passes() -> None:
+    with pytest.raises(pyfuse3.FUSEError) as told:
+        trio.run(answered(handler), pyfuse3.FUSEError(errno.ENOSYS))
+
+    assert told.value.errno == errno.ENOSYS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("oh"),
+        StoreUnreachable("gone"),
+        OSError(errno.EIO, "disk"),
+        RecursionError("deep"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_of_any_error_only_the_bindings_own_kind_comes_out(error: Exception) -> None:
+    with pytest.raises(pyfuse3.FUSEError) as told:
+        trio.run(answered(handler), error)
+
+    assert told.value.errno == errno.EIO
+
+
+def test_the_end_of_the_event_loop_is_no_error_of_a_request() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(answered(handler), KeyboardInterrupt())

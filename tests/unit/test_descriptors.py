@@ -1,0 +1,106 @@
+"""The bounded cache of descriptors."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from katafs.namespace import PLAIN
+from katafs.tree.descriptors import Descriptors
+from katafs.tree.nodes import Node
+
+LIMIT = 3
+
+
+@pytest.fixture
+def kept() -> Iterator[Descriptors]:
+    """A cache for three."""
+    kept = Descriptors(LIMIT)
+    yield kept
+    kept.close()
+
+
+def node(number: int) -> Node:
+    return Node(number, PLAIN, None, None, b"d", (1, number), is_directory=True)
+
+
+def opened() -> int:
+    return os.open("/", os.O_PATH)
+
+
+def is_open(descriptor: int) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{descriptor}")
+
+
+def test_what_is_kept_is_found(kept: Descriptors) -> None:
+    it, descriptor = node(1), opened()
+
+    assert kept.keep(it, descriptor) == descriptor
+    assert kept.get(it) == descriptor
+
+
+def test_what_was_not_kept_is_not_found(kept: Descriptors) -> None:
+    assert kept.get(node(1)) is None
+
+
+def test_nothing_is_closed_before_the_trim(kept: Descriptors) -> None:
+    """A request may hold more than the limit while it walks down a deep path."""
+    descriptors = [kept.keep(node(number), opened()) for number in range(10)]
+
+    assert all(map(is_open, descriptors))
+
+
+def test_the_trim_closes_the_least_recently_used(kept: Descriptors) -> None:
+    nodes = [node(number) for number in range(LIMIT + 1)]
+    descriptors = [kept.keep(each, opened()) for each in nodes]
+    kept.get(nodes[0])
+
+    kept.trim()
+
+    assert [is_open(descriptor) for descriptor in descriptors] == [True, False, True, True]
+
+
+def test_after_the_trim_there_are_no_more_than_the_limit(kept: Descriptors) -> None:
+    for number in range(10):
+        kept.keep(node(number), opened())
+
+    kept.trim()
+
+    assert len(kept) == LIMIT
+
+
+def test_a_second_descriptor_takes_the_firsts_place(kept: Descriptors) -> None:
+    it = node(1)
+    first, second = kept.keep(it, opened()), kept.keep(it, opened())
+
+    assert (is_open(first), kept.get(it)) == (False, second)
+
+
+def test_what_is_dropped_is_closed(kept: Descriptors) -> None:
+    it = node(1)
+    descriptor = kept.keep(it, opened())
+
+    kept.drop(it)
+
+    assert (is_open(descriptor), kept.get(it)) == (False, None)
+
+
+def test_what_is_taken_is_the_takers_to_close(kept: Descriptors) -> None:
+    it = node(1)
+    descriptor = kept.keep(it, opened())
+
+    taken = kept.take(it)
+    kept.close()
+
+    assert taken == descriptor
+    assert is_open(descriptor)
+    os.close(descriptor)
+
+
+def test_the_end_closes_all() -> None:
+    kept = Descriptors(LIMIT)
+    descriptors = [kept.keep(node(number), opened()) for number in range(LIMIT)]
+
+    kept.close()
+
+    assert not any(map(is_open, descriptors))

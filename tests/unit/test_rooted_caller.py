@@ -1,0 +1,86 @@
+"""Creating in another user's name."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from katafs.rooted.caller import Creator
+from tests.harness import needs
+
+OTHER = 12345
+"""A user and a group that need not exist."""
+
+
+def owner_of(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_uid, status.st_gid
+
+
+@pytest.fixture
+def creator(own_process: None) -> Creator:
+    """A creator, which ends with the test."""
+    return Creator()
+
+
+def test_what_is_made_belongs_to_the_caller(disk: Path, creator: Creator) -> None:
+    needs.root()
+    with creator.acting_as(OTHER, OTHER + 1):
+        (disk / "d").mkdir()
+
+    assert owner_of(disk / "d") == (OTHER, OTHER + 1)
+
+
+def test_a_link_that_is_made_belongs_to_the_caller(disk: Path, creator: Creator) -> None:
+    needs.root()
+    with creator.acting_as(OTHER, OTHER + 1):
+        (disk / "link").symlink_to("f")
+
+    assert owner_of(disk / "link") == (OTHER, OTHER + 1)
+
+
+def test_a_setgid_directory_hands_on_its_group(disk: Path, creator: Creator) -> None:
+    needs.root()
+    os.chown(disk, 0, 777)
+    disk.chmod(0o2755)
+
+    with creator.acting_as(OTHER, OTHER):
+        (disk / "d").mkdir()
+
+    assert owner_of(disk / "d") == (OTHER, 777)
+    assert (disk / "d").stat().st_mode & stat.S_ISGID
+
+
+def test_permissions_are_not_asked_twice(disk: Path, creator: Creator) -> None:
+    """The kernel has asked already, of the tree; of the volume's own directories the caller need know nothing."""
+    needs.root()
+    disk.chmod(0o700)
+
+    with creator.acting_as(OTHER, OTHER):
+        (disk / "f").touch()
+
+    assert owner_of(disk / "f") == (OTHER, OTHER)
+
+
+def test_afterwards_the_thread_creates_as_itself_again(disk: Path, creator: Creator) -> None:
+    with creator.acting_as(OTHER, OTHER):
+        pass
+    (disk / "f").touch()
+
+    assert owner_of(disk / "f") == (os.geteuid(), os.getegid())
+
+
+def test_after_a_failure_too_it_creates_as_itself_again(disk: Path, creator: Creator) -> None:
+    with pytest.raises(FileNotFoundError), creator.acting_as(OTHER, OTHER):
+        (disk / "missing" / "d").mkdir()
+    (disk / "f").touch()
+
+    assert owner_of(disk / "f") == (os.geteuid(), os.getegid())
+
+
+def test_the_callers_umask_is_all_that_counts(disk: Path, creator: Creator) -> None:
+    """The kernel has applied it to the mode it sends; the daemon's own must not take away more."""
+    os.close(os.open(disk / "f", os.O_CREAT | os.O_WRONLY, 0o666))
+
+    assert stat.S_IMODE((disk / "f").stat().st_mode) == 0o666

@@ -1,0 +1,188 @@
+"""One name below a directory's descriptor, and nothing else."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from katafs.rooted import names
+from tests.harness import needs
+from tests.harness.other_mounts import bound
+from tests.harness.refusals import refused
+
+COMPONENTS = st.binary(min_size=1, max_size=255).filter(
+    lambda name: b"/" not in name and b"\0" not in name and name not in (b".", b"..")
+)
+
+
+@pytest.fixture
+def directory(disk: Path) -> Iterator[int]:
+    """An O_PATH descriptor of `disk`, as volumes have them."""
+    descriptor = os.open(disk, os.O_PATH | os.O_DIRECTORY)
+    yield descriptor
+    os.close(descriptor)
+
+
+@given(COMPONENTS)
+def test_one_component_passes(name: bytes) -> None:
+    assert names.check(name) == name
+
+
+@pytest.mark.parametrize("name", [b"", b".", b"..", b"/", b"a/b", b"/etc", b"../a", b"a/", b"a\0b", b"\0"])
+def test_what_could_lead_elsewhere_is_refused(name: bytes) -> None:
+    with refused(errno.EINVAL):
+        names.check(name)
+
+
+def test_look_finds_the_inode(disk: Path, directory: int) -> None:
+    (disk / "f").write_text("x")
+
+    descriptor, status = names.look(directory, b"f")
+    os.close(descriptor)
+
+    assert (status.st_ino, status.st_size) == ((disk / "f").stat().st_ino, 1)
+
+
+def test_look_gives_a_descriptor_that_can_not_be_read(disk: Path, directory: int) -> None:
+    (disk / "f").write_text("x")
+    descriptor, _ = names.look(directory, b"f")
+
+    with refused(errno.EBADF):
+        os.read(descriptor, 1)
+    os.close(descriptor)
+
+
+def test_look_gives_a_descriptor_that_programs_do_not_inherit(disk: Path, directory: int) -> None:
+    (disk / "f").touch()
+    descriptor, _ = names.look(directory, b"f")
+    inheritable = os.get_inheritable(descriptor)
+    os.close(descriptor)
+
+    assert not inheritable
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/etc", "f", "..", "missing", "/proc/self/root"])
+def test_look_shows_a_link_and_does_not_follow_it(disk: Path, directory: int, target: str) -> None:
+    (disk / "link").symlink_to(target)
+
+    descriptor, status = names.look(directory, b"link")
+    os.close(descriptor)
+
+    assert stat.S_ISLNK(status.st_mode)
+
+
+@pytest.mark.parametrize("name", [b"..", b".", b"", b"d/f", b"/etc/passwd", b"d/../f"])
+def test_look_refuses_a_path(disk: Path, directory: int, name: bytes) -> None:
+    (disk / "d").mkdir()
+    (disk / "d" / "f").touch()
+
+    with refused(errno.EINVAL):
+        names.look(directory, name)
+
+
+def test_look_for_a_missing_name_is_not_found(directory: int) -> None:
+    with pytest.raises(FileNotFoundError):
+        names.look(directory, b"missing")
+
+
+def test_look_for_a_name_that_is_too_long_says_so(directory: int) -> None:
+    with refused(errno.ENAMETOOLONG):
+        names.look(directory, b"x" * 256)
+
+
+@pytest.mark.parametrize("source", ["directory", "file"])
+def test_look_does_not_cross_a_mount(disk: Path, directory: int, source: str) -> None:
+    needs.root()
+    for place in (disk / "from", disk / "to"):
+        place.mkdir() if source == "directory" else place.touch()
+
+    with bound(disk / "from", disk / "to"), refused(errno.EXDEV):
+        names.look(directory, b"to")
+
+
+def test_a_file_is_not_created_through_a_link(disk: Path, directory: int) -> None:
+    (disk / "link").symlink_to(disk / "target")
+
+    with pytest.raises(FileExistsError):
+        names.create_file(directory, b"link", os.O_WRONLY, 0o644)
+
+    assert not (disk / "target").exists()
+
+
+def test_a_file_is_not_created_over_another(disk: Path, directory: int) -> None:
+    (disk / "f").write_text("kept")
+
+    with pytest.raises(FileExistsError):
+        names.create_file(directory, b"f", os.O_WRONLY | os.O_TRUNC, 0o644)
+
+    assert (disk / "f").read_text() == "kept"
+
+
+def test_a_hard_link_is_made_of_a_symbolic_link_itself(disk: Path, directory: int) -> None:
+    (disk / "link").symlink_to("/etc/passwd")
+    descriptor, _ = names.look(directory, b"link")
+
+    names.make_link(descriptor, directory, b"second")
+    os.close(descriptor)
+
+    assert (disk / "second").lstat().st_ino == (disk / "link").lstat().st_ino
+
+
+def test_a_listing_has_every_name_as_its_bytes(disk: Path, directory: int) -> None:
+    wanted = [b"a", b"\xff\xfe", b"line\nfeed", b"x" * 255, b".hidden"]
+    for name in wanted:
+        (disk / os.fsdecode(name)).touch()
+
+    assert sorted(names.listing(directory)) == sorted(wanted)
+
+
+def test_a_directory_without_entries_is_empty(disk: Path, directory: int) -> None:
+    assert names.is_empty(directory)
+
+
+@pytest.mark.parametrize("name", [".hidden", "f", "\udcff"])
+def test_a_directory_with_an_entry_is_not_empty(disk: Path, directory: int, name: str) -> None:
+    (disk / name).touch()
+
+    assert not names.is_empty(directory)
+
+
+def test_rename_without_flags_replaces(disk: Path, directory: int) -> None:
+    (disk / "a").write_text("a")
+    (disk / "b").write_text("b")
+
+    names.rename(directory, b"a", directory, b"b", 0)
+
+    assert [(entry.name, entry.read_text()) for entry in disk.iterdir()] == [("b", "a")]
+
+
+def test_rename_that_must_not_replace_does_not(disk: Path, directory: int) -> None:
+    (disk / "a").write_text("a")
+    (disk / "b").write_text("b")
+
+    with pytest.raises(FileExistsError):
+        names.rename(directory, b"a", directory, b"b", names.RENAME_NOREPLACE)
+
+    assert (disk / "b").read_text() == "b"
+
+
+def test_rename_that_exchanges_loses_neither(disk: Path, directory: int) -> None:
+    (disk / "a").write_text("a")
+    (disk / "b").write_text("b")
+
+    names.rename(directory, b"a", directory, b"b", names.RENAME_EXCHANGE)
+
+    assert ((disk / "a").read_text(), (disk / "b").read_text()) == ("b", "a")
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"..", b"b"), (b"a", b".."), (b"a", b"d/b"), (b"a", b"/tmp/b")])
+def test_rename_stays_in_its_directories(disk: Path, directory: int, old: bytes, new: bytes) -> None:
+    (disk / "a").touch()
+
+    with refused(errno.EINVAL):
+        names.rename(directory, old, directory, new, 0)
