@@ -126,7 +126,7 @@ class Operations(pyfuse3.Operations):
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
         wanted = replies.changes(attr, fields)
-        return replies.entry(self._tree.inodes.setattr(inode, wanted, fh, replies.caller(ctx)))
+        return replies.entry(self._tree.inodes.setattr(inode, wanted, fh))
 
     @answered
     async def readlink(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> FileNameT:

@@ -37,8 +37,9 @@ class Files:
                     raise answer(errno.ESTALE, node.name)
                 descriptor = inodes.open_again(reached, flags & _PASSED_ON)
             if flags & os.O_TRUNC and caller.uid != 0:
+                # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
-            return self._opened(node, descriptor, flags, caller)
+            return self._opened(node, descriptor, flags)
 
     def create(self, parent_number: int, name: bytes, flags: int, mode: int, caller: Caller) -> tuple[int, Attributes]:
         """Make a file and open it. Where somebody has made it meanwhile, ESTALE lets the kernel open that one instead,
@@ -56,16 +57,15 @@ class Files:
             place = self._finder.place_of(parent, name)
             found = Found(place, parent.volume, core.numbers.of_inode(status), status)
             told = self._creation.enter(parent, name, found)
-            return self._opened(core.nodes[told.number], descriptor, flags, caller), told
+            return self._opened(core.nodes[told.number], descriptor, flags), told
 
-    def _opened(self, node: Node, descriptor: int, flags: int, caller: Caller) -> int:
+    def _opened(self, node: Node, descriptor: int, flags: int) -> int:
         node.handles.append(descriptor)
         return self.handles.add(
             OpenFile(
                 node,
                 descriptor,
                 appends=bool(flags & os.O_APPEND),
-                privileged=caller.uid == 0,
                 waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
             )
         )
@@ -77,8 +77,6 @@ class Files:
     def write(self, handle: int, offset: int, content: bytes) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them."""
         opened = self.handles[handle]
-        if not opened.privileged:
-            inodes.drop_privilege_bits(opened.descriptor)
         node = opened.node
         # Only what begins where the kernel believes the end to be is an append; before it, an mmap's page is written.
         appends = opened.appends and offset >= node.told_size

@@ -17,8 +17,6 @@ class OpenFile:
     descriptor: int
     appends: bool
     """Whether it was opened with O_APPEND."""
-    privileged: bool
-    """Whether root opened it: a write by anybody else clears the set-ID bits."""
     waits: bool
     """Whether each write waits for the disk (O_SYNC, O_DSYNC)."""
 

@@ -46,7 +46,7 @@ class Inodes:
             node = self._core.nodes[number]
             return self._core.tell(node, self._core.status(node))
 
-    def setattr(self, number: int, changes: Changes, handle: int | None, caller: Caller) -> Attributes:
+    def setattr(self, number: int, changes: Changes, handle: int | None) -> Attributes:
         """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's
         permission for each."""
         with self._core.locked():
@@ -55,17 +55,15 @@ class Inodes:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
                 if changes.size is not None:
-                    self._set_size(node, reached, changes.size, handle, caller)
+                    self._set_size(node, reached, changes.size, handle)
                 self._set_rest(reached, changes)
                 return self._core.tell(node, os.fstat(reached))
 
-    def _set_size(self, node: Node, reached: int, size_bytes: int, handle: int | None, caller: Caller) -> None:
+    def _set_size(self, node: Node, reached: int, size_bytes: int, handle: int | None) -> None:
         if handle is None:
             inodes.set_size(reached, size_bytes)
         else:
             os.ftruncate(self._files.handles[handle].descriptor, size_bytes)
-        if caller.uid != 0:
-            inodes.drop_privilege_bits(reached)
         node.told_size = size_bytes
 
     @staticmethod
