@@ -66,8 +66,14 @@ class Mounted:
         self._expected.append(re.compile(pattern))
 
     def wait_for_log(self, pattern: str, seconds: float = waiting.DEADLINE_S) -> None:
-        """Wait until the log has a place that the regular expression matches."""
-        waiting.until(lambda: re.search(pattern, self.log()) is not None, f"{pattern!r} in the log", seconds)
+        """Wait until the log has a place that the regular expression matches. Raises AssertionError where the daemon
+        ends without it."""
+        waiting.until(lambda: self.status is not None or self._logged(pattern), f"{pattern!r} in the log", seconds)
+        if not self._logged(pattern):
+            raise AssertionError(f"the daemon ended without {pattern!r} in its log")
+
+    def _logged(self, pattern: str) -> bool:
+        return re.search(pattern, self.log(), re.MULTILINE) is not None
 
     def wait_until_ready(self, seconds: float = waiting.DEADLINE_S) -> None:
         """Wait until the mount answers. Raises AssertionError where the daemon ends instead."""
