@@ -56,16 +56,11 @@ class Finder:
 
     def _graft(self, place: Place, volume: VolumeName) -> Found:
         core = self._core
-        number = core.numbers.of_place(place)
-        known = core.nodes.known(number) if number is not None else None
-        kept = core.descriptors.get(known) if known is not None else None
-        if number is not None and kept is not None:
-            status = os.fstat(kept)
-            if status.st_nlink > 0:
-                return Found(place, volume, number, status)
+        # Opened anew each time: the directory that is kept may have been removed or replaced behind the mount.
         descriptor = core.store.open(volume)
         status = os.fstat(descriptor)
-        return Found(place, volume, number or core.numbers.of_inode(status), status, descriptor)
+        number = core.numbers.of_place(place) or core.numbers.of_inode(status)
+        return Found(place, volume, number, status, descriptor)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
         if parent.identity is None:

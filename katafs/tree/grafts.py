@@ -29,9 +29,10 @@ class Grafts:
             return False
         if place.kind is Kind.AVATAR:
             return place.avatar is not None and avatar_volume(place.kata, place.avatar) in catalog
-        if place.kind is Kind.ALIAS:
-            return catalog.has_kata(place.kata) or self._store.exists(kata_volume(place.kata))
-        return place.kind is Kind.KATA and catalog.has_kata(place.kata)
+        if place.kind is Kind.ALIAS and self._store.exists(kata_volume(place.kata)):
+            return True
+        # A kata's own volume is asked for, not looked up here: the catalog may be a moment behind its removal.
+        return place.kind in (Kind.KATA, Kind.ALIAS) and bool(catalog.avatars_of(place.kata))
 
     def names_in(self, place: Place) -> list[bytes]:
         """The names that volumes add to the directory at a place, as far as they are listed."""

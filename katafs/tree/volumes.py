@@ -85,8 +85,6 @@ class Volumes:
         with core.locked():
             parent = core.nodes[parent_number]
             found = self._finder.find(parent, name)
-            if found.descriptor is None and (known := core.nodes.known(found.number)) is not None:
-                found.descriptor = os.dup(core.directory(known))
         try:
             if core.grafts.names_in(found.place):
                 raise answer(errno.ENOTEMPTY, name)
