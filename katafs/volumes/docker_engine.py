@@ -153,7 +153,7 @@ class Engine:
 
 def _stream(client: docker.APIClient, since_s: int) -> requests.Response:
     # Not by the client's own call, whose stream can't be closed completely.
-    response = client.get(
+    response: requests.Response = client.get(
         f"{client.base_url}/v{client.api_version}/events",
         params={"since": str(since_s), "filters": json.dumps({"type": ["volume"]})},
         timeout=(_TIMEOUT_S, None),

@@ -51,6 +51,8 @@ class Question:
 
     overtaken: set[VolumeName] = field(default_factory=set)
     """The volumes of which another answer was taken since the question was announced."""
+    overtaken_by_list: bool = False
+    """Whether since then an answer about every volume was taken."""
 
 
 class VolumeIndex:
@@ -87,10 +89,11 @@ class VolumeIndex:
     def take(self, question: Question, name: VolumeName, place: Place | None) -> bool:
         """Take an answer about one volume, None where it doesn't exist. False where it was overtaken: ask again."""
         with self._lock:
-            if name in question.overtaken:
+            if name in question.overtaken or question.overtaken_by_list:
                 return False
             self._set(name, place)
-            self._overtake(question, [name])
+            for other in self._questions - {question}:
+                other.overtaken.add(name)
             return True
 
     def take_all(
@@ -98,10 +101,10 @@ class VolumeIndex:
     ) -> None:
         """Take an answer about every volume; those that were overtaken stay as they are."""
         with self._lock:
-            changed = (set(self._places) | set(places)) - question.overtaken
-            for name in changed:
+            for name in (set(self._places) | set(places)) - question.overtaken:
                 self._set(name, places.get(name))
-            self._overtake(question, changed)
+            for other in self._questions - {question}:
+                other.overtaken_by_list = True
             self._users = {}
             for name, container in users:
                 self._users.setdefault(name, set()).add(container)
@@ -128,7 +131,3 @@ class VolumeIndex:
             self._places[name] = place
             if not known:
                 self.catalog.add(name)
-
-    def _overtake(self, question: Question, names: Iterable[VolumeName]) -> None:
-        for other in self._questions - {question}:
-            other.overtaken.update(names)

@@ -10,6 +10,9 @@ import requests
 
 from katafs.errors import StoreUnreachable
 
+_LONGEST_CHUNK_BYTES = 65536
+"""A chunk, in which the engine sends one event, is handed on as soon as it is there."""
+
 
 class EventStream:
     """The engine's events. All but `interrupt` is for one thread."""
@@ -21,7 +24,7 @@ class EventStream:
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         """Every event, until the connection ends. Raises StoreUnreachable for what is no event."""
-        for line in self._response.iter_lines(chunk_size=None):
+        for line in self._response.iter_lines(chunk_size=_LONGEST_CHUNK_BYTES):
             event = json.loads(line) if line else {}
             if "Type" in event:
                 yield event

@@ -52,6 +52,7 @@ class Engine:
         config = self._directory / "daemon.json"
         config.write_text(json.dumps({"features": {"buildkit": False}}))
         argv = [
+            *("setpriv", "--pdeathsig=TERM"),  # a test process that is killed takes it along
             "dockerd",
             f"--config-file={config}",  # not the machine's own
             f"--data-root={self._directory}/data",

@@ -42,7 +42,7 @@ def fuse() -> None:
 def docker() -> None:
     """A private Docker Engine can be started: its programs, the busybox its image is made of, and root."""
     root()
-    programs("dockerd", "docker", "busybox")
+    programs("dockerd", "docker", "busybox", "setpriv")
 
 
 def shared_data() -> Path:

@@ -1,0 +1,156 @@
+"""The index of an engine's volumes: where each is, and answers that overtake each other."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from katafs.kata_id import VolumeName
+from katafs.volumes.docker_index import Place, VolumeIndex, place_of
+
+KATA = VolumeName("123456789A")
+OTHER = VolumeName("FEDCBA9876")
+HERE = Place(Path("/volumes/123456789A/_data"))
+THERE = Place(Path("/elsewhere"))
+BOX = "0123abcd"
+
+
+def details(driver: str = "local", **options: str) -> dict[str, Any]:
+    """A volume as the engine describes it."""
+    return {"Name": KATA, "Driver": driver, "Mountpoint": "/volumes/123456789A/_data", "Options": options or None}
+
+
+def test_an_ordinary_volume_is_at_its_mount_point() -> None:
+    assert place_of(details()) == HERE
+
+
+def test_a_volume_with_a_quota_is_at_its_mount_point() -> None:
+    assert place_of(details(size="1g")) == HERE
+
+
+@pytest.mark.parametrize("flags", ["bind", "rbind", "bind,rw"])
+def test_a_bind_volume_is_at_its_device(flags: str) -> None:
+    assert place_of(details(type="none", o=flags, device="/elsewhere")) == Place(Path("/elsewhere"), is_device=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"type": "nfs", "o": "addr=192.0.2.1", "device": ":/katas"},
+        {"type": "cifs", "o": "bind", "device": "//server/katas"},
+        {"type": "tmpfs", "device": "tmpfs"},
+        {"type": "none", "o": "bind,ro", "device": "/elsewhere"},
+        {"type": "none", "o": "bind"},
+        {"type": "none", "device": "/elsewhere"},
+        {"type": "ext4", "device": "/dev/sdb1"},
+        {"o": "size=1g"},
+    ],
+    ids=str,
+)
+def test_any_other_option_is_refused(options: dict[str, str]) -> None:
+    place = place_of(details(**options))
+    assert (place.path, place.refusal is not None) == (None, True)
+
+
+def test_another_driver_is_refused_by_name() -> None:
+    assert place_of(details("vieux/sshfs")).refusal == "its data is not on this host, since its driver is 'vieux/sshfs'"
+
+
+def test_a_refusal_names_the_options() -> None:
+    refusal = place_of(details(type="nfs", o="addr=192.0.2.1")).refusal
+    assert refusal is not None
+    assert refusal.endswith("since its options are o=addr=192.0.2.1, type=nfs")
+
+
+def test_an_answer_is_taken() -> None:
+    index = VolumeIndex()
+    with index.question() as question:
+        index.take(question, KATA, HERE)
+    assert (index.place(KATA), set(index.catalog.names())) == (HERE, {KATA})
+
+
+def test_an_answer_that_there_is_none_is_taken() -> None:
+    index = known()
+    with index.question() as question:
+        index.take(question, KATA, None)
+    assert (index.place(KATA), index.catalog.names()) == (None, frozenset())
+
+
+def test_an_overtaken_answer_is_not_taken() -> None:
+    index = VolumeIndex()
+    with index.question() as slow:
+        with index.question() as fast:
+            index.take(fast, KATA, HERE)
+        assert not index.take(slow, KATA, None)
+    assert index.place(KATA) == HERE
+
+
+def test_an_answer_about_another_volume_overtakes_nothing() -> None:
+    index = VolumeIndex()
+    with index.question() as slow:
+        with index.question() as fast:
+            index.take(fast, OTHER, THERE)
+        assert index.take(slow, KATA, HERE)
+
+
+def test_an_answer_about_all_makes_these_the_volumes() -> None:
+    index = known()
+    with index.question() as question:
+        index.take_all(question, {OTHER: THERE}, [])
+    assert (set(index.catalog.names()), index.place(OTHER)) == ({OTHER}, THERE)
+
+
+def test_an_answer_about_all_leaves_what_overtook_it() -> None:
+    index = VolumeIndex()
+    with index.question() as listing:
+        with index.question() as creation:
+            index.take(creation, KATA, HERE)
+        index.take_all(listing, {OTHER: THERE}, [])
+    assert index.catalog.names() == {KATA, OTHER}
+
+
+def test_an_answer_about_all_overtakes_an_answer_about_one() -> None:
+    index = VolumeIndex()
+    with index.question() as slow:
+        with index.question() as listing:
+            index.take_all(listing, {}, [])
+        assert not index.take(slow, KATA, HERE)
+
+
+def test_a_volume_whose_place_changed_is_at_the_new_one() -> None:
+    index = known()
+    with index.question() as question:
+        index.take(question, KATA, THERE)
+    assert index.place(KATA) == THERE
+
+
+def test_a_volume_is_in_use_until_its_last_container_is_gone() -> None:
+    index = known()
+    index.mounted(KATA, BOX)
+    index.mounted(KATA, "another")
+    index.unmounted(KATA, BOX)
+    assert index.in_use(KATA)
+    index.unmounted(KATA, "another")
+    assert not index.in_use(KATA)
+
+
+def test_an_answer_about_all_says_what_is_in_use() -> None:
+    index = known()
+    index.mounted(KATA, BOX)
+    with index.question() as question:
+        index.take_all(question, {KATA: HERE, OTHER: THERE}, [(OTHER, BOX)])
+    assert (index.in_use(KATA), index.in_use(OTHER)) == (False, True)
+
+
+def test_unmounting_what_was_never_mounted_changes_nothing() -> None:
+    index = known()
+    index.unmounted(KATA, BOX)
+    assert not index.in_use(KATA)
+
+
+def known() -> VolumeIndex:
+    """An index with one volume."""
+    index = VolumeIndex()
+    with index.question() as question:
+        index.take(question, KATA, HERE)
+    return index
