@@ -35,7 +35,7 @@ def ext4() -> Iterator[Path]:
         tear_off(image)
         assert not mounts_below(directory), f"still mounted below {directory}"
         # The cases leave trees too deep for shutil.rmtree.
-        run(["rm", "-rf", str(directory)])
+        run(["rm", "-rf", str(directory)], timeout=250)
 
 
 @pytest.fixture(scope="session")
