@@ -23,11 +23,12 @@ class Side:
     directory: str
     backing: str
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    naming: str = "{}"  # how a place is called, of its number
 
     @contextmanager
     def place(self) -> Iterator[Place]:
         """A new directory of root's, entered, with the ordinary umask."""
-        name = str(next(self.numbers))
+        name = self.naming.format(next(self.numbers))
         at = Place(os.path.join(self.directory, name), os.path.join(self.backing, name))
         os.mkdir(at.directory, 0o755)
         before = os.open(".", os.O_RDONLY | os.O_DIRECTORY)

@@ -13,6 +13,7 @@ from tests.harness.programs import run
 from tests.posix.compare import Pair, Side
 
 KATA = "5A0F824303"
+KATAS = "FE{:08X}"
 EXT4_MAGIC = "ef53"
 IMAGE_BYTES = 4 << 30  # sparse; the cases write little, but some to far offsets
 
@@ -57,6 +58,16 @@ def root_volume(ext4: Path, mounted: Path) -> Pair:
     """As `pair`, where the mount's side is among what belongs to no kata."""
     (mounted / "work").mkdir()
     return _pair(ext4 / "plain-too", mounted / "work", ext4 / "volumes" / "katafs_root" / "work")
+
+
+@pytest.fixture(scope="session")
+def new_katas(ext4: Path, mounted: Path) -> Pair:
+    """As `pair`, where each case on the mount has a kata of its own: its directory is the top of a volume."""
+    (ext4 / "plain-katas").mkdir()
+    return Pair(
+        Side("ext4", str(ext4 / "plain-katas"), str(ext4 / "plain-katas")),
+        Side("a new kata", str(mounted), str(ext4 / "volumes"), naming=KATAS),
+    )
 
 
 def _pair(plain: Path, work: Path, backing: Path) -> Pair:

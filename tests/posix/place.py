@@ -123,7 +123,8 @@ class Place:
         found: Facts = {}
         for target in targets:
             status = os.fstat(target) if isinstance(target, int) else os.stat(target, follow_symlinks=follow)
-            found = self.notes("stat of an open file" if isinstance(target, int) else f"stat {target!r}", facts(status))
+            called = {self.directory: "the place"}.get(str(target), repr(target))
+            found = self.notes("stat of an open file" if isinstance(target, int) else f"stat {called}", facts(status))
         return found
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Random sequences of calls on a few names and open files, inside a kata and in the root volume."""
+"""Random sequences of calls on a few names and open files, inside a kata, at its top and in the root volume."""
 
 import os
 from collections.abc import Callable
@@ -88,12 +88,12 @@ STEPS = st.one_of(*[st.tuples(st.just(name), st.tuples(*arguments)) for name, (_
 USERS = st.sampled_from([ROOT, ROOT, SERVER, NOBODY])
 
 
-@pytest.mark.parametrize("place", ["kata", "root volume"])
+@pytest.mark.parametrize("place", ["pair", "root_volume", "new_katas"])
 @settings(
     max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(steps=st.lists(st.tuples(USERS, STEPS), min_size=5, max_size=60))
-def test_sequences_agree(pair: Pair, root_volume: Pair, place: str, steps: list[tuple[Any, Step]]) -> None:
+def test_sequences_agree(request: pytest.FixtureRequest, place: str, steps: list[tuple[Any, Step]]) -> None:
     def case(at: Place) -> None:
         os.chmod(".", 0o1777)
         opened = Opened(at)
@@ -106,7 +106,8 @@ def test_sequences_agree(pair: Pair, root_volume: Pair, place: str, steps: list[
             for slot in list(opened.slots):
                 opened.close(slot)
 
-    (pair if place == "kata" else root_volume).agree(case)
+    side_by_side: Pair = request.getfixturevalue(place)
+    side_by_side.agree(case)
 
 
 def _take(at: Place, opened: Opened, name: str, arguments: tuple[Any, ...]) -> None:
