@@ -1,0 +1,122 @@
+"""The objects of one `.git`, loose or in packs, while it may be committed to or repacked.
+
+Must not know tags. Only what lies in the repository itself counts: alternates, promises of a remote and replacements
+are as if they weren't there. Every object is checked against its sha, so what a cache keeps under it is true for ever.
+"""
+
+import contextlib
+import hashlib
+import os
+
+from katafs.errors import CorruptKata
+from katafs.rooted import names
+from katafs.storers import dulwich_files as files
+from katafs.storers.dulwich_inflate import Inflating, Work
+from katafs.storers.dulwich_packs import Pack
+
+_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
+_KIND_NAMES = {number: name for name, number in _KINDS.items()}
+_LOOSE_HEADER_BYTES = 32
+_PACKS_LIMIT = 500
+"""git gc --auto packs anew at 50; each pack that is read takes two descriptors."""
+_ATTEMPTS = 5
+"""Listings of the packs that a search may take: one that vanishes says that another has come."""
+
+
+class Objects:
+    """The objects of one `.git`; a context manager that holds descriptors. Not for several threads."""
+
+    def __init__(self, git: int) -> None:
+        self._git = git
+        self._work = Work()
+        self._packs: dict[bytes, Pack] = {}
+        self._held = contextlib.ExitStack()
+        self._held.callback(self._work.end)
+
+    def __enter__(self) -> "Objects":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def read(self, sha: bytes) -> tuple[int, bytes]:
+        """The type and the bytes of the object with this hexadecimal sha.
+
+        Raises CorruptKata where it is missing, or damaged wherever it lies; OSError(EFBIG) where it is too large."""
+        damage = None
+        for source in (self._loose, self._packed):
+            try:
+                found = source(sha)
+            except CorruptKata as error:
+                damage = damage or error
+                continue
+            if found is not None and _sha(*found) == sha:
+                return found
+            if found is not None:
+                damage = damage or CorruptKata(f"object {sha.decode()} is damaged: it has another sha")
+        raise damage or CorruptKata(f"object {sha.decode()} is missing")
+
+    def _loose(self, sha: bytes) -> tuple[int, bytes] | None:
+        try:
+            with files.directory(self._git, b"objects", sha[:2]) as directory:
+                descriptor = files.open_file(directory, sha[2:])
+        except FileNotFoundError:
+            return None
+        try:
+            return self._inflated(Inflating(descriptor, 0))
+        finally:
+            os.close(descriptor)
+
+    def _inflated(self, stream: Inflating) -> tuple[int, bytes]:
+        header, separator, first = stream.read(_LOOSE_HEADER_BYTES).partition(b"\0")
+        kind, _, size = header.partition(b" ")
+        if kind not in _KINDS or not size.isdigit() or not separator:
+            raise CorruptKata("a loose object has no header")
+        self._work.take(int(size))
+        content = first + stream.read(int(size) - len(first))
+        stream.end()
+        if len(content) != int(size):
+            raise CorruptKata("a loose object is not as large as it says")
+        return _KINDS[kind], content
+
+    def _packed(self, sha: bytes) -> tuple[int, bytes] | None:
+        binary = bytes.fromhex(sha.decode())
+        for _ in range(_ATTEMPTS):
+            for pack in self._packs.values():
+                offset = pack.find(binary)
+                if offset is not None:
+                    return pack.read(offset, self._work)
+            if not self._open_new_packs():
+                return None
+        return None
+
+    def _open_new_packs(self) -> bool:
+        """Open the packs that aren't open yet. Whether that makes the search worth another round."""
+        again = False
+        try:
+            with files.directory(self._git, b"objects", b"pack") as directory:
+                for name in names.listing(directory):
+                    if name.endswith(b".idx") and name not in self._packs:
+                        again = True
+                        self._open_pack(directory, name)
+        except FileNotFoundError:
+            return again
+        return again
+
+    def _open_pack(self, directory: int, index_name: bytes) -> None:
+        """Open a pack, unless it has vanished since it was listed."""
+        if len(self._packs) == _PACKS_LIMIT:
+            raise CorruptKata(f"more than {_PACKS_LIMIT} packs")
+        with contextlib.ExitStack() as held, contextlib.suppress(FileNotFoundError):
+            index = files.open_file(directory, index_name)
+            held.callback(os.close, index)
+            data = files.open_file(directory, index_name.removesuffix(b".idx") + b".pack")
+            held.callback(os.close, data)
+            self._packs[index_name] = Pack(index, data)
+            self._held.push(held.pop_all())
+
+
+def _sha(kind: int, content: bytes) -> bytes:
+    digest = hashlib.sha1(b"%s %d\0" % (_KIND_NAMES[kind], len(content)), usedforsecurity=False)
+    digest.update(content)
+    return digest.hexdigest().encode()

@@ -1,0 +1,52 @@
+"""The numbered tags among a `.git`'s refs: loose files below refs/tags and lines of packed-refs.
+
+Must not know objects. Neither HEAD, symbolic refs nor config is read.
+"""
+
+import re
+
+from katafs.errors import CorruptKata
+from katafs.rooted import names
+from katafs.storers import dulwich_files as files
+
+_NUMBER = re.compile(rb"0|[1-9][0-9]{0,8}")
+_PACKED = re.compile(rb"^([^ \n]+) refs/tags/(0|[1-9][0-9]{0,8})$", re.MULTILINE)
+_SHA = re.compile(rb"[0-9a-f]{40}")
+_LOOSE_LIMIT_BYTES = 4 << 10
+_PACKED_LIMIT_BYTES = 16 << 20
+
+
+def tag_numbers(git: int) -> list[int]:
+    """The numbers that tags have, sorted. The loose are listed first, since packing them adds before it removes.
+
+    Raises CorruptKata where refs or refs/tags is no directory, OSError(EFBIG) for a packed-refs above 16 MiB."""
+    try:
+        with files.directory(git, b"refs", b"tags") as directory:
+            found = {int(name) for name in names.listing(directory) if _NUMBER.fullmatch(name)}
+    except FileNotFoundError:
+        found = set()
+    return sorted(found.union(int(number) for number in _packed(git)))
+
+
+def tag_sha(git: int, number: int) -> bytes:
+    """The sha a tag's ref holds, in hexadecimal. Raises FileNotFoundError where there is no such tag, CorruptKata."""
+    name = b"%d" % number
+    try:
+        with files.directory(git, b"refs", b"tags") as directory:
+            sha = files.read_file(directory, name, _LOOSE_LIMIT_BYTES).rstrip(b"\n")
+    except FileNotFoundError:
+        packed = _packed(git)
+        if name not in packed:
+            raise
+        sha = packed[name]
+    if not _SHA.fullmatch(sha):
+        raise CorruptKata(f"refs/tags/{number} holds no sha")
+    return sha
+
+
+def _packed(git: int) -> dict[bytes, bytes]:
+    try:
+        content = files.read_file(git, b"packed-refs", _PACKED_LIMIT_BYTES)
+    except FileNotFoundError:
+        return {}
+    return {number: sha for sha, number in _PACKED.findall(content)}

@@ -1,0 +1,156 @@
+"""The tags of avatars that have a `.git`, as files: their numbers, sizes, times and bytes.
+
+Owns what is remembered of them. Nothing is executed and nothing outside of the avatar's own `.git` is read, whoever
+wrote it: no config, hook, filter, alternate or remote. Must not know katas, avatars' names or mounts.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from katafs.errors import CorruptKata
+from katafs.rooted.answer import answer
+from katafs.storers import dulwich_files as files
+from katafs.storers import dulwich_parsed as parsed
+from katafs.storers import git_tags_increments as increments
+from katafs.storers.dulwich_objects import Objects
+from katafs.storers.dulwich_refs import tag_numbers, tag_sha
+from katafs.storers.git_tags_cache import Bounded
+from katafs.storers.git_tags_json import tag_json
+
+CONTENTS_LIMIT_BYTES = 64 << 20
+"""Twice the largest manifest, so that one which is read bit by bit isn't made anew for each."""
+
+_STATUSES_LIMIT = 50_000
+_NESTING_LIMIT = 5
+"""Tags of tags of tags that are followed."""
+
+
+class TagStatus(NamedTuple):
+    """What stat says of a tag's file: the size of its JSON, and the time the tag was made."""
+
+    size_bytes: int
+    mtime_ns: int
+
+
+class _Key(NamedTuple):
+    """What a tag's file is made of. The avatar's directory is in it although the sha says all, so that a container that
+    has learnt a sha of somebody else's can't read what it stands for."""
+
+    device: int
+    inode: int
+    number: int
+    sha: bytes
+
+
+class GitTags:
+    """The tags of any avatars, each given as a descriptor of its directory. Safe to call from several threads.
+
+    Every method raises, besides what it says, CorruptKata for what is damaged or refused (links, mounts, FIFOs where
+    git has files), OSError(EFBIG) for what is too large to be read (see dulwich_inflate) and other OSErrors as they
+    come. An error is never remembered."""
+
+    def __init__(self) -> None:
+        self._statuses: Bounded[_Key, TagStatus] = Bounded(_STATUSES_LIMIT, lambda _: 1)
+        self._contents: Bounded[_Key, bytes] = Bounded(CONTENTS_LIMIT_BYTES, len)
+
+    def numbers(self, avatar: int) -> list[int] | None:
+        """The numbers of an avatar's tags, sorted; None where its `.git` is missing or isn't a directory."""
+        with _git(avatar) as git:
+            return None if git is None else tag_numbers(git)
+
+    def status(self, avatar: int, number: int) -> TagStatus:
+        """Raises FileNotFoundError where there is no such tag."""
+        with _git(avatar) as git:
+            key = _key(avatar, git, number)
+            return self._statuses.get(key) or self._made(git, key)[0]
+
+    def read(self, avatar: int, number: int, offset: int, size_bytes: int) -> bytes:
+        """Bytes of a tag's file, fewer or none at its end. Raises FileNotFoundError where there is no such tag."""
+        with _git(avatar) as git:
+            key = _key(avatar, git, number)
+            content = self._contents.get(key)
+            if content is None:
+                _, content = self._made(git, key)
+            return content[offset : offset + size_bytes]
+
+    def _made(self, git: int | None, key: _Key) -> tuple[TagStatus, bytes]:
+        assert git is not None
+        try:
+            with Objects(git) as objects:
+                mtime_ns, content = _tag(objects, key.sha, key.number)
+        except CorruptKata as error:
+            raise CorruptKata(f"tag {key.number}: {error}") from error
+        status = TagStatus(len(content), mtime_ns)
+        self._statuses.put(key, status)
+        self._contents.put(key, content)
+        return status, content
+
+
+@contextlib.contextmanager
+def _git(avatar: int) -> Iterator[int | None]:
+    """An O_PATH descriptor of an avatar's `.git`, or None where there is no such directory."""
+    try:
+        git, status = files.look(avatar, b".git")
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield git if stat.S_ISDIR(status.st_mode) else None
+    finally:
+        os.close(git)
+
+
+def _key(avatar: int, git: int | None, number: int) -> _Key:
+    if git is None:
+        raise answer(errno.ENOENT, b"%d.json" % number)
+    status = os.fstat(avatar)
+    return _Key(status.st_dev, status.st_ino, number, tag_sha(git, number))
+
+
+def _tag(objects: Objects, sha: bytes, number: int) -> tuple[int, bytes]:
+    """When a tag was made, in nanoseconds since 1970, and the bytes of its file."""
+    commit, tagged_ns = _commit(objects, sha)
+    tree_sha, committed_ns = parsed.of_commit(commit)
+    tree = _content(objects, tree_sha, parsed.TREE)
+    manifest_sha = parsed.file_in_tree(tree, b"manifest.json")
+    if manifest_sha is None:
+        raise CorruptKata("its commit has no manifest.json")
+    light = increments.light_of(_lights(objects, tree), number)
+    content = tag_json(light, _content(objects, manifest_sha, parsed.BLOB))
+    return tagged_ns if tagged_ns is not None else committed_ns or 0, content
+
+
+def _commit(objects: Objects, sha: bytes) -> tuple[bytes, int | None]:
+    """The commit that a tag stands for, and when the tag was made; None for a tag that is only a name."""
+    tagged_ns = None
+    for nesting in range(_NESTING_LIMIT):
+        kind, content = objects.read(sha)
+        if kind == parsed.COMMIT:
+            return content, tagged_ns
+        if kind != parsed.TAG:
+            raise CorruptKata("it stands for no commit")
+        sha, time_ns = parsed.of_tag(content)
+        tagged_ns = time_ns if nesting == 0 else tagged_ns
+    raise CorruptKata(f"a tag of more than {_NESTING_LIMIT} tags")
+
+
+def _lights(objects: Objects, tree: bytes) -> dict[int, increments.Light]:
+    """What increments.json says in the tag's own commit, which has its entry and never changes; {} without one."""
+    sha = parsed.file_in_tree(tree, b"increments.json")
+    if sha is None:
+        return {}
+    content = _content(objects, sha, parsed.BLOB)
+    if len(content) > increments.LIMIT_BYTES:
+        raise answer(errno.EFBIG, b"increments.json")
+    return increments.lights(content)
+
+
+def _content(objects: Objects, sha: bytes, kind: int) -> bytes:
+    found, content = objects.read(sha)
+    if found != kind:
+        raise CorruptKata(f"object {sha.decode()} is of the wrong type")
+    return content
