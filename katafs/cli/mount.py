@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import sys
 from collections.abc import Callable
 
@@ -52,10 +53,19 @@ def mount(
         read_only=read_only or wanted.read_only,
         timeout_s=wanted.timeout_s,
         xattrs=wanted.xattrs,
+        open_directories=_most_open_directories(),
     )
     observe.log_to_stderr(debug=wanted.debug)
     detach = _daemonize() if daemon else _nothing_to_detach
     _serve(mount_point, volumes, prefix, wanted, tree_settings, detach)
+
+
+def _most_open_directories() -> int:
+    """Half of the descriptors that this process may have, which is all that it is allowed to raise its limit to; the
+    other half is for the files that programs open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return min(TreeSettings.open_directories, hard // 2)
 
 
 def _serve(

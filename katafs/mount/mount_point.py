@@ -43,8 +43,9 @@ def prepare(path: str, *, nonempty: bool) -> str:
 
 
 def _is_stale(path: str) -> bool:
+    """Whether a dead daemon's mount is on the path. stat(2) wouldn't tell: the kernel may still know the attributes."""
     try:
-        os.stat(path)
+        os.statvfs(path)
     except OSError as error:
         return error.errno == errno.ENOTCONN
     return False

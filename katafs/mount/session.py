@@ -15,6 +15,7 @@ from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 _MOST_TASKS = 10_000
 """Requests under way at once. A request that waits for the disk or the engine must not keep others from starting."""
 
@@ -23,6 +24,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
 
     Raises MountPointUnusable where the kernel or libfuse refuses the mount."""
+    # Held back until somebody listens: one that came between would leave a dead mount.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         pyfuse3.init(Operations(tree), mount_point, _options(settings))
     except RuntimeError as refused:
@@ -52,7 +55,8 @@ async def _serve(mount_point: str, ready: Callable[[], None]) -> None:
 
 
 async def _end_on_signal() -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with trio.open_signal_receiver(*_ENDING) as signals:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         async for received in signals:
             _log.info("%s: unmounts", signal.Signals(received).name)
             pyfuse3.terminate()

@@ -27,6 +27,8 @@ class DirectoryStore:
         self._path = path.absolute()
         self._prefix = Prefix(prefix)
         self._fd = _opened(self._path, create_missing)
+        held = os.fstat(self._fd)
+        self._identity = held.st_dev, held.st_ino
         self._listing = DirectoryListing(self._fd, self._prefix)
 
     @property
@@ -104,7 +106,7 @@ class DirectoryStore:
             here = os.stat(self._path)
         except OSError as problem:
             return f"the directory of volumes {self._path} is gone: {problem.strerror}"
-        if not os.path.samestat(here, os.fstat(self._fd)):
+        if (here.st_dev, here.st_ino) != self._identity:
             return f"the directory of volumes {self._path} is gone: another one is in its place"
         return None
 

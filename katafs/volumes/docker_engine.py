@@ -163,8 +163,8 @@ def _stream(client: docker.APIClient, since_s: int) -> requests.Response:
     return response
 
 
-def _version(answer: Mapping[str, Any]) -> tuple[int, ...]:
-    version = answer.get("ApiVersion")
+def _version(answer: object) -> tuple[int, ...]:
+    version = answer.get("ApiVersion") if isinstance(answer, dict) else None
     if version is None:
         raise ValueError("it names no version of its API")
     return tuple(int(part) for part in str(version).split("."))

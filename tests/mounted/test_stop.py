@@ -143,7 +143,6 @@ def test_systemd_is_told_when_the_mount_answers(listener: socket.socket, disk: P
 
 def test_a_systemd_that_is_gone_does_not_matter(mount: Mounts, disk: Path) -> None:
     mounted = mount(env={"NOTIFY_SOCKET": str(disk / "gone")})
-    mounted.expect("NOTIFY_SOCKET")
 
     mounted.stop()
 

@@ -30,6 +30,9 @@ class User:
     gid: int
     groups: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        return ":".join(map(str, (self.uid, self.gid, *self.groups[-1:])))
+
 
 ROOT = User(0, 0)
 NOBODY = User(65534, 65534)
@@ -123,7 +126,7 @@ class Place:
         found: Facts = {}
         for target in targets:
             status = os.fstat(target) if isinstance(target, int) else os.stat(target, follow_symlinks=follow)
-            called = {self.directory: "the place"}.get(str(target), repr(target))
+            called = "the place" if target == self.directory else repr(target)
             found = self.notes("stat of an open file" if isinstance(target, int) else f"stat {called}", facts(status))
         return found
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.posix.compare import Pair, compared
 from tests.posix.objects import KINDS, listing, make
-from tests.posix.place import NOBODY, SERVER, Place, acting_as
+from tests.posix.place import NOBODY, SERVER, Place, User, acting_as
 from tests.posix.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, UTIME_OMIT, all_dents, renameat2, utimensat
 
 
@@ -59,12 +59,12 @@ def test_each_change(at: Place, change: str, way: str) -> None:
 @pytest.mark.parametrize("user", [SERVER, NOBODY], ids=str)
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o777, 0o1777, 0o2775, 0o3777, 0o555, 0o311])
 @compared
-def test_permissions(at: Place, user: object, mode: int) -> None:
+def test_permissions(at: Place, user: User, mode: int) -> None:
     at.file("f", b"abc", 0o666)
     os.chown(".", SERVER.uid, SERVER.gid)
     os.chmod(".", mode)
     path = at.directory
-    with acting_as(SERVER if user == SERVER else NOBODY):
+    with acting_as(user):
         at.tries(os.listdir, path)
         at.tries(os.stat, f"{path}/f")
         at.opens(f"{path}/new", os.O_CREAT | os.O_RDWR)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.posix.compare import compared
 from tests.posix.objects import EXISTING, make
-from tests.posix.place import NOBODY, SERVER, Place, acting_as
+from tests.posix.place import NOBODY, SERVER, Place, User, acting_as
 from tests.posix.syscalls import AT_SYMLINK_NOFOLLOW, UTIME_NOW, UTIME_OMIT, futimens, utimensat
 
 SECOND = 1_000_000_000
@@ -107,11 +107,11 @@ def test_every_kind(at: Place, kind: str, follow: bool) -> None:
 @pytest.mark.parametrize("atime", SPECIAL)
 @pytest.mark.parametrize("mtime", SPECIAL)
 @compared
-def test_who_may(at: Place, user: object, mode: int, atime: str, mtime: str) -> None:
+def test_who_may(at: Place, user: User, mode: int, atime: str, mtime: str) -> None:
     start_ns = _start_ns()
     at.file("f", mode=mode, owner=SERVER)
     os.utime("f", ns=(11, 22))
-    with acting_as(NOBODY if user == NOBODY else SERVER):
+    with acting_as(user):
         at.tries(utimensat, "f", SPECIAL[atime], SPECIAL[mtime])
         _times(at, "f", start_ns)
 

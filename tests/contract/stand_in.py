@@ -1,0 +1,94 @@
+"""A stand-in for engines that no test machine has: too old, out of order, overrun by events. Real HTTP at a socket."""
+
+import json
+import threading
+from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import Any
+from urllib.parse import urlsplit
+
+_POLL_S = 0.05
+"""How long ending it may take."""
+
+
+class StandIn:
+    """Serves its `answers` until its block ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"unix://{path}"
+        self.version: Any = {"ApiVersion": "1.41"}
+        self.volumes: list[str] = []
+        self.events: Iterable[dict[str, Any]] = ()
+        """Sent, one after the other, to whoever follows; then the connection stays open."""
+        self.refusal: str | None = None
+        """What a request that would change something is told."""
+        self.listings = 0
+        self.ending = threading.Event()
+        stand_in = self
+
+        class Handler(_Handler):
+            engine = stand_in
+
+        self._server = _Server(str(path), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[_POLL_S])
+
+    def __enter__(self) -> "StandIn":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.ending.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def answer(self, path: str) -> Any:  # noqa: ANN401  # any JSON
+        """What a request that changes nothing is told."""
+        if path == "/version":
+            return self.version
+        if path.endswith("/volumes"):
+            self.listings += 1
+            return {"Volumes": [{"Name": name, "Driver": "local", "Mountpoint": "/none"} for name in self.volumes]}
+        return []
+
+
+class _Server(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = False
+    block_on_close = True
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    engine: StandIn
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path.endswith("/events"):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for event in self.engine.events:
+                line = json.dumps(event).encode() + b"\n"
+                self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+            self.engine.ending.wait()
+        else:
+            self._reply(200, self.engine.answer(path))
+
+    def do_POST(self) -> None:
+        self._reply(500, {"message": self.engine.refusal})
+
+    def address_string(self) -> str:
+        return "client"  # the base class wants a host
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        """Say nothing."""
+
+    def _reply(self, status: int, answer: Any) -> None:  # noqa: ANN401  # any JSON
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,76 @@
+"""The docker store and engines that are too old, out of order or overrun by events."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from katafs.errors import StoreUnreachable
+from katafs.volumes.docker import DockerStore
+from tests.contract.names import KATA, OTHER
+from tests.contract.stand_in import StandIn
+from tests.harness import waiting
+
+
+@pytest.fixture
+def engine(disk: Path) -> Iterator[StandIn]:
+    """An engine with one volume, ready to be given other answers."""
+    with StandIn(disk / "sock") as engine:
+        engine.volumes = [KATA]
+        yield engine
+
+
+def test_an_engine_that_is_too_old_is_refused(engine: StandIn) -> None:
+    engine.version = {"ApiVersion": "1.40", "Version": "19.03.15"}
+    with pytest.raises(StoreUnreachable, match=r"too old: its API is 1\.40, needed is 1\.41 \(Docker 20\.10\)$"):
+        DockerStore(base_url=engine.url)
+
+
+def test_a_newer_engine_is_spoken_to(engine: StandIn) -> None:
+    engine.version = {"ApiVersion": "1.52", "MinAPIVersion": "1.44"}
+    store = DockerStore(base_url=engine.url)
+    store.close()
+    assert store.catalog().names() == {KATA}
+
+
+@pytest.mark.parametrize("version", [{}, [], "no", {"ApiVersion": "new"}], ids=str)
+def test_what_is_no_engine_is_said_in_one_line(engine: StandIn, version: Any) -> None:  # noqa: ANN401  # any JSON
+    engine.version = version
+    with pytest.raises(StoreUnreachable, match=r"^no answer from the Docker Engine at \S+: .+$"):
+        DockerStore(base_url=engine.url)
+
+
+def test_what_an_engine_refuses_is_said_in_its_words(engine: StandIn) -> None:
+    engine.refusal = "the disk is on fire"
+    store = DockerStore(base_url=engine.url)
+    with pytest.raises(StoreUnreachable, match=r"refuses: .*the disk is on fire"):
+        store.create(OTHER)
+    store.close()
+
+
+def test_when_events_have_piled_up_it_lists_again(engine: StandIn) -> None:
+    # The engine drops events of a follower that lags: that they are old is all there is to notice.
+    engine.events = repeated({"Type": "volume", "Action": "mount", "timeNano": 1, "Actor": {"ID": "another's"}}, engine)
+    store = DockerStore(base_url=engine.url)
+    engine.volumes = [OTHER]
+    waiting.until(lambda: store.catalog().names() == {OTHER}, "the store to list again")
+    store.close()
+
+
+def test_a_bug_met_while_following_is_logged_and_survived(engine: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    engine.events = [{"Type": "volume", "no": "action"}]
+    store = DockerStore(base_url=engine.url)
+    waiting.until(lambda: "a bug while following" in caplog.text, "the bug to be logged")
+    engine.events = []
+    engine.volumes = [OTHER]
+    waiting.until(lambda: store.catalog().names() == {OTHER}, "the store to follow again")
+    store.close()
+
+
+def repeated(event: dict[str, Any], engine: StandIn) -> Iterator[dict[str, Any]]:
+    """The event, ten times a second until the engine ends."""
+    pause = threading.Event()
+    return itertools.takewhile(lambda _: not engine.ending.is_set() and not pause.wait(0.1), itertools.repeat(event))
