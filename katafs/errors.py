@@ -19,3 +19,69 @@ class VolumeRefused(KatafsError):
 
 class MountPointUnusable(KatafsError):
     """The mount point does not exist, is no directory, is not empty, is mounted already, or is busy."""
+
+
+class StorerError(KatafsError):
+    """What was asked of a storer can't be done, or what it found isn't what a kata looks like.
+
+    Whatever was stored before the call that raises one of these is stored still."""
+
+
+class BadId(StorerError):
+    """Not a kata's id: 10 characters of 0-9 A-F, upper case."""
+
+
+class BadManifest(StorerError):
+    """A new kata's manifest lacks its id or its visible files, or has them of the wrong kind."""
+
+
+class BadAvatar(StorerError):
+    """Not the name of one of the avatars."""
+
+
+class BadFileName(StorerError):
+    """Not the name of a file in a sandbox: empty, a path, with a NUL, longer than 255 bytes, or git's own."""
+
+
+class BadContent(StorerError):
+    """A file's content that can't be written as text in UTF-8, or is not given at all."""
+
+
+class BadTestRun(StorerError):
+    """A test run without a colour, or whose time isn't six whole numbers, or whose output isn't text."""
+
+
+class KataExists(StorerError):
+    """A kata with this id is stored already."""
+
+
+class KataNotFound(StorerError):
+    """No kata with this id is stored."""
+
+
+class KataInUse(StorerError):
+    """A container uses the kata's volume or an avatar's, so it can't be deleted."""
+
+
+class AvatarNotFound(StorerError):
+    """The avatar wasn't started in this kata."""
+
+
+class TagNotFound(StorerError):
+    """The avatar has no tag of this number."""
+
+
+class IncrementsMissing(StorerError):
+    """The avatar was started, and its increments.json isn't there; its tags may be."""
+
+
+class CorruptKata(StorerError):
+    """What is stored can't be read as part of a kata: broken JSON, bytes that aren't UTF-8, a link for a file."""
+
+
+class TooLarge(StorerError):
+    """A stored file is larger than is ever read at once."""
+
+
+class StoreFull(StorerError):
+    """The disk or a quota is full. What was being written is not there; what was there before is."""
