@@ -1,0 +1,171 @@
+"""Whole files and directories below a directory's descriptor: read at once, replaced at once, removed at once.
+
+A file is replaced by a new one that takes its name when it is complete, so that neither a full disk nor a kill leaves
+half of it, and no reader meets half of it.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+
+from katafs.rooted import names, syscalls
+from katafs.rooted.answer import answer
+
+_TEMPORARY_PREFIX = b".katafs-"
+"""A kill in the middle of a write leaves a file that begins so; nothing reads it, and it may be deleted."""
+
+
+def open_directory(directory: int, name: bytes) -> int:
+    """An O_PATH descriptor of the directory, the caller's to close. Raises OSError(ENOTDIR) for anything else."""
+    return syscalls.open_inside(directory, names.check(name), os.O_PATH | os.O_DIRECTORY)
+
+
+def status_of(directory: int, name: bytes) -> os.stat_result | None:
+    """The status of what the name stands for, or None where it stands for nothing."""
+    try:
+        return os.stat(names.check(name), dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def is_directory(directory: int, name: bytes) -> bool:
+    """Whether the name stands for a directory, and not for a link to one."""
+    status = status_of(directory, name)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def read(directory: int, name: bytes, limit_bytes: int) -> bytes:
+    """All of a regular file. Raises OSError(EFBIG) where it is larger than the limit, OSError(ELOOP) for a link and
+    OSError(ENXIO) for anything else that isn't a file: a FIFO here would make the reader wait."""
+    descriptor = syscalls.open_inside(directory, names.check(name), os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise answer(errno.ENXIO, name)
+        if status.st_size > limit_bytes:
+            raise answer(errno.EFBIG, name)
+        # It may grow while it is read, so the limit is asked of what came, too.
+        parts, left = [], limit_bytes + 1
+        while left > 0 and (part := file.read(min(left, max(status.st_size + 1, 4096)))):
+            parts.append(part)
+            left -= len(part)
+        if left <= 0:
+            raise answer(errno.EFBIG, name)
+        return b"".join(parts)
+
+
+def replace(directory: int, name: bytes, content: bytes, *, mode: int | None = None, durable: bool = False) -> None:
+    """Make the file be this content, whether it was there or not.
+
+    Its mode is `mode`, else what it was, else what the umask leaves of 0666; its owner stays, where root does this.
+    `durable` returns when the disk has it. Raises OSError(EISDIR) at a directory; a link is replaced, not followed."""
+    before = status_of(directory, name)
+    if before is not None and stat.S_ISDIR(before.st_mode):
+        raise answer(errno.EISDIR, name)
+    with _temporary(directory, content, _like(before) if before else None, mode, durable) as temporary:
+        names.rename(directory, temporary, directory, name, 0)
+    if durable:
+        _sync(directory)
+
+
+def create(directory: int, name: bytes, content: bytes) -> None:
+    """Make a file that wasn't there; of several that try one succeeds. It returns when the disk has it.
+
+    Raises OSError(EEXIST) where the name is taken."""
+    with _temporary(directory, content, None, None, durable=True) as temporary:
+        names.rename(directory, temporary, directory, name, names.RENAME_NOREPLACE)
+    _sync(directory)
+
+
+def _like(before: os.stat_result) -> os.stat_result | None:
+    return before if stat.S_ISREG(before.st_mode) else None
+
+
+@contextlib.contextmanager
+def _temporary(
+    directory: int, content: bytes, like: os.stat_result | None, mode: int | None, durable: bool
+) -> Iterator[bytes]:
+    """A complete file under a name of its own, which whoever asked for it moves to where it belongs."""
+    temporary = _TEMPORARY_PREFIX + secrets.token_hex(8).encode()
+    descriptor = syscalls.open_inside(directory, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(descriptor, "wb", buffering=0) as file:
+            _dress(descriptor, like, mode)
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+            if durable:
+                os.fsync(descriptor)
+        yield temporary
+    except BaseException:
+        names.remove(directory, temporary)
+        raise
+
+
+def _dress(descriptor: int, like: os.stat_result | None, mode: int | None) -> None:
+    if like is not None and os.geteuid() == 0:
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    wanted = mode if mode is not None else like and stat.S_IMODE(like.st_mode)
+    if wanted is not None:
+        os.fchmod(descriptor, wanted)
+
+
+def _sync(directory: int) -> None:
+    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        os.fsync(readable)
+    finally:
+        os.close(readable)
+
+
+def remove_all(directory: int) -> None:
+    """Remove everything in a directory, however deep, following no link and crossing no mount point.
+
+    Raises OSError(EMFILE) below more directories than may be open at once."""
+    held: list[tuple[int, bytes]] = []
+    """The directories on the way down, each with its name in the one above."""
+    here = os.dup(directory)
+    try:
+        while True:
+            inner = _remove_plain(here)
+            if inner is not None:
+                held.append((here, inner))
+                here = open_directory(held[-1][0], inner)
+                continue
+            if not held:
+                return
+            os.close(here)
+            here, name = held.pop()
+            names.remove_directory(here, name)
+    finally:
+        os.close(here)
+        for descriptor, _ in held:
+            os.close(descriptor)
+
+
+def _remove_plain(directory: int) -> bytes | None:
+    """Remove what isn't a directory, and directories that are empty; the name of the first that isn't, if one is."""
+    for name in names.listing(directory):
+        if not is_directory(directory, name):
+            names.remove(directory, name)
+            continue
+        try:
+            names.remove_directory(directory, name)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return name
+    return None
+
+
+def remove_tree(directory: int, name: bytes) -> None:
+    """Remove a directory with all that is in it."""
+    inside = open_directory(directory, name)
+    try:
+        remove_all(inside)
+    finally:
+        os.close(inside)
+    names.remove_directory(directory, name)

@@ -1,0 +1,94 @@
+"""Katas: `manifest.json` at the top of the kata's volume, as compact JSON.
+
+Stands alone. Knows nothing of avatars but that their volumes go when the kata does.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from katafs.errors import CorruptKata, KataExists, KataInUse, KataNotFound
+from katafs.kata_id import KataId, VolumeName, avatar_volume, is_outer, kata_id, kata_volume
+from katafs.rooted import files
+from katafs.storers.checks import checked_id, checked_manifest
+from katafs.storers.json_files import encoded, read_object
+from katafs.storers.places import Places
+from katafs.storers.storer import Manifest
+from katafs.volumes.store import VolumeStore
+
+_MANIFEST = b"manifest.json"
+_COMPLETED_FROM = 6
+"""Fewer characters of an id than this are not completed: too many katas begin with them."""
+
+
+class KatasStorer:
+    """The katas of a store of volumes, as `Storer` promises them."""
+
+    def __init__(self, store: VolumeStore) -> None:
+        self._store = store
+        self._places = Places(store)
+
+    def create_kata(self, manifest: Mapping[str, Any]) -> KataId:
+        """As in Storer."""
+        kata, copied = checked_manifest(manifest)
+        content = encoded(copied, f"the manifest of kata {kata}")
+        try:
+            self._store.create(kata_volume(kata))
+        except FileExistsError:
+            raise KataExists(f"kata {kata} is in {self._store.url} already") from None
+        with self._undone_on_failure(kata), self._places.kata(kata) as top:
+            files.replace(top, _MANIFEST, content, durable=True)
+        return kata
+
+    @contextmanager
+    def _undone_on_failure(self, kata: KataId) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._remove(kata_volume(kata))
+            raise
+
+    def kata_exists(self, kata: str) -> bool:
+        """As in Storer."""
+        known = kata_id(kata)
+        return known is not None and self._store.exists(kata_volume(known))
+
+    def kata_manifest(self, kata: str) -> Manifest:
+        """As in Storer. Raises CorruptKata where the kata has no manifest, too."""
+        with self._places.kata(kata) as top:
+            try:
+                return read_object(top, _MANIFEST, f"the manifest of kata {kata}")
+            except FileNotFoundError:
+                raise CorruptKata(f"kata {kata} has no manifest.json") from None
+
+    def completed(self, partial: str) -> str:
+        """As in Storer."""
+        outer = partial[:2]
+        if len(partial) < _COMPLETED_FROM or not is_outer(outer):
+            return partial
+        catalog = self._store.catalog()
+        found = [kata for kata in catalog.katas_in(outer) if kata.startswith(partial) and kata_volume(kata) in catalog]
+        return found[0] if len(found) == 1 else partial
+
+    def katas(self) -> list[KataId]:
+        """As in Storer."""
+        catalog = self._store.catalog()
+        return [kata for kata in catalog.katas() if kata_volume(kata) in catalog]
+
+    def delete_kata(self, kata: str) -> None:
+        """As in Storer. The volumes of its own that an avatar has go first, so that a kill leaves none without kata."""
+        known = checked_id(kata)
+        if not self.kata_exists(known):
+            raise KataNotFound(f"kata {known} is not in {self._store.url}")
+        own = [avatar_volume(known, avatar) for avatar in self._store.catalog().avatars_of(known)]
+        volumes = [*own, kata_volume(known)]
+        for volume in volumes:
+            if self._store.in_use(volume):
+                raise KataInUse(f"kata {known} can't be deleted: a container uses volume {volume}")
+        for volume in volumes:
+            self._remove(volume)
+
+    def _remove(self, volume: VolumeName) -> None:
+        with self._places.volume(volume) as top:
+            files.remove_all(top)
+        self._store.remove(volume)

@@ -1,0 +1,115 @@
+"""Where a kata's things are: opens the volumes and directories that the storers work in, and names what is missing.
+
+Knows which volume a sandbox is in. Knows nothing of what the files mean.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from katafs.errors import AvatarNotFound, CorruptKata, IncrementsMissing, KataNotFound, StoreFull, TooLarge
+from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_volume, kata_volume
+from katafs.namespace import SANDBOX_NAME
+from katafs.rooted import files
+from katafs.storers.checks import checked_avatar, checked_id
+from katafs.volumes.store import VolumeStore
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_MISPLACED = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EXDEV)
+"""What the system says of a link, a FIFO, a directory or a mount where a file belongs, or a file for a directory."""
+
+
+@contextmanager
+def named_faults(what: str) -> Iterator[None]:
+    """Give what the system says while it reads or writes `what` its name among the storers' errors."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in _FULL:
+            raise StoreFull(f"{what} could not be written: {problem.strerror}") from problem
+        if problem.errno == errno.EFBIG:
+            raise TooLarge(f"{what} is too large to be read at once") from problem
+        if problem.errno in _MISPLACED:
+            raise CorruptKata(f"{what} is not what belongs there: {problem.strerror}") from problem
+        raise
+
+
+@contextmanager
+def opened_directory(directory: int, name: bytes) -> Iterator[int]:
+    """An O_PATH descriptor of a directory below another. Raises FileNotFoundError."""
+    descriptor = files.open_directory(directory, name)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class Places:
+    """Opens what lies in one store."""
+
+    def __init__(self, store: VolumeStore) -> None:
+        self.store = store
+
+    @contextmanager
+    def volume(self, name: VolumeName) -> Iterator[int]:
+        """An O_PATH descriptor of a volume's top. Raises FileNotFoundError."""
+        descriptor = self.store.open(name)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def kata(self, kata: str) -> Iterator[int]:
+        """The kata's own volume. Raises BadId, KataNotFound."""
+        known = checked_id(kata)
+        try:
+            descriptor = self.store.open(kata_volume(known))
+        except FileNotFoundError:
+            raise KataNotFound(f"kata {known} is not in {self.store.url}") from None
+        try:
+            with named_faults(f"kata {known}"):
+                yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def avatar(self, kata: str, name: str) -> Iterator[int]:
+        """The avatar's directory in the kata's volume. Raises AvatarNotFound, and IncrementsMissing where the avatar
+        has a volume and nothing else."""
+        avatar = checked_avatar(name)
+        with self.kata(kata) as top:
+            try:
+                descriptor = files.open_directory(top, avatar.encode())
+            except FileNotFoundError:
+                raise self._missing(checked_id(kata), avatar) from None
+            try:
+                with named_faults(f"avatar {avatar} of kata {kata}"):
+                    yield descriptor
+            finally:
+                os.close(descriptor)
+
+    def _missing(self, kata: KataId, avatar: AvatarName) -> AvatarNotFound | IncrementsMissing:
+        if self.store.exists(avatar_volume(kata, avatar)):
+            return IncrementsMissing(f"avatar {avatar} of kata {kata} has a volume, and nothing in the kata's own")
+        return AvatarNotFound(f"avatar {avatar} was not started in kata {kata}")
+
+    @contextmanager
+    def sandbox(self, kata: str, name: str) -> Iterator[int]:
+        """The avatar's sandbox: the volume of its own if there is one, as in a mounted tree, else its directory in the
+        kata's volume."""
+        own = avatar_volume(checked_id(kata), checked_avatar(name))
+        if self.store.exists(own):
+            with self.volume(own) as descriptor, named_faults(f"the sandbox of avatar {name} of kata {kata}"):
+                yield descriptor
+            return
+        with self.avatar(kata, name) as directory:
+            try:
+                descriptor = files.open_directory(directory, SANDBOX_NAME)
+            except FileNotFoundError:
+                raise CorruptKata(f"avatar {name} of kata {kata} has no sandbox") from None
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)

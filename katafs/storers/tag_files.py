@@ -1,0 +1,56 @@
+"""`tags/<n>.json`, a tag as one file: an object with `number`, `colour`, `time`, `visible_files` (without `output`) and
+`output`, as compact JSON. It comes to be in one step and never changes.
+"""
+
+from collections.abc import Mapping
+
+from katafs.errors import CorruptKata, TagNotFound
+from katafs.rooted import files
+from katafs.storers.json_files import checked_texts, encoded, read_object
+from katafs.storers.storer import OUTPUT, Tag
+
+_KEYS = {"number", "colour", "time", "visible_files", "output"}
+
+
+def new_tag(number: int, colour: str | None, time: list[int] | None, shown: Mapping[str, str]) -> Tag:
+    """A tag from visible files with the output among them."""
+    own = {file: content for file, content in shown.items() if file != OUTPUT}
+    return Tag(number=number, colour=colour, time=time, visible_files=own, output=shown.get(OUTPUT))
+
+
+def shown_files(tag: Tag) -> dict[str, str]:
+    """The visible files of a tag, `output` among them if it has one."""
+    output = tag["output"]
+    return tag["visible_files"] if output is None else {**tag["visible_files"], OUTPUT: output}
+
+
+def _file_of(number: int) -> bytes:
+    return b"%d.json" % number
+
+
+def create_tag(tags: int, tag: Tag) -> None:
+    """Store a tag; the disk has all of it on return. Raises FileExistsError where its number is taken."""
+    files.create(tags, _file_of(tag["number"]), encoded(tag, f"tag {tag['number']}"))
+
+
+def has_tag(tags: int, number: int) -> bool:
+    """Whether a tag is stored."""
+    return files.status_of(tags, _file_of(number)) is not None
+
+
+def read_tag(tags: int, number: int, whose: str) -> Tag:
+    """A stored tag. Raises TagNotFound, CorruptKata."""
+    what = f"tag {number} of {whose}"
+    if type(number) is not int or number < 0:
+        raise TagNotFound(f"{number!r} is not the number of a tag")
+    try:
+        found = read_object(tags, _file_of(number), what)
+    except FileNotFoundError:
+        raise TagNotFound(f"{what} isn't there") from None
+    if not found.keys() >= _KEYS or found["number"] != number:
+        raise CorruptKata(f"{what} is not an object with {', '.join(sorted(_KEYS))}")
+    output = found["output"]
+    if output is not None and not isinstance(output, str):
+        raise CorruptKata(f"{what} has an output that is not text")
+    shown = checked_texts(found["visible_files"], f"visible_files of {what}")
+    return Tag(number=number, colour=found["colour"], time=found["time"], visible_files=shown, output=output)
