@@ -13,12 +13,21 @@ class Sandboxes(enum.Enum):
     AVATAR = "avatar"
 
 
+class Tags(enum.Enum):
+    """How the tags of an avatar that is kept with git show: in its listing, only when they are named, or not at all."""
+
+    LISTED = "listed"
+    UNLISTED = "unlisted"
+    OFF = "off"
+
+
 @dataclass(frozen=True)
 class TreeSettings:
     """What the tree is told."""
 
     layout: Layout = Layout.FLAT
     sandboxes: Sandboxes = Sandboxes.KATA
+    tags: Tags = Tags.LISTED
     read_only: bool = False
     timeout_s: float = 1.0
     """How long the kernel may keep a name and its attributes."""

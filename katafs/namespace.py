@@ -5,6 +5,7 @@ Knows the layouts and the grammar of ids. Knows nothing of what exists.
 
 import enum
 import os
+import re
 from dataclasses import dataclass
 
 from katafs.kata_id import (
@@ -39,6 +40,8 @@ class Kind(enum.Enum):
     SANDBOX = enum.auto()
     ALIAS = enum.auto()
     """Where the other layout shows a kata."""
+    TAGS = enum.auto()
+    TAG = enum.auto()
     PLAIN = enum.auto()
     """Anything else."""
 
@@ -51,6 +54,7 @@ class Place:
     outer: str = ""
     kata: KataId | None = None
     avatar: AvatarName | None = None
+    tag: int | None = None
 
     @property
     def volume(self) -> VolumeName | None:
@@ -62,15 +66,24 @@ class Place:
         return None
 
 
+_PLAIN_BELOW = frozenset((Kind.PLAIN, Kind.SANDBOX, Kind.TAG))
+
 ROOT = Place(Kind.ROOT)
 PLAIN = Place(Kind.PLAIN)
 SANDBOX_NAME = b"sandbox"
+TAGS_NAME = b"tags"
+LAST_TAG = 9999
+"""Tags of higher numbers aren't shown: an avatar has a few hundred at most."""
+
+_TAG_NAME = re.compile(rb"(0|[1-9][0-9]{0,3})\.json")
 
 
 def child(place: Place, name: bytes, layout: Layout) -> Place:
     """The place of `name` in the directory at `place`."""
-    if place.kind is Kind.PLAIN or place.kind is Kind.SANDBOX:
+    if place.kind in _PLAIN_BELOW:
         return PLAIN
+    if place.kind is Kind.TAGS:
+        return _below_tags(place, name)
     text = os.fsdecode(name)
     if place.kind is Kind.ROOT:
         return _below_root(text, layout)
@@ -81,7 +94,19 @@ def child(place: Place, name: bytes, layout: Layout) -> Place:
         return Place(Kind.AVATAR, kata=place.kata, avatar=avatar)
     if place.kind is Kind.AVATAR and name == SANDBOX_NAME:
         return Place(Kind.SANDBOX, kata=place.kata, avatar=place.avatar)
+    if place.kind is Kind.AVATAR and name == TAGS_NAME:
+        return Place(Kind.TAGS, kata=place.kata, avatar=place.avatar)
     return PLAIN
+
+
+def _below_tags(place: Place, name: bytes) -> Place:
+    match = _TAG_NAME.fullmatch(name)
+    return Place(Kind.TAG, kata=place.kata, avatar=place.avatar, tag=int(match[1])) if match else PLAIN
+
+
+def tag_name(number: int) -> bytes:
+    """The name of a tag's file."""
+    return f"{number}.json".encode()
 
 
 def _below_root(text: str, layout: Layout) -> Place:

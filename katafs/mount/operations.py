@@ -47,6 +47,8 @@ class Operations(pyfuse3.Operations):
         self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         try:
+            if self._tree.tags.wait_for(parent_inode, name):
+                return replies.entry(await self._waiting_for_disk(partial(self._tree.tags.lookup, parent_inode, name)))
             return replies.entry(self._tree.creation.lookup(parent_inode, name))
         except FileNotFoundError:
             raise pyfuse3.FUSEError(errno.ENOENT) from None
@@ -114,6 +116,8 @@ class Operations(pyfuse3.Operations):
 
     @answered
     async def getattr(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        if self._tree.tags.show(inode):
+            return replies.entry(await self._waiting_for_disk(partial(self._tree.tags.getattr, inode)))
         return replies.entry(self._tree.inodes.getattr(inode))
 
     @answered
@@ -156,7 +160,11 @@ class Operations(pyfuse3.Operations):
 
     @answered
     async def open(self, inode: InodeT, flags: FlagT, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
-        return pyfuse3.FileInfo(fh=FileHandleT(self._tree.files.open(inode, flags, replies.caller(ctx))))
+        if self._tree.tags.show(inode):
+            handle = await self._waiting_for_disk(partial(self._tree.tags.open, inode, flags))
+        else:
+            handle = self._tree.files.open(inode, flags, replies.caller(ctx))
+        return pyfuse3.FileInfo(fh=FileHandleT(handle))
 
     @answered
     async def create(
@@ -196,6 +204,12 @@ class Operations(pyfuse3.Operations):
 
     @answered
     async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        if self._tree.directories.waits(fh):
+            await self._waiting_for_disk(partial(self._list, fh, start_id, token))
+        else:
+            self._list(fh, start_id, token)
+
+    def _list(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         directories = self._tree.directories
         for name, told, following in directories.entries(fh, start_id):
             dot = name in (b".", b"..")

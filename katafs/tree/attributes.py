@@ -46,6 +46,16 @@ def of_virtual(number: int, model: os.stat_result, mode: int, links: int, size: 
     )  # fmt: skip
 
 
+def of_tag(number: int, owner: os.stat_result, mode: int, size: int, mtime_ns: int, timeout_s: float) -> Attributes:
+    """Something that is read from an avatar's git and belongs to whom the avatar's directory does."""
+    links = VIRTUAL_LINKS if stat.S_ISDIR(mode) else 1
+    blocks = -(-size // 512)
+    return Attributes(
+        number, 0, mode, links, owner.st_uid, owner.st_gid, 0, size,
+        blocks, owner.st_blksize, mtime_ns, mtime_ns, mtime_ns, timeout_s,
+    )  # fmt: skip
+
+
 def directory_mode(model: os.stat_result) -> int:
     """The mode of a directory that no volume holds: the root's permissions, without its sticky and set-ID bits."""
     return stat.S_IFDIR | (stat.S_IMODE(model.st_mode) & 0o777)

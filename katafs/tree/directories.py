@@ -11,6 +11,7 @@ from katafs.tree.core import Core
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenDirectory
 from katafs.tree.nodes import Node
+from katafs.tree.tags import Tags
 
 _DOTS = [b".", b".."]
 
@@ -18,9 +19,10 @@ _DOTS = [b".", b".."]
 class Directories:
     """opendir(), readdir() with attributes, fsyncdir() and releasedir()."""
 
-    def __init__(self, core: Core, finder: Finder) -> None:
+    def __init__(self, core: Core, finder: Finder, tags: Tags) -> None:
         self._core = core
         self._finder = finder
+        self._tags = tags
         self.handles: Handles[OpenDirectory] = Handles()
 
     def open(self, number: int) -> int:
@@ -40,14 +42,16 @@ class Directories:
         entry but `.` and `..` that the kernel took must be reported to `accepted`, the first it didn't to `refused`."""
         opened = self.handles[handle]
         if start == 0:
-            with self._core.locked():
-                opened.names = _DOTS + self._names_in(opened.node)
+            opened.names = _DOTS + self._names_in(opened.node)
         for index in range(start, len(opened.names)):
             name = opened.names[index]
-            with self._core.locked():
-                told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
+            told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
             if told is not None:
                 yield name, told, index + 1
+
+    def waits(self, handle: int) -> bool:
+        """Whether a reading may have to look into an avatar's git, which takes its time."""
+        return self._tags.listed_in(self.handles[handle].node)
 
     def accepted(self, number: int) -> None:
         """The kernel took an entry: that is a lookup."""
@@ -60,27 +64,39 @@ class Directories:
             self._core.forget(number, 0)
 
     def _names_in(self, node: Node) -> list[bytes]:
-        added = self._core.grafts.names_in(node.place)
-        if node.identity is None:
-            return added
-        present = names.listing(self._core.directory(node))
+        if self._tags.shown(node):
+            return self._tags.names(node)
+        with self._core.locked():
+            added = self._core.grafts.names_in(node.place)
+            present = [] if node.identity is None else names.listing(self._core.directory(node))
+        added += self._tags.added_to(node, present)
         taken = set(present) if added else ()
         return present + [name for name in added if name not in taken]
 
     def _dot(self, node: Node, name: bytes) -> Attributes | None:
         shown = node if name == b"." or node.parent is None else node.parent
-        return self._core.tell(shown, self._core.status(shown))
+        if self._tags.shown(shown):
+            return self._tags.told(shown)
+        with self._core.locked():
+            return self._core.tell(shown, self._core.status(shown))
 
     def _entry(self, parent: Node, name: bytes) -> Attributes | None:
         """None for a name that went away meanwhile, or that something foreign is mounted on."""
         try:
-            found = self._finder.find(parent, name)
-        except KatafsError:
-            found = self._finder.closed(parent, name)
+            if self._tags.concern(parent, name):
+                return self._tags.listed(parent, name)
+            with self._core.locked():
+                return self._told(parent, name)
         except OSError as negative:
             if negative.errno in (errno.ENOENT, errno.ESTALE, errno.EXDEV):
                 return None
             raise
+
+    def _told(self, parent: Node, name: bytes) -> Attributes:
+        try:
+            found = self._finder.find(parent, name)
+        except KatafsError:
+            found = self._finder.closed(parent, name)
         node = self._finder.remember(parent, name, found)
         return self._core.tell(node, found.status, closed=found.closed)
 

@@ -39,7 +39,7 @@ class Files:
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
-            return self._opened(node, descriptor, flags)
+            return self.adopt(node, descriptor, flags)
 
     def create(self, parent_number: int, name: bytes, flags: int, mode: int, caller: Caller) -> tuple[int, Attributes]:
         """Make a file and open it. Where somebody has made it meanwhile, ESTALE lets the kernel open that one instead,
@@ -57,9 +57,10 @@ class Files:
             place = self._finder.place_of(parent, name)
             found = Found(place, parent.volume, core.numbers.of_inode(status), status)
             told = self._creation.enter(parent, name, found)
-            return self._opened(core.nodes[told.number], descriptor, flags), told
+            return self.adopt(core.nodes[told.number], descriptor, flags), told
 
-    def _opened(self, node: Node, descriptor: int, flags: int) -> int:
+    def adopt(self, node: Node, descriptor: int, flags: int) -> int:
+        """A handle of a descriptor, which it owns from now on."""
         node.handles.append(descriptor)
         return self.handles.add(
             OpenFile(

@@ -110,7 +110,11 @@ class Finder:
 
     @staticmethod
     def _is_directory(found: Found) -> bool:
-        return found.place.kind is not Kind.ALIAS if found.status is None else stat.S_ISDIR(found.status.st_mode)
+        return (
+            found.place.kind not in (Kind.ALIAS, Kind.TAG)
+            if found.status is None
+            else stat.S_ISDIR(found.status.st_mode)
+        )
 
     def losing(self, parent: Node, name: bytes) -> tuple[Found, bool]:
         """What is about to lose this name, and whether the name is its last (a directory has but one)."""

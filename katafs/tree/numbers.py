@@ -10,6 +10,8 @@ _PLACED = 1 << 62
 """Marks the numbers of directories that stand for a part of an id: they are made of that part."""
 _ALIAS = 1 << 61
 _KIND_SHIFT = 48
+_AVATAR_SHIFT = 40
+_TAG_SHIFT = 46
 _DEVICE_SHIFT = 48
 _DEVICES = 1 << 12
 _INSIDE = (1 << _DEVICE_SHIFT) - 1
@@ -43,6 +45,15 @@ class Numbers:
         assert place.kata is not None
         assert place.avatar is not None
         return _PLACED | (3 + AVATARS.index(place.avatar)) << _KIND_SHIFT | int(place.kata, 16)
+
+    @staticmethod
+    def of_tag(place: Place) -> int:
+        """The number of a tag, or of the directory of an avatar's tags."""
+        assert place.kata is not None
+        assert place.avatar is not None
+        above = 1 if place.tag is None else place.tag + 2
+        avatar = AVATARS.index(place.avatar)
+        return _PLACED | _ALIAS | above << _TAG_SHIFT | avatar << _AVATAR_SHIFT | int(place.kata, 16)
 
     def of_inode(self, status: os.stat_result) -> int:
         """The number of a backing inode."""

@@ -10,6 +10,7 @@ from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
 from katafs.tree.removal import Removal
+from katafs.tree.tags import Tags, TagSource
 from katafs.tree.volumes import Volumes
 from katafs.volumes.store import VolumeStore
 
@@ -17,15 +18,18 @@ from katafs.volumes.store import VolumeStore
 class Tree:
     """A store's volumes as one tree of inodes."""
 
-    def __init__(self, store: VolumeStore, settings: TreeSettings) -> None:
-        """Opens, and if need be makes, the root volume. Raises KatafsError where the store doesn't let it."""
+    def __init__(self, store: VolumeStore, settings: TreeSettings, tag_source: TagSource | None = None) -> None:
+        """Opens, and if need be makes, the root volume. Raises KatafsError where the store doesn't let it.
+
+        Without a source of tags there are none, whatever the settings say."""
         self._core = Core(store, settings)
         finder = Finder(self._core)
         self.creation = Creation(self._core, finder)
         self.volumes = Volumes(self._core, finder, self.creation)
         self.removal = Removal(self._core, finder, self.creation)
         self.files = Files(self._core, finder, self.creation)
-        self.directories = Directories(self._core, finder)
+        self.tags = Tags(self._core, finder, self.creation, self.files, tag_source)
+        self.directories = Directories(self._core, finder, self.tags)
         self.inodes = Inodes(self._core, self.creation, self.files)
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:

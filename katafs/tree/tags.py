@@ -1,0 +1,216 @@
+"""`tags/<n>.json`: what an avatar's git says of each test run, as files that no volume holds.
+
+Where git is read takes its time, so none of it happens with the tree's lock held. A directory `tags` that a volume does
+hold, as an avatar without git has, is an ordinary one.
+"""
+
+import errno
+import os
+import stat
+from typing import Protocol
+
+from katafs.config import Tags as Setting
+from katafs.errors import KatafsError
+from katafs.namespace import LAST_TAG, TAGS_NAME, Kind, Place, tag_name
+from katafs.rooted.answer import answer
+from katafs.tree import attributes
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Core, Found
+from katafs.tree.creation import Creation
+from katafs.tree.files import Files
+from katafs.tree.finder import Finder
+from katafs.tree.nodes import Node
+
+_GIT = b".git"
+_DIRECTORY_MODE = stat.S_IFDIR | 0o555
+_FILE_MODE = stat.S_IFREG | 0o444
+
+
+class TagStatus(Protocol):
+    """What is known of a tag without its content."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The length of its JSON."""
+
+    @property
+    def mtime_ns(self) -> int:
+        """When it was made."""
+
+
+class TagSource(Protocol):
+    """Reads the git of an avatar, whose directory is given as an O_PATH descriptor. Safe for several threads."""
+
+    def numbers(self, avatar: int) -> list[int] | None:
+        """The tags' numbers, sorted; None for an avatar without git."""
+
+    def status(self, avatar: int, number: int) -> TagStatus:
+        """Raises FileNotFoundError for a tag that isn't there, KatafsError for a damaged one."""
+
+    def read(self, avatar: int, number: int, offset: int, size_bytes: int) -> bytes:
+        """A part of a tag's JSON; raises as `status` does."""
+
+
+class Tags:
+    """The tags' directories and files."""
+
+    def __init__(self, core: Core, finder: Finder, creation: Creation, files: Files, source: TagSource | None) -> None:
+        self._core = core
+        self._finder = finder
+        self._creation = creation
+        self._files = files
+        self._source = None if core.settings.tags is Setting.OFF else source
+
+    # What concerns tags
+
+    def wait_for(self, parent_number: int, name: bytes) -> bool:
+        """Whether a lookup may have to read git."""
+        if self._source is None:
+            return False
+        with self._core.lock:
+            return self.concern(self._core.nodes[parent_number], name)
+
+    def concern(self, parent: Node, name: bytes) -> bool:
+        """Whether the name is a tag's or that of the tags' directory."""
+        if self._source is None or parent.place.kind not in (Kind.AVATAR, Kind.TAGS):
+            return False
+        return self._finder.place_of(parent, name).kind in (Kind.TAG, Kind.TAGS)
+
+    def show(self, number: int) -> bool:
+        """Whether the inode is made of git."""
+        node = self._core.nodes.known(number)
+        return node is not None and self.shown(node)
+
+    @staticmethod
+    def shown(node: Node) -> bool:
+        """Whether the node is made of git."""
+        return node.identity is None and node.place.kind in (Kind.TAG, Kind.TAGS)
+
+    def listed_in(self, node: Node) -> bool:
+        """Whether a listing of the directory reads git."""
+        return self._source is not None and node.place.kind in (Kind.AVATAR, Kind.TAGS)
+
+    # Looking
+
+    def lookup(self, parent_number: int, name: bytes) -> Attributes:
+        """The entry of a tag or of the tags' directory, whether a volume holds it or git."""
+        with self._core.locked():
+            parent = self._core.nodes[parent_number]
+            if parent.identity is not None:
+                try:
+                    return self._creation.enter(parent, name, self._finder.find(parent, name))
+                except FileNotFoundError:
+                    pass  # no volume holds it
+        told = self._made(self._finder.place_of(parent, name), parent)
+        with self._core.locked():
+            self._remember(parent, name).lookups += 1
+        return told
+
+    def listed(self, parent: Node, name: bytes) -> Attributes:
+        """The same for a listing, which counts lookups by itself. A damaged tag is listed, and EIO when used."""
+        with self._core.locked():
+            if parent.identity is not None:
+                try:
+                    found = self._finder.find(parent, name)
+                    return self._core.tell(self._finder.remember(parent, name, found), found.status)
+                except FileNotFoundError:
+                    pass  # no volume holds it
+        place = self._finder.place_of(parent, name)
+        try:
+            told = self._made(place, parent)
+        except KatafsError:
+            told = self._damaged(place)
+        with self._core.locked():
+            self._remember(parent, name)
+        return told
+
+    def _remember(self, parent: Node, name: bytes) -> Node:
+        place = self._finder.place_of(parent, name)
+        return self._finder.remember(parent, name, Found(place, parent.volume, self._core.numbers.of_tag(place)))
+
+    def getattr(self, number: int) -> Attributes:
+        """The attributes of a tag or of the tags' directory."""
+        return self.told(self._core.nodes[number])
+
+    def told(self, node: Node) -> Attributes:
+        """The same of a node."""
+        if node.parent is None:
+            raise answer(errno.ESTALE, node.name)
+        return self._made(node.place, node.parent)
+
+    def _made(self, place: Place, parent: Node) -> Attributes:
+        avatar = self._avatar(place, parent)
+        try:
+            owner = os.fstat(avatar)
+            timeout_s = self._core.timeout_of(parent.volume)
+            number = self._core.numbers.of_tag(place)
+            if place.tag is None:
+                self._numbers(avatar)
+                return attributes.of_tag(number, owner, _DIRECTORY_MODE, 0, owner.st_mtime_ns, timeout_s)
+            status = self._asked().status(avatar, place.tag)
+            return attributes.of_tag(number, owner, _FILE_MODE, status.size_bytes, status.mtime_ns, timeout_s)
+        finally:
+            os.close(avatar)
+
+    def _damaged(self, place: Place) -> Attributes:
+        return attributes.of_tag(self._core.numbers.of_tag(place), self._core.root_model(), stat.S_IFREG, 0, 0, 0.0)
+
+    def _avatar(self, place: Place, parent: Node) -> int:
+        """A descriptor, the caller's to close, of the directory of the avatar that a place below it belongs to."""
+        node = parent if place.kind is Kind.TAGS else parent.parent
+        if node is None or node.identity is None:
+            raise answer(errno.ENOENT)
+        with self._core.locked():
+            return os.dup(self._core.directory(node))
+
+    def _asked(self) -> TagSource:
+        if self._source is None:
+            raise answer(errno.ENOENT)
+        return self._source
+
+    def _numbers(self, avatar: int) -> list[int]:
+        numbers = self._asked().numbers(avatar)
+        if not numbers:
+            raise answer(errno.ENOENT, TAGS_NAME)
+        return [number for number in numbers if number <= LAST_TAG]
+
+    # Listing
+
+    def names(self, node: Node) -> list[bytes]:
+        """The names in a directory of tags."""
+        if node.parent is None:
+            raise answer(errno.ESTALE, node.name)
+        avatar = self._avatar(node.place, node.parent)
+        try:
+            return [tag_name(number) for number in self._numbers(avatar)]
+        finally:
+            os.close(avatar)
+
+    def added_to(self, node: Node, present: list[bytes]) -> list[bytes]:
+        """What tags add to the listing of a directory."""
+        listed = self._source is not None and self._core.settings.tags is Setting.LISTED
+        return [TAGS_NAME] if listed and node.place.kind is Kind.AVATAR and _GIT in present else []
+
+    # Reading
+
+    def open(self, number: int, flags: int) -> int:
+        """A handle of a tag's content as it is now. Raises OSError(EROFS) for writing."""
+        if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
+            raise answer(errno.EROFS)
+        node = self._core.nodes[number]
+        if node.parent is None or node.place.tag is None:
+            raise answer(errno.EISDIR, node.name)
+        avatar = self._avatar(node.place, node.parent)
+        try:
+            status = self._asked().status(avatar, node.place.tag)
+            content = self._asked().read(avatar, node.place.tag, 0, status.size_bytes)
+        finally:
+            os.close(avatar)
+        descriptor = os.memfd_create("katafs-tag", os.MFD_CLOEXEC)
+        try:
+            os.pwrite(descriptor, content, 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        with self._core.locked():
+            return self._files.adopt(node, descriptor, flags)
