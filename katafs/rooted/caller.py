@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from katafs.rooted import syscalls
 
+_AS_ITSELF = contextlib.nullcontext()
+
 
 class Creator:
     """Makes the calling thread create files in another user's name.
@@ -22,12 +24,14 @@ class Creator:
             syscalls.keep_capabilities()
         os.umask(0)
 
-    @contextlib.contextmanager
-    def acting_as(self, uid: int, gid: int) -> Iterator[None]:
+    def acting_as(self, uid: int, gid: int) -> contextlib.AbstractContextManager[None]:
         """Create as `uid` and `gid`; an ordinary user's daemon serves only itself and creates as itself."""
         if self._uid != 0 or (uid == self._uid and gid == self._gid):
-            yield
-            return
+            return _AS_ITSELF
+        return self._acting_as_other(uid, gid)
+
+    @contextlib.contextmanager
+    def _acting_as_other(self, uid: int, gid: int) -> Iterator[None]:
         syscalls.set_file_system_ids(uid, gid)
         try:
             yield

@@ -4,6 +4,7 @@ Needs Linux 5.8 for utimensat's AT_EMPTY_PATH.
 """
 
 import ctypes
+import functools
 import os
 
 from katafs.rooted.answer import answer
@@ -20,12 +21,16 @@ _RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
+_RESOLVE = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV
 _PR_SET_SECUREBITS = 28
 _SECBIT_NO_SETUID_FIXUP = 1 << 2
 
 
 class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_OPEN_HOW_BYTES = ctypes.sizeof(_OpenHow)
 
 
 class _Timespec(ctypes.Structure):
@@ -58,9 +63,14 @@ def open_inside(directory: int, name: bytes, flags: int, mode: int = 0) -> int:
     """openat2(2) of one name that follows no link and crosses no mount point.
 
     Raises OSError(ELOOP) where an open for I/O meets a symbolic link, OSError(EXDEV) at a mount point."""
-    resolve = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV
-    how = _OpenHow(flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, resolve)
-    return _checked(_openat2(_SYS_OPENAT2, directory, name, ctypes.byref(how), ctypes.sizeof(how)), name)
+    opened = _openat2(_SYS_OPENAT2, directory, name, _how(flags, mode), _OPEN_HOW_BYTES)
+    return opened if opened >= 0 else _checked(opened, name)
+
+
+@functools.lru_cache(maxsize=256)
+def _how(flags: int, mode: int) -> object:
+    """The kernel only reads it, and to make one costs as much as the call."""
+    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, _RESOLVE))
 
 
 def rename(old_directory: int, old_name: bytes, new_directory: int, new_name: bytes, flags: int) -> None:

@@ -5,8 +5,8 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
@@ -29,8 +29,7 @@ _CLOSED = stat.S_IFDIR
 """The mode of a directory whose volume can't be served: nobody's to read, so that it never shows as an empty one."""
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks."""
 
     uid: int
@@ -52,6 +51,42 @@ class Found:
     """Its volume exists and can't be served."""
 
 
+class _Locked:
+    """The tree's lock, held for one request. Written out, since a generator costs a request several times as much."""
+
+    __slots__ = ("_descriptors", "_lock")
+
+    def __init__(self, lock: threading.RLock, descriptors: Descriptors) -> None:
+        self._lock = lock
+        self._descriptors = descriptors
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._descriptors.trim()
+        finally:
+            self._lock.release()
+
+
+class _Reached:
+    """A descriptor for the time of one operation, closed at its end if it was opened for it."""
+
+    __slots__ = ("_descriptor", "_opened")
+
+    def __init__(self, descriptor: int, *, opened: bool) -> None:
+        self._descriptor = descriptor
+        self._opened = opened
+
+    def __enter__(self) -> int:
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened:
+            os.close(self._descriptor)
+
+
 class Core:
     """The state of a tree."""
 
@@ -65,6 +100,7 @@ class Core:
         self.creator = Creator()
         self.grafts = Grafts(store, settings.layout)
         self.descriptors = Descriptors(settings.open_directories)
+        self._locked = _Locked(self.lock, self.descriptors)
         root_descriptor = self._open_root()
         self.root_status = os.stat("/") if root_descriptor is None else os.fstat(root_descriptor)
         root = Node(ROOT_NUMBER, ROOT, None, None, b"", None, is_directory=True)
@@ -85,14 +121,9 @@ class Core:
         except FileNotFoundError as gone:
             raise StoreUnreachable(f"the root volume {ROOT_VOLUME} was removed while it was opened") from gone
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> _Locked:
         """Hold the tree's lock for one request."""
-        with self.lock:
-            try:
-                yield
-            finally:
-                self.descriptors.trim()
+        return self._locked
 
     def close(self) -> None:
         """Close every descriptor."""
@@ -141,27 +172,20 @@ class Core:
             raise answer(errno.ESTALE, node.name)
         return descriptor
 
-    @contextlib.contextmanager
-    def reached(self, node: Node) -> Iterator[int]:
+    def reached(self, node: Node) -> _Reached:
         """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
 
         Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
         if node.is_directory:
-            yield self.directory(node)
-            return
+            return _Reached(self.directory(node), opened=False)
         descriptor = self._kept(node)
         if descriptor is None and node.handles:
             descriptor = node.handles[-1]
         if descriptor is not None:
-            yield descriptor
-            return
+            return _Reached(descriptor, opened=False)
         if node.parent is None or node.identity is None:
             raise answer(errno.EROFS)
-        descriptor = self._open_named(node, node.parent)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        return _Reached(self._open_named(node, node.parent), opened=True)
 
     def _open_named(self, node: Node, parent: Node) -> int:
         try:

@@ -12,27 +12,24 @@ def held_files(pid: int) -> set[str]:
     """The descriptors through which the process can read or write a file or list a directory, as `number -> path`.
 
     O_PATH descriptors can do neither, and how many of those a daemon keeps is its own business."""
-    held = set()
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            mode = fd.stat().st_mode
-            flags = int(Path(f"/proc/{pid}/fdinfo/{fd.name}").read_text().split("flags:")[1].split()[0], 8)
-            target = os.readlink(fd)
-        except FileNotFoundError:
-            continue  # closed since it was listed
-        if int(fd.name) >= _FIRST_OWN_FD and not flags & os.O_PATH and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            held.add(f"{fd.name} -> {target}")
-    return held
+    return {
+        f"{fd.name} -> {_target(fd)}"
+        for fd in Path(f"/proc/{pid}/fd").iterdir()
+        if int(fd.name) >= _FIRST_OWN_FD and _is_open_for_content(pid, fd)
+    }
 
 
-def working_in(path: Path) -> list[int]:
-    """The processes whose working directory is at or below the path, or that hold something open there."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [os.readlink(process / "cwd"), *(os.readlink(fd) for fd in (process / "fd").iterdir())]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if any(link == str(path) or link.startswith(f"{path}/") for link in links):
-            found.append(int(process.name))
-    return found
+def _is_open_for_content(pid: int, fd: Path) -> bool:
+    try:
+        mode = fd.stat().st_mode
+        flags = int(Path(f"/proc/{pid}/fdinfo/{fd.name}").read_text().split("flags:")[1].split()[0], 8)
+    except FileNotFoundError:
+        return False  # closed since it was listed
+    return not flags & os.O_PATH and (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _target(fd: Path) -> str:
+    try:
+        return os.readlink(fd)
+    except OSError as error:  # its path may be longer than a link's text can be, or it is closed by now
+        return f"({error.strerror})"

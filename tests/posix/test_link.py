@@ -147,5 +147,5 @@ def test_link_to_itself_is_no_loop(at: Place) -> None:
 @compared
 def test_to_another_file_system(at: Place) -> None:
     at.file("a")
-    assert at.tries(os.link, "a", "/proc/no-such") == "EXDEV"
-    assert at.tries(os.rename, "a", "/proc/no-such") == "EXDEV"
+    assert at.tries(os.link, "a", "/dev/no-such") == "EXDEV"
+    assert at.tries(os.rename, "a", "/dev/no-such") == "EXDEV"

@@ -1,8 +1,8 @@
 """The attacker of the symlink races: works on a volume's own directory, as root in a container would.
 
-Run as a program of its own: `swapper.py exchange PATH OTHER` exchanges two names, `swapper.py bind PATH OTHER` mounts the
-other one over the path and takes it away again, as fast as the kernel lets it. It prints `ready` once it swaps. On the
-end of its input it leaves all as it was and prints how often it swapped.
+Run as a program of its own: `swapper.py exchange PATH OTHER` exchanges two names, `swapper.py bind PATH OTHER` mounts
+the other one over the path and takes it away again, as fast as the kernel lets it. It prints `ready` once it swaps. On
+the end of its input it leaves all as it was and prints how often it swapped.
 """
 
 import ctypes

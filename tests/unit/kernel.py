@@ -2,10 +2,14 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
+from katafs.kata_id import VolumeName
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Caller
 from katafs.tree.tree import Tree
+from katafs.volumes.memory import MemoryStore
+from tests.harness.waiting import until
 
 ROOT = 1
 ME = Caller(os.geteuid(), os.getegid())
@@ -107,3 +111,11 @@ class Kernel:
         """Give every lookup back."""
         self.tree.forget(list(self.known.items()))
         self.known.clear()
+
+
+def volume_behind(store: MemoryStore, name: str) -> Path:
+    """A volume that somebody else makes, from when on the store knows of it."""
+    path = store.path / name
+    path.mkdir()
+    until(lambda: VolumeName(name) in store.catalog(), f"the store to know of {name}")
+    return path

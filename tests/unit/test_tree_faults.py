@@ -1,0 +1,165 @@
+"""The tree without a mount: a store that fails."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from katafs.config import Sandboxes
+from katafs.errors import KatafsError, StoreUnreachable, VolumeRefused
+from katafs.kata_id import VolumeName
+from katafs.volumes.memory import MemoryStore
+from tests.harness.refusals import refused
+from tests.harness.waiting import until
+from tests.unit.conftest import Trees
+from tests.unit.kernel import ME, Kernel, volume_behind
+
+KATA = b"123456789A"
+GONE = StoreUnreachable("the engine is gone")
+REFUSED = VolumeRefused("its data is not on this host")
+FULL = OSError(errno.ENOSPC, "no space left")
+
+
+@pytest.fixture
+def known(tree: Kernel) -> Kernel:
+    """A tree with a kata and a file in it, both known to the kernel."""
+    tree.mkdir(KATA)
+    tree.write(KATA + b"/f", b"content")
+    return tree
+
+
+def test_a_tree_is_not_begun_on_a_store_that_fails(tree_of: Trees, store: MemoryStore) -> None:
+    store.fail(GONE)
+
+    with pytest.raises(StoreUnreachable):
+        tree_of()
+
+
+@pytest.mark.parametrize("fault", [GONE, REFUSED, FULL], ids=lambda fault: type(fault).__name__)
+def test_a_fault_comes_out_of_a_lookup_as_it_is(known: Kernel, store: MemoryStore, fault: KatafsError) -> None:
+    store.fail(fault)
+
+    with pytest.raises(type(fault)) as told:
+        known.lookup(b"BBBBBBBBBB")
+
+    assert told.value is fault
+
+
+def test_a_kata_that_was_not_known_is_never_called_missing(known: Kernel, store: MemoryStore) -> None:
+    """A backup would take ENOENT for a kata that is to be deleted from the copies."""
+    volume_behind(store, "BBBBBBBBBB")
+    store.fail(GONE)
+
+    with pytest.raises(StoreUnreachable):
+        known.lookup(b"BBBBBBBBBB")
+
+
+def test_what_is_known_of_a_kata_is_answered_meanwhile(known: Kernel, store: MemoryStore) -> None:
+    kata, file = known.number(KATA), known.number(KATA + b"/f")
+    store.fail(GONE)
+
+    handle = known.tree.files.open(file, os.O_RDONLY, ME)
+    content = known.tree.files.read(handle, 0, 100)
+    known.tree.files.release(handle)
+
+    assert content == b"content"
+    assert known.tree.creation.lookup(kata, b"f").number == file
+
+
+def test_the_root_volume_is_answered_meanwhile(known: Kernel, store: MemoryStore) -> None:
+    known.write(b"readme.txt", b"content")
+    store.fail(GONE)
+
+    assert known.read(b"readme.txt") == b"content"
+
+
+def test_a_listing_meanwhile_shows_a_kata_closed_and_not_empty(known: Kernel, store: MemoryStore) -> None:
+    known.forget_all()
+    store.fail(GONE)
+
+    assert stat.S_IMODE(known.entries(b"")[KATA].mode) == 0
+
+
+def test_a_closed_kata_can_not_be_listed(known: Kernel, store: MemoryStore) -> None:
+    known.forget_all()
+    store.fail(GONE)
+    number = known.entries(b"")[KATA].number
+
+    with pytest.raises(StoreUnreachable):
+        known.tree.directories.open(number)
+
+
+def test_no_kata_is_made_meanwhile(known: Kernel, store: MemoryStore) -> None:
+    store.fail(GONE)
+
+    with pytest.raises(StoreUnreachable):
+        known.mkdir(b"BBBBBBBBBB")
+
+    assert not (store.path / "BBBBBBBBBB").exists()
+
+
+def test_no_kata_is_removed_meanwhile(known: Kernel, store: MemoryStore) -> None:
+    known.unlink(KATA + b"/f")
+    store.fail(GONE)
+
+    with pytest.raises(StoreUnreachable):
+        known.rmdir(KATA)
+
+    assert (store.path / "123456789A").is_dir()
+
+
+def test_a_healed_store_serves_its_katas_again(known: Kernel, store: MemoryStore) -> None:
+    store.fail(GONE)
+    known.entries(b"")
+    store.heal()
+
+    assert known.read(KATA + b"/f") == b"content"
+    assert stat.S_IMODE(known.entries(b"")[KATA].mode) == 0o755
+
+
+def test_a_failing_store_costs_no_descriptors(known: Kernel, store: MemoryStore) -> None:
+    known.entries(b"")
+    before = len(os.listdir("/proc/self/fd"))
+    store.fail(GONE)
+    for _ in range(10):
+        known.entries(b"")
+        with pytest.raises(StoreUnreachable):
+            known.lookup(KATA)
+
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_refused_avatars_volume_closes_its_sandbox_only(tree_of: Trees, store: MemoryStore) -> None:
+    """A volume whose data isn't here is a file in place of a directory, for this store."""
+    volume_behind(store, "123456789A")
+    avatars = VolumeName("123456789A_lion")
+    (store.path / avatars).touch()
+    until(lambda: avatars in store.catalog(), "the store to know of the avatar's volume")
+    tree = tree_of(sandboxes=Sandboxes.AVATAR)
+
+    with pytest.raises(VolumeRefused):
+        tree.lookup(KATA + b"/lion/sandbox")
+    assert tree.names(KATA) == [b"lion"]
+    assert stat.S_IMODE(tree.entries(KATA + b"/lion")[b"sandbox"].mode) == 0
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("/etc")], ids=["file", "link"])
+def test_a_volume_that_is_no_directory_is_refused(
+    tree: Kernel, store: MemoryStore, make: Callable[[Path], None]
+) -> None:
+    make(store.path / "123456789A")
+
+    with pytest.raises(VolumeRefused):
+        tree.lookup(KATA)
+
+
+def test_a_kata_whose_top_can_not_be_prepared_is_not_left_behind(tree: Kernel, store: MemoryStore) -> None:
+    tree.write(KATA, b"a file has its name")
+
+    with refused(errno.EEXIST):
+        tree.mkdir(KATA)
+
+    assert os.listdir(store.path) == ["katafs_root"]
