@@ -85,3 +85,7 @@ class TooLarge(StorerError):
 
 class StoreFull(StorerError):
     """The disk or a quota is full. What was being written is not there; what was there before is."""
+
+
+class GitFailed(StorerError):
+    """The git program refused or broke off; its own words are in the text."""

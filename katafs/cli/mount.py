@@ -11,12 +11,13 @@ import click
 from katafs import observe
 from katafs.cli import exit_codes, options
 from katafs.cli.stores import open_store, store_options
-from katafs.config import MountSettings, Sandboxes, TreeSettings
+from katafs.config import MountSettings, Sandboxes, Tags, TreeSettings
 from katafs.namespace import Layout
 
 _log = logging.getLogger("katafs")
 
 _READY = b"ready"
+_DEFAULT_TAGS = {Layout.FLAT: Tags.LISTED, Layout.SPLIT: Tags.UNLISTED}
 
 _EXAMPLES = """\b
 Examples:
@@ -32,6 +33,9 @@ Examples:
               help="Katas as MOUNTPOINT/123456789A, or as MOUNTPOINT/12/3456789A.")  # fmt: skip
 @click.option("--sandboxes", type=click.Choice([each.value for each in Sandboxes]), default="kata", show_default=True,
               help="A new avatar's sandbox in the kata's volume, or in a volume of its own.")  # fmt: skip
+@click.option("--tags", type=click.Choice([each.value for each in Tags]),
+              help="AVATAR/tags/N.json, read from the avatar's git: listed, found only when named, or not there."
+              " Default: listed in the flat layout, unlisted in the split one.")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Change nothing.")
 @click.option("--daemon", is_flag=True, help="Return when the mount answers; log to syslog from then on.")
 @click.option("-o", "mount_options", multiple=True, metavar="OPTS", help=options.HELP)
@@ -41,6 +45,7 @@ def mount(
     prefix: str,
     layout: str,
     sandboxes: str,
+    tags: str | None,
     read_only: bool,
     daemon: bool,
     mount_options: tuple[str, ...],
@@ -50,6 +55,7 @@ def mount(
     tree_settings = TreeSettings(
         layout=Layout(layout),
         sandboxes=Sandboxes(sandboxes),
+        tags=Tags(tags or _DEFAULT_TAGS[Layout(layout)]),
         read_only=read_only or wanted.read_only,
         timeout_s=wanted.timeout_s,
         xattrs=wanted.xattrs,
@@ -79,13 +85,14 @@ def _serve(
     # Imported where a mount is served: the other commands start in half the time without the event loop.
     from katafs.mount import mount_point as mount_points
     from katafs.mount import session
+    from katafs.storers.git_tags import GitTags
     from katafs.tree.tree import Tree
 
     store = open_store(volumes, prefix)
     _log.info("volumes: %s", store.url)
     try:
         absolute = mount_points.prepare(mount_point, nonempty=wanted.nonempty)
-        tree = Tree(store, tree_settings)
+        tree = Tree(store, tree_settings, GitTags())
 
         def ready() -> None:
             _log.info("%s: mounted, %s layout", absolute, tree_settings.layout.value)

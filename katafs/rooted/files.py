@@ -6,6 +6,7 @@ half of it, and no reader meets half of it.
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -119,6 +120,22 @@ def _sync(directory: int) -> None:
         os.fsync(readable)
     finally:
         os.close(readable)
+
+
+@contextlib.contextmanager
+def locked(directory: int) -> Iterator[None]:
+    """Hold a directory's advisory lock (flock(2)), waiting for whoever has it: one at a time, also between processes."""
+    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        fcntl.flock(readable, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(readable)
+
+
+def path_of(directory: int) -> str:
+    """Where a directory is now, for a program that takes no descriptors. It may be elsewhere a moment later."""
+    return os.readlink(f"/proc/self/fd/{directory}")
 
 
 def remove_all(directory: int) -> None:

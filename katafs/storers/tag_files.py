@@ -1,5 +1,5 @@
 """`tags/<n>.json`, a tag as one file: an object with `number`, `colour`, `time`, `visible_files` (without `output`) and
-`output`, as compact JSON. It comes to be in one step and never changes.
+`output`, as compact JSON and a line feed. It comes to be in one step and never changes.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def _file_of(number: int) -> bytes:
 
 def create_tag(tags: int, tag: Tag) -> None:
     """Store a tag; the disk has all of it on return. Raises FileExistsError where its number is taken."""
-    files.create(tags, _file_of(tag["number"]), encoded(tag, f"tag {tag['number']}"))
+    files.create(tags, _file_of(tag["number"]), encoded(tag, f"tag {tag['number']}") + b"\n")
 
 
 def has_tag(tags: int, number: int) -> bool:

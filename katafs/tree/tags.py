@@ -118,7 +118,9 @@ class Tags:
         place = self._finder.place_of(parent, name)
         try:
             told = self._made(place, parent)
-        except KatafsError:
+        except (KatafsError, OSError) as damage:
+            if isinstance(damage, OSError) and damage.errno in (errno.ENOENT, errno.ESTALE):
+                raise
             told = self._damaged(place)
         with self._core.locked():
             self._remember(parent, name)
