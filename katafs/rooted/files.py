@@ -124,7 +124,7 @@ def _sync(directory: int) -> None:
 
 @contextlib.contextmanager
 def locked(directory: int) -> Iterator[None]:
-    """Hold a directory's advisory lock (flock(2)), waiting for whoever has it: one at a time, also between processes."""
+    """Hold a directory's lock (flock(2)), waiting for whoever has it: one at a time, also between processes."""
     readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
     try:
         fcntl.flock(readable, fcntl.LOCK_EX)

@@ -17,7 +17,7 @@ _MAY_IMPORT = {
     "rooted": "errors",
     "volumes": "errors kata_id namespace rooted",
     "tree": "errors kata_id namespace rooted volumes config",
-    "storers": "errors kata_id namespace rooted volumes",
+    "storers": "errors kata_id namespace rooted volumes config",
     "converter": "errors kata_id namespace rooted volumes tree storers config observe",
     "config": "errors kata_id namespace",
     "observe": "errors kata_id config",
@@ -50,6 +50,8 @@ _DOORS = {
     "pyfuse3": ("katafs.mount", "so that the binding can be replaced in one room"),
     "trio": ("katafs.mount", "because only the edge knows of the event loop"),
     "docker": ("katafs.volumes.docker", "so that everything else works on any store"),
+    "dulwich": ("katafs.storers", "because the domain alone knows git's objects"),
+    "git": ("katafs.storers.git_program", "so that one module says how the git program is run"),
     "click": ("katafs.cli", "because the command line is the only one that talks to a terminal"),
     "rich": ("katafs.cli", "because the command line is the only one that talks to a terminal"),
 }

@@ -1,0 +1,142 @@
+"""The storer with git: file for file and tag for tag what the servers' code of 2016 leaves, so that either can go on
+with what the other wrote. On every store of volumes whose files the git program can reach.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from katafs.kata_id import AvatarName, KataId
+from katafs.rooted import files as rooted_files
+from katafs.storers.avatars import AvatarsStorer
+from katafs.storers.checks import checked_avatar, checked_delta, checked_files, checked_id, checked_run
+from katafs.storers.diff import FileDiff
+from katafs.storers.git_avatar import GitAvatar
+from katafs.storers.git_patch import file_diffs
+from katafs.storers.increments import colour_of
+from katafs.storers.katas import KatasStorer
+from katafs.storers.places import Places
+from katafs.storers.plain import start_files
+from katafs.storers.storer import OUTPUT, Delta, Increment, Manifest, Tag
+from katafs.storers.tag_files import new_tag
+from katafs.volumes.store import VolumeStore
+
+
+class GitStorer:
+    """A Storer that keeps each test run as a commit and a tag. Sandboxes are in the kata's volume."""
+
+    def __init__(self, store: VolumeStore) -> None:
+        self._places = Places(store)
+        self._katas = KatasStorer(store)
+        self._avatars = AvatarsStorer(store)
+
+    def create_kata(self, manifest: Mapping[str, Any]) -> KataId:
+        """As in Storer."""
+        return self._katas.create_kata(manifest)
+
+    def kata_exists(self, kata: str) -> bool:
+        """As in Storer."""
+        return self._katas.kata_exists(kata)
+
+    def kata_manifest(self, kata: str) -> Manifest:
+        """As in Storer."""
+        return self._katas.kata_manifest(kata)
+
+    def completed(self, partial: str) -> str:
+        """As in Storer."""
+        return self._katas.completed(partial)
+
+    def katas(self) -> list[KataId]:
+        """As in Storer."""
+        return self._katas.katas()
+
+    def delete_kata(self, kata: str) -> None:
+        """As in Storer."""
+        self._katas.delete_kata(kata)
+
+    def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
+        """As in Storer. Raises GitFailed."""
+        start = start_files(self._katas, kata)
+        avatar = self._avatars.start_avatar(kata, names)
+        if avatar is None:
+            return None
+        try:
+            with self._changing(kata, avatar) as opened:
+                opened.start(start)
+        except BaseException:
+            self._avatars.undo_start(kata, avatar)
+            raise
+        return avatar
+
+    def started_avatars(self, kata: str) -> list[AvatarName]:
+        """As in Storer."""
+        return self._avatars.started_avatars(kata)
+
+    def avatar_exists(self, kata: str, name: str) -> bool:
+        """As in Storer."""
+        return self._avatars.avatar_exists(kata, name)
+
+    def avatar_increments(self, kata: str, name: str) -> list[Increment]:
+        """As in Storer."""
+        with self._opened(kata, name) as avatar:
+            return avatar.increments()
+
+    def avatar_visible_files(self, kata: str, name: str) -> dict[str, str]:
+        """As in Storer."""
+        with self._opened(kata, name) as avatar:
+            return avatar.current_files()
+
+    def sandbox_save(self, kata: str, name: str, delta: Delta, files: Mapping[str, str | bytes]) -> None:
+        """As in Storer. Raises GitFailed."""
+        deleted, written = checked_delta(delta, files)
+        with self._changing(kata, name) as avatar:
+            avatar.save(deleted, written, delta.new)
+
+    def avatar_ran_tests(
+        self, kata: str, name: str, files: Mapping[str, str], now: Sequence[int], output: str, colour: str
+    ) -> list[Increment]:
+        """As in Storer. Raises GitFailed."""
+        time, word = checked_run(now, output, colour)
+        shown = {**checked_files(files), OUTPUT: output}
+        with self._changing(kata, name) as avatar:
+            return avatar.ran_tests(shown, word, time)
+
+    def tag_visible_files(self, kata: str, name: str, number: int) -> dict[str, str]:
+        """As in Storer."""
+        with self._opened(kata, name) as avatar:
+            return avatar.visible_files([number])[0]
+
+    def tag(self, kata: str, name: str, number: int) -> Tag:
+        """As in Storer."""
+        with self._opened(kata, name) as avatar:
+            return self._tags(avatar, [number])[0]
+
+    def tags(self, kata: str, name: str) -> list[Tag]:
+        """As in Storer."""
+        with self._opened(kata, name) as avatar:
+            return self._tags(avatar, avatar.numbers())
+
+    def tag_diff(self, kata: str, name: str, old: int, new: int) -> list[FileDiff]:
+        """As in Storer: it is what git says."""
+        with self._opened(kata, name) as avatar:
+            return file_diffs(avatar.patch(old, new), "sandbox/")
+
+    @staticmethod
+    def _tags(avatar: GitAvatar, numbers: Sequence[int]) -> list[Tag]:
+        lights = avatar.lights()
+        tags = []
+        for number, shown in zip(numbers, avatar.visible_files(numbers), strict=True):
+            light = lights.get(number, {})
+            tags.append(new_tag(number, colour_of(light), light.get("time"), shown))
+        return tags
+
+    @contextmanager
+    def _opened(self, kata: str, name: str) -> Iterator[GitAvatar]:
+        with self._places.avatar(kata, name) as directory:
+            yield GitAvatar(directory, checked_id(kata), checked_avatar(name))
+
+    @contextmanager
+    def _changing(self, kata: str, name: str) -> Iterator[GitAvatar]:
+        """The same, for one at a time: two test runs at once would undo each other's files."""
+        with self._places.avatar(kata, name) as directory, rooted_files.locked(directory):
+            yield GitAvatar(directory, checked_id(kata), checked_avatar(name))

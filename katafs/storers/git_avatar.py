@@ -1,0 +1,154 @@
+"""One avatar kept with git, as the servers' code of 2016 keeps it: the files, the index, the commits and the tags.
+
+Each method is the server's commands for one step (`git add`, `git commit -a`, `git tag`), and what those lack: a step
+that fails leaves what was there before.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from katafs.errors import CorruptKata, IncrementsMissing, TagNotFound
+from katafs.kata_id import AvatarName, KataId
+from katafs.namespace import SANDBOX_NAME
+from katafs.rooted import files
+from katafs.storers.avatars import remove_file, write_file
+from katafs.storers.git_program import GitProgram, author_of
+from katafs.storers.increments import INCREMENTS, next_number, read_increments, write_increments
+from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
+from katafs.storers.places import opened_directory
+from katafs.storers.storer import OUTPUT, Increment
+
+_MANIFEST = b"manifest.json"
+_SANDBOX = SANDBOX_NAME + b"/"
+
+
+class GitAvatar:
+    """An avatar's directory, by a descriptor that has to stay open."""
+
+    def __init__(self, directory: int, kata: KataId, avatar: AvatarName) -> None:
+        self._directory = directory
+        self._author = author_of(kata, avatar)
+        self._whose = f"avatar {avatar} of kata {kata}"
+        self._git = GitProgram(directory, self._author)
+
+    def start(self, visible_files: Mapping[str, str]) -> None:
+        """Make the repository, with these files in the sandbox that is there already, and tag 0."""
+        self._git.run("init", "--quiet")
+        name, address = self._author
+        self._git.run("config", "user.name", name)
+        self._git.run("config", "user.email", address)
+        self.save([], {file.encode(): content.encode() for file, content in visible_files.items()}, new=visible_files)
+        self._write_state(dict(visible_files), [])
+        self._git.run_on(["add", "--force"], [_MANIFEST, INCREMENTS])
+        self._commit(0)
+
+    def save(
+        self, deleted: Sequence[bytes], written: Mapping[bytes, bytes], new: Sequence[str] | Mapping[str, str]
+    ) -> None:
+        """Write and remove files of the sandbox, and tell git of the new and the removed ones.
+
+        `--force`: a `.gitignore` among the files must not keep others from being stored."""
+        with opened_directory(self._directory, SANDBOX_NAME) as sandbox:
+            for name, content in written.items():
+                write_file(sandbox, name, content)
+            for name in deleted:
+                remove_file(sandbox, name)
+        self._git.run_on(["add", "--force"], [_SANDBOX + name.encode() for name in new])
+        # `git rm` alone would take the sandbox away with its last file.
+        self._git.run_on(["rm", "--cached", "--force", "--quiet", "--ignore-unmatch"], [_SANDBOX + n for n in deleted])
+
+    def ran_tests(self, shown: Mapping[str, str], colour: str, time: list[int]) -> list[Increment]:
+        """Commit and tag a test run; the tag comes last, and makes it exist."""
+        increments = self.increments()
+        number = next_number(increments)
+        increments.append({"colour": colour, "time": time, "number": number})
+        with self._undone_on_failure():
+            self.save([], {OUTPUT.encode(): shown[OUTPUT].encode()}, new=[OUTPUT])
+            self._write_state(dict(shown), increments)
+            self._commit(number)
+        return increments
+
+    def _write_state(self, shown: dict[str, str], increments: list[Increment]) -> None:
+        files.replace(self._directory, _MANIFEST, encoded(shown, f"the visible files of {self._whose}"), durable=True)
+        write_increments(self._directory, increments)
+
+    def _commit(self, number: int) -> None:
+        self._git.run("commit", "--all", "--message", str(number), "--quiet")
+        self._git.run("gc", "--auto", "--quiet")
+        self._git.run("tag", "--message", str(number), str(number), "HEAD")
+
+    @contextlib.contextmanager
+    def _undone_on_failure(self) -> Iterator[None]:
+        before = {name: files.read(self._directory, name, LIMIT_BYTES) for name in (_MANIFEST, INCREMENTS)}
+        head = self._git.run("rev-parse", "HEAD").decode().strip()
+        try:
+            yield
+        except BaseException:
+            for name, content in before.items():
+                files.replace(self._directory, name, content, durable=True)
+            self._git.run("reset", "--soft", "--quiet", head)
+            raise
+
+    def increments(self) -> list[Increment]:
+        """The traffic-lights, without that of a test run that was begun and never tagged. Raises IncrementsMissing."""
+        stored = read_increments(self._directory, self._whose)
+        newest = max(self.numbers(), default=None)
+        return stored if newest is None else [entry for entry in stored if entry["number"] <= newest]
+
+    def lights(self) -> dict[int, Increment]:
+        """The traffic-lights by their number; none where they are missing."""
+        try:
+            return {entry["number"]: entry for entry in read_increments(self._directory, self._whose)}
+        except IncrementsMissing:
+            return {}
+
+    def numbers(self) -> list[int]:
+        """The tags that exist, sorted."""
+        if not self._git.has_repository():
+            return []
+        listed = self._git.run("for-each-ref", "--format=%(refname:lstrip=2)", "refs/tags").decode().split("\n")
+        return sorted(int(name) for name in listed if name.isascii() and name.isdecimal() and name == str(int(name)))
+
+    def visible_files(self, numbers: Sequence[int]) -> list[dict[str, str]]:
+        """The visible files at each of these tags, by one process. Raises TagNotFound, CorruptKata."""
+        if not self._git.has_repository():
+            raise TagNotFound(f"{self._whose} has no tags")
+        wanted = "".join(f"refs/tags/{number}:manifest.json\n" for number in numbers)
+        printed = memoryview(self._git.run("cat-file", "--batch", stdin=wanted.encode()))
+        found = []
+        for number in numbers:
+            content, printed = self._first_blob(printed, number)
+            what = f"manifest.json at tag {number} of {self._whose}"
+            found.append(checked_texts(decoded(content, what), what))
+        return found
+
+    def _first_blob(self, printed: memoryview, number: int) -> tuple[bytes, memoryview]:
+        end = bytes(printed[:1000]).index(b"\n")
+        words = bytes(printed[:end]).split()
+        if words[-1] == b"missing":
+            if number not in self.numbers():
+                raise TagNotFound(f"tag {number} of {self._whose} isn't there")
+            raise CorruptKata(f"tag {number} of {self._whose} has no manifest.json")
+        size_bytes = int(words[2])
+        return bytes(printed[end + 1 : end + 1 + size_bytes]), printed[end + 2 + size_bytes :]
+
+    def current_files(self) -> dict[str, str]:
+        """The visible files of the newest tag, or those in manifest.json where there is no tag. Raises CorruptKata."""
+        numbers = self.numbers()
+        if numbers:
+            return self.visible_files(numbers[-1:])[0]
+        what = f"manifest.json of {self._whose}"
+        try:
+            return checked_texts(decoded(files.read(self._directory, _MANIFEST, LIMIT_BYTES), what), what)
+        except FileNotFoundError:
+            raise CorruptKata(f"{what} isn't there") from None
+
+    def patch(self, old: int, new: int) -> bytes:
+        """What `git diff` prints of the sandbox at two tags, whole files as context. Raises TagNotFound."""
+        numbers = self.numbers()
+        for number in (old, new):
+            if number not in numbers:
+                raise TagNotFound(f"tag {number} of {self._whose} isn't there")
+        options = ["--ignore-space-at-eol", "--find-copies-harder", "--minimal", "--unified=10000000"]
+        form = ["--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"]
+        return self._git.run("diff", *options, *form, f"refs/tags/{old}", f"refs/tags/{new}", "--", "sandbox")

@@ -1,0 +1,108 @@
+"""Runs the real git, through GitPython, in one avatar's repository and as the caller.
+
+For repositories that a storer made itself: git obeys the settings it finds in one. Nothing of the caller's own reaches
+it, neither settings nor hooks nor what its environment says of repositories and authors.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+
+from git import Git
+from git.exc import GitCommandError
+
+from katafs.errors import CorruptKata, GitFailed, StoreFull
+from katafs.kata_id import AvatarName, KataId
+from katafs.rooted import files
+
+_SETTINGS = {
+    "commit.gpgSign": "false",
+    "core.fsmonitor": "false",
+    "core.hooksPath": "/dev/null",
+    "core.quotePath": "false",
+    "gc.autoDetach": "false",  # or it would go on in a volume that its caller has closed
+    "init.defaultBranch": "master",
+    "safe.directory": "*",
+    "tag.gpgSign": "false",
+}
+_REPOSITORY = b".git"
+_NAMES_AT_ONCE = 500
+"""Each has 263 bytes at most: far from the 2 MB that a command line may have."""
+
+
+def author_of(kata: KataId, avatar: AvatarName) -> tuple[str, str]:
+    """The name and the address in an avatar's commits."""
+    return f"{avatar}_{kata}", f"{avatar}@cyber-dojo.org"
+
+
+class GitProgram:
+    """git in the directory behind a descriptor, which has to stay open."""
+
+    def __init__(self, directory: int, author: tuple[str, str]) -> None:
+        self._directory = directory
+        self._git = Git(files.path_of(directory))
+        self._git.update_environment(**_environment(*author))
+
+    def has_repository(self) -> bool:
+        """Whether there is a repository of the avatar's own. Raises CorruptKata where `.git` is no directory, which
+        could lead anywhere."""
+        if files.status_of(self._directory, _REPOSITORY) is None:
+            return False
+        if not files.is_directory(self._directory, _REPOSITORY):
+            raise CorruptKata(f"{files.path_of(self._directory)}/.git is not a directory")
+        return True
+
+    def run(self, *words: str, stdin: bytes = b"") -> bytes:
+        """What `git WORDS…` prints. Raises GitFailed, StoreFull."""
+        with tempfile.TemporaryFile() as given:
+            given.write(stdin)
+            given.seek(0)
+            try:
+                printed = self._git.execute(
+                    ["git", *words], istream=given, stdout_as_string=False, strip_newline_in_stdout=False
+                )
+            except GitCommandError as problem:
+                raise _failure(words, problem) from None
+        assert isinstance(printed, bytes)
+        return printed
+
+    def run_on(self, words: Sequence[str], names: Iterable[bytes]) -> None:
+        """Run `git WORDS… -- NAMES…`, as often as the names take."""
+        left = [os.fsdecode(name) for name in names]
+        while left:
+            self.run(*words, "--", *left[:_NAMES_AT_ONCE])
+            del left[:_NAMES_AT_ONCE]
+
+
+def _environment(name: str, address: str) -> dict[str, str]:
+    settings = {f"GIT_CONFIG_KEY_{number}": key for number, key in enumerate(_SETTINGS)}
+    settings |= {f"GIT_CONFIG_VALUE_{number}": value for number, value in enumerate(_SETTINGS.values())}
+    return {
+        **settings,
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
+        "GIT_AUTHOR_EMAIL": address,
+        "GIT_AUTHOR_NAME": name,
+        "GIT_COMMITTER_EMAIL": address,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_PARAMETERS": "",
+        "GIT_DIR": ".git",  # named, so that git looks for none in the directories above
+        "GIT_INDEX_FILE": ".git/index",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_OBJECT_DIRECTORY": ".git/objects",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_WORK_TREE": ".",
+        "HOME": "/nonexistent",
+        "XDG_CONFIG_HOME": "/nonexistent",
+    }
+
+
+def _failure(words: Sequence[str], problem: GitCommandError) -> GitFailed | StoreFull:
+    said = problem.stderr.strip() if isinstance(problem.stderr, str) else ""
+    if os.strerror(errno.ENOSPC) in said or os.strerror(errno.EDQUOT) in said:
+        return StoreFull(f"git {words[0]}: no space left")
+    first = said.removeprefix("stderr: '").splitlines()
+    return GitFailed(f"git {words[0]} ended with {problem.status}: {first[0] if first else 'without a word'}")
