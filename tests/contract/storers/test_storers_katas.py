@@ -1,0 +1,193 @@
+"""What every storer promises of katas."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from katafs import errors
+from katafs.kata_id import KataId
+from katafs.storers.storer import Storer
+from tests.contract.storers.cells import KATA, MANIFEST, OTHER, Cell
+
+LOWER_CASE = "123456789a"
+
+
+def manifest_without(key: str) -> dict[str, Any]:
+    """A manifest that lacks a key."""
+    return {name: value for name, value in MANIFEST.items() if name != key}
+
+
+def test_creating_a_kata_gives_its_id(storer: Storer) -> None:
+    assert storer.create_kata(MANIFEST) == KATA
+
+
+def test_a_created_kata_exists(storer: Storer, kata: str) -> None:
+    assert storer.kata_exists(kata)
+
+
+def test_a_kata_not_created_does_not_exist(storer: Storer) -> None:
+    assert not storer.kata_exists(KATA)
+
+
+@pytest.mark.parametrize("text", ["", "12345", LOWER_CASE, "../../etc", "123456789AB"])
+def test_what_is_no_id_does_not_exist(storer: Storer, text: str) -> None:
+    assert not storer.kata_exists(text)
+
+
+def test_a_manifest_comes_back_key_for_key(storer: Storer) -> None:
+    manifest = {**MANIFEST, "unheard_of": {"nested": [1, None, "é"]}, "browser": None}
+    storer.create_kata(manifest)
+    assert list(storer.kata_manifest(KATA).items()) == list(manifest.items())
+
+
+def test_a_manifest_is_a_copy(storer: Storer) -> None:
+    files = {"hiker.py": "before"}
+    storer.create_kata({"id": KATA, "visible_files": files})
+    files["hiker.py"] = "after"
+    assert storer.kata_manifest(KATA)["visible_files"] == {"hiker.py": "before"}
+
+
+@pytest.mark.usefixtures("kata")
+def test_a_manifest_on_the_disk_is_compact_json(cell: Cell) -> None:
+    content = (cell.directory() / "manifest.json").read_text()
+    assert content == json.dumps(MANIFEST, ensure_ascii=False, separators=(",", ":"))
+
+
+def test_a_missing_katas_manifest_is_not_found(storer: Storer) -> None:
+    with pytest.raises(errors.KataNotFound):
+        storer.kata_manifest(KATA)
+
+
+def test_the_manifest_of_what_is_no_id_is_refused(storer: Storer) -> None:
+    with pytest.raises(errors.BadId):
+        storer.kata_manifest(LOWER_CASE)
+
+
+@pytest.mark.parametrize(
+    ("partial", "completed"),
+    [
+        ("123456", KATA),
+        ("123456789", KATA),
+        (KATA, KATA),
+        ("12345", "12345"),
+        ("12FFFF", "12FFFF"),
+        ("12345B", "12345B"),
+        ("", ""),
+        ("12345g", "12345g"),
+        ("../../", "../../"),
+    ],
+)
+@pytest.mark.usefixtures("kata")
+def test_an_id_is_completed_from_six_characters(storer: Storer, partial: str, completed: str) -> None:
+    assert storer.completed(partial) == completed
+
+
+@pytest.mark.usefixtures("kata")
+def test_an_id_that_two_katas_begin_with_is_not_completed(storer: Storer) -> None:
+    storer.create_kata({**MANIFEST, "id": "1234567FFF"})
+    assert storer.completed("1234567") == "1234567"
+
+
+def test_every_kata_is_listed_in_order(storer: Storer) -> None:
+    for kata in (OTHER, KATA):
+        storer.create_kata({**MANIFEST, "id": kata})
+    assert storer.katas() == [KataId(KATA), KataId(OTHER)]
+
+
+def test_a_store_without_katas_lists_none(storer: Storer) -> None:
+    assert storer.katas() == []
+
+
+def test_a_deleted_kata_no_longer_exists(storer: Storer, kata: str) -> None:
+    storer.start_avatar(kata, ["lion"])
+    storer.delete_kata(kata)
+    assert not storer.kata_exists(kata)
+
+
+def test_a_deleted_katas_avatars_are_gone_when_it_is_made_again(storer: Storer, kata: str) -> None:
+    storer.start_avatar(kata, ["lion"])
+    storer.delete_kata(kata)
+    storer.create_kata(MANIFEST)
+    assert storer.started_avatars(kata) == []
+
+
+def test_deleting_one_kata_leaves_the_others(storer: Storer, kata: str) -> None:
+    storer.create_kata({**MANIFEST, "id": OTHER})
+    storer.delete_kata(kata)
+    assert storer.katas() == [OTHER]
+
+
+def test_deleting_a_missing_kata_is_not_found(storer: Storer) -> None:
+    with pytest.raises(errors.KataNotFound):
+        storer.delete_kata(KATA)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "error"),
+    [
+        pytest.param(manifest_without("id"), errors.BadManifest, id="without an id"),
+        pytest.param({**MANIFEST, "id": "12345"}, errors.BadId, id="a short id"),
+        pytest.param({**MANIFEST, "id": LOWER_CASE}, errors.BadId, id="an id in lower case"),
+        pytest.param({**MANIFEST, "id": None}, errors.BadId, id="a null id"),
+        pytest.param(manifest_without("visible_files"), errors.BadManifest, id="without visible files"),
+        pytest.param({**MANIFEST, "visible_files": ["a"]}, errors.BadManifest, id="files that are a list"),
+        pytest.param({**MANIFEST, "visible_files": {"a": 1}}, errors.BadContent, id="content that is no text"),
+        pytest.param({**MANIFEST, "visible_files": {"a": "\udcff"}}, errors.BadContent, id="content not UTF-8"),
+        pytest.param({**MANIFEST, "visible_files": {"../a": ""}}, errors.BadFileName, id="a file name that is a path"),
+        pytest.param({**MANIFEST, "extra": {1, 2}}, errors.BadContent, id="what JSON has no word for"),
+    ],
+)
+def test_a_bad_manifest_is_refused_and_nothing_is_stored(
+    storer: Storer, manifest: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        storer.create_kata(manifest)
+    assert storer.katas() == []
+
+
+def test_an_id_that_is_taken_is_refused_and_its_kata_stays(storer: Storer, kata: str) -> None:
+    with pytest.raises(errors.KataExists):
+        storer.create_kata({**MANIFEST, "language": "other"})
+    assert storer.kata_manifest(kata) == MANIFEST
+
+
+def test_of_storers_that_create_the_same_kata_one_wins(cell: Cell) -> None:
+    def creates(storer: Storer) -> bool:
+        try:
+            storer.create_kata(MANIFEST)
+        except errors.KataExists:
+            return False
+        return True
+
+    racers = [cell.storer() for _ in range(4)]
+    with ThreadPoolExecutor(len(racers)) as pool:
+        assert list(pool.map(creates, racers)).count(True) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a":"\xff"}', b"[" * 100_000])
+def test_a_broken_manifest_is_a_corrupt_kata(storer: Storer, kata: str, cell: Cell, content: bytes) -> None:
+    (cell.directory() / "manifest.json").write_bytes(content)
+    with pytest.raises(errors.CorruptKata):
+        storer.kata_manifest(kata)
+
+
+def test_a_kata_without_a_manifest_is_corrupt(storer: Storer, kata: str, cell: Cell) -> None:
+    (cell.directory() / "manifest.json").unlink()
+    with pytest.raises(errors.CorruptKata):
+        storer.kata_manifest(kata)
+
+
+def test_a_manifest_that_is_a_link_is_not_followed(storer: Storer, kata: str, cell: Cell) -> None:
+    (cell.directory() / "manifest.json").unlink()
+    (cell.directory() / "manifest.json").symlink_to("/etc/hostname")
+    with pytest.raises(errors.CorruptKata):
+        storer.kata_manifest(kata)
+
+
+def test_strays_at_the_top_of_a_kata_are_no_avatars(storer: Storer, kata: str, cell: Cell) -> None:
+    (cell.directory() / "f.lock").touch()
+    (cell.directory() / "lion").touch()
+    (cell.directory() / "cat").mkdir()
+    assert storer.started_avatars(kata) == []
