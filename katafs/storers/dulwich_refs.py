@@ -10,7 +10,7 @@ from katafs.rooted import names
 from katafs.storers import dulwich_files as files
 
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,8}")
-_PACKED = re.compile(rb"^([^ \n]+) refs/tags/(0|[1-9][0-9]{0,8})$", re.MULTILINE)
+_PACKED = re.compile(rb"^[^ \n]+ refs/tags/(0|[1-9][0-9]{0,8})$", re.MULTILINE)
 _SHA = re.compile(rb"[0-9a-f]{40}")
 _LOOSE_LIMIT_BYTES = 4 << 10
 _PACKED_LIMIT_BYTES = 16 << 20
@@ -25,28 +25,28 @@ def tag_numbers(git: int) -> list[int]:
             found = {int(name) for name in names.listing(directory) if _NUMBER.fullmatch(name)}
     except FileNotFoundError:
         found = set()
-    return sorted(found.union(int(number) for number in _packed(git)))
+    return sorted(found.union(int(number) for number in _PACKED.findall(_packed_refs(git))))
 
 
 def tag_sha(git: int, number: int) -> bytes:
     """The sha a tag's ref holds, in hexadecimal. Raises FileNotFoundError where there is no such tag, CorruptKata."""
-    name = b"%d" % number
     try:
         with files.directory(git, b"refs", b"tags") as directory:
-            sha = files.read_file(directory, name, _LOOSE_LIMIT_BYTES).rstrip(b"\n")
+            sha = files.read_file(directory, b"%d" % number, _LOOSE_LIMIT_BYTES).rstrip(b"\n")
     except FileNotFoundError:
-        packed = _packed(git)
-        if name not in packed:
+        content = _packed_refs(git)
+        end = content.find(b" refs/tags/%d\n" % number)
+        if end < 0:
             raise
-        sha = packed[name]
+        sha = content[content.rfind(b"\n", 0, end) + 1 : end]
     if not _SHA.fullmatch(sha):
         raise CorruptKata(f"refs/tags/{number} holds no sha")
     return sha
 
 
-def _packed(git: int) -> dict[bytes, bytes]:
+def _packed_refs(git: int) -> bytes:
+    """packed-refs, every line of it ended."""
     try:
-        content = files.read_file(git, b"packed-refs", _PACKED_LIMIT_BYTES)
+        return files.read_file(git, b"packed-refs", _PACKED_LIMIT_BYTES) + b"\n"
     except FileNotFoundError:
-        return {}
-    return {number: sha for sha, number in _PACKED.findall(content)}
+        return b""

@@ -64,26 +64,34 @@ class GitTags:
 
     def status(self, avatar: int, number: int) -> TagStatus:
         """Raises FileNotFoundError where there is no such tag."""
-        with _git(avatar) as git:
+        with _required_git(avatar) as git:
             key = _key(avatar, git, number)
-            return self._statuses.get(key) or self._made(git, key)[0]
+            return self._statuses.get(key) or self._made(avatar, git, key)[0]
 
     def read(self, avatar: int, number: int, offset: int, size_bytes: int) -> bytes:
         """Bytes of a tag's file, fewer or none at its end. Raises FileNotFoundError where there is no such tag."""
-        with _git(avatar) as git:
+        with _required_git(avatar) as git:
             key = _key(avatar, git, number)
             content = self._contents.get(key)
             if content is None:
-                _, content = self._made(git, key)
+                _, content = self._made(avatar, git, key)
             return content[offset : offset + size_bytes]
 
-    def _made(self, git: int | None, key: _Key) -> tuple[TagStatus, bytes]:
-        assert git is not None
-        try:
-            with Objects(git) as objects:
-                mtime_ns, content = _tag(objects, key.sha, key.number)
-        except CorruptKata as error:
-            raise CorruptKata(f"tag {key.number}: {error}") from error
+    def _made(self, avatar: int, git: int, key: _Key) -> tuple[TagStatus, bytes]:
+        """A tag's status and bytes, both remembered. What a ref held is looked for again where the ref has changed
+        since: git may have moved the tag and thrown the old one away."""
+        while True:
+            try:
+                return self._built(git, key)
+            except CorruptKata as error:
+                now = _key(avatar, git, key.number)
+                if now == key:
+                    raise CorruptKata(f"tag {key.number}: {error}") from error
+                key = now
+
+    def _built(self, git: int, key: _Key) -> tuple[TagStatus, bytes]:
+        with Objects(git) as objects:
+            mtime_ns, content = _tag(objects, key.sha, key.number)
         status = TagStatus(len(content), mtime_ns)
         self._statuses.put(key, status)
         self._contents.put(key, content)
@@ -104,9 +112,15 @@ def _git(avatar: int) -> Iterator[int | None]:
         os.close(git)
 
 
-def _key(avatar: int, git: int | None, number: int) -> _Key:
-    if git is None:
-        raise answer(errno.ENOENT, b"%d.json" % number)
+@contextlib.contextmanager
+def _required_git(avatar: int) -> Iterator[int]:
+    with _git(avatar) as git:
+        if git is None:
+            raise answer(errno.ENOENT, b".git")
+        yield git
+
+
+def _key(avatar: int, git: int, number: int) -> _Key:
     status = os.fstat(avatar)
     return _Key(status.st_dev, status.st_ino, number, tag_sha(git, number))
 

@@ -1,0 +1,119 @@
+"""A `.git` that does harm: nothing runs, nothing outside is read, and each tag has a named error or is shown."""
+
+import errno
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from katafs.errors import CorruptKata
+from katafs.storers.git_tags import GitTags
+from tests.harness import hostile_git, needs
+from tests.harness.hostile_git import ATTACKS, SECRET, Attack, Outcome
+from tests.harness.other_mounts import bound
+from tests.harness.programs import run
+
+pytestmark = pytest.mark.timeout(120)
+
+ATTACK = pytest.mark.parametrize("attack", [pytest.param(attack, id=name) for name, attack in ATTACKS.items()])
+TRAP = pytest.mark.parametrize(
+    "attack", [pytest.param(attack, id=name) for name, attack in ATTACKS.items() if attack.springs]
+)
+
+
+def outcome(avatar: Path, number: int) -> tuple[Outcome, bytes]:
+    """What asking for a tag comes to, and all of its bytes."""
+    tags = GitTags()
+    descriptor = os.open(avatar, os.O_PATH | os.O_DIRECTORY)
+    try:
+        size_bytes = tags.status(descriptor, number).size_bytes
+        return Outcome.SHOWN, tags.read(descriptor, number, 0, size_bytes)
+    except CorruptKata:
+        return Outcome.CORRUPT, b""
+    except FileNotFoundError:
+        return Outcome.MISSING, b""
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        return Outcome.TOO_LARGE, b""
+    finally:
+        os.close(descriptor)
+
+
+@ATTACK
+def test_each_tag_is_shown_or_has_a_named_error(disk: Path, attack: Attack) -> None:
+    needs.programs("git")
+    place = hostile_git.built(disk, attack)
+
+    outcomes = [outcome(place.avatar, number) for number in (0, 1)]
+
+    assert [found for found, _ in outcomes] == [attack.tag_0, attack.tag_1]
+    assert [content for _, content in outcomes if SECRET.encode() in content] == []
+    assert not place.canary.exists()
+
+
+@ATTACK
+def test_no_descriptor_is_left_open(disk: Path, attack: Attack) -> None:
+    needs.programs("git")
+    place = hostile_git.built(disk, attack)
+    before = set(os.listdir("/proc/self/fd"))
+
+    outcome(place.avatar, 1)
+
+    assert set(os.listdir("/proc/self/fd")) - before == set()
+
+
+@pytest.mark.parametrize("name", ["large-manifest", "large-packed-manifest", "bomb-that-lies", "bomb-in-a-pack"])
+def test_what_is_refused_for_its_size_is_never_in_memory(disk: Path, name: str) -> None:
+    needs.programs("git")
+    place = hostile_git.built(disk, ATTACKS[name])
+    tracemalloc.start()
+    try:
+        outcome(place.avatar, 1)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 8 << 20
+
+
+@TRAP
+def test_git_itself_falls_for_it(disk: Path, attack: Attack) -> None:
+    needs.programs("git")
+    place = hostile_git.built(disk, attack)
+
+    run(["git", "-c", "safe.directory=*", "-C", place.avatar, *attack.springs], env=hostile_git.GIT, status=None)
+
+    assert place.canary.exists()
+
+
+@pytest.mark.parametrize("name", ["alternates", "git-file", "linked-objects", "linked-object", "linked-pack"])
+def test_git_itself_reads_outside(disk: Path, name: str) -> None:
+    needs.programs("git")
+    place = hostile_git.built(disk, ATTACKS[name])
+    if name == "linked-objects":
+        (place.git / "refs/tags/1").write_text((place.outside / ".git/refs/tags/1").read_text())
+
+    assert SECRET in hostile_git.git(place.avatar, "show", "1:manifest.json")
+
+
+@pytest.mark.parametrize("name", [".git", ".git/objects", ".git/refs/tags"])
+def test_nothing_is_read_of_what_is_mounted_in_git(disk: Path, name: str) -> None:
+    needs.root()
+    needs.programs("git")
+    place = hostile_git.built(disk, Attack(lambda place: None, Outcome.SHOWN, Outcome.SHOWN))
+
+    with bound(place.outside / name, place.avatar / name):
+        assert outcome(place.avatar, 1) == (Outcome.CORRUPT, b"")
+
+
+@pytest.mark.parametrize("name", ["linked-refs", "linked-tags", "linked-packed-refs", "fifo-packed-refs"])
+def test_refs_that_can_not_be_read_are_not_an_empty_list(disk: Path, name: str) -> None:
+    needs.programs("git")
+    place = hostile_git.built(disk, ATTACKS[name])
+    descriptor = os.open(place.avatar, os.O_PATH | os.O_DIRECTORY)
+
+    with pytest.raises(CorruptKata):
+        GitTags().numbers(descriptor)
+    os.close(descriptor)
