@@ -111,6 +111,8 @@ class GitAvatar:
 
     def visible_files(self, numbers: Sequence[int]) -> list[dict[str, str]]:
         """The visible files at each of these tags, by one process. Raises TagNotFound, CorruptKata."""
+        if not numbers:
+            return []
         if not self._git.has_repository():
             raise TagNotFound(f"{self._whose} has no tags")
         wanted = "".join(f"refs/tags/{number}:manifest.json\n" for number in numbers)

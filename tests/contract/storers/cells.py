@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from katafs.config import Sandboxes
 from katafs.kata_id import VolumeName
 from katafs.storers.git import GitStorer
@@ -32,6 +34,9 @@ MANIFEST = {
     "tab_size": 4,
     "visible_files": START,
 }
+
+WHATEVER_THE_STORE = pytest.mark.parametrize("cell", ["git-directories", "plain-memory"], indirect=True)
+"""For what a storer decides before, or whatever, the store is: on one of each storer's only, since there is much of it."""
 
 
 @dataclass

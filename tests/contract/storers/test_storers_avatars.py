@@ -8,7 +8,7 @@ import pytest
 from katafs import errors
 from katafs.kata_id import AVATARS, AvatarName
 from katafs.storers.storer import Delta, Storer
-from tests.contract.storers.cells import KATA, START, Cell
+from tests.contract.storers.cells import KATA, START, WHATEVER_THE_STORE, Cell
 
 RACERS = 4
 
@@ -39,6 +39,7 @@ def test_a_started_avatar_exists(storer: Storer, kata: str, lion: str) -> None:
     assert storer.avatar_exists(kata, lion)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(("where", "name"), [(KATA, "bear"), (KATA, "cat"), ("nokata", "lion"), ("12FEDCBA98", "lion")])
 @pytest.mark.usefixtures("lion")
 def test_what_was_not_started_does_not_exist(storer: Storer, where: str, name: str) -> None:
@@ -140,6 +141,7 @@ def test_a_link_in_the_sandbox_is_replaced_and_not_followed(storer: Storer, kata
     assert target.read_text() == "untouched"
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../escape", "a/b", "/etc/passwd", "a\0b", "x" * 300, "é" * 150, ".git", "\udcff"]
 )
@@ -151,6 +153,7 @@ def test_what_is_no_file_name_is_refused_and_nothing_is_written(
     assert not (cell.sandbox() / "fine.py").exists()
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(("files", "why"), [({}, "missing"), ({"hiker.py": "\udcff"}, "not UTF-8")])
 def test_bad_content_is_refused_and_the_file_stays(
     storer: Storer, kata: str, lion: str, cell: Cell, files: dict[str, str], why: str
@@ -160,6 +163,7 @@ def test_bad_content_is_refused_and_the_file_stays(
     assert (cell.sandbox() / "hiker.py").read_text() == START["hiker.py"], why
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     "name", ["longest" + "x" * 248, "-rf", "a b", ":(top)", "*", 'quo"te', "new\nline", "é", "back\\slash"]
 )

@@ -9,7 +9,7 @@ import pytest
 from katafs import errors
 from katafs.kata_id import KataId
 from katafs.storers.storer import Storer
-from tests.contract.storers.cells import KATA, MANIFEST, OTHER, Cell
+from tests.contract.storers.cells import KATA, MANIFEST, OTHER, WHATEVER_THE_STORE, Cell
 
 LOWER_CASE = "123456789a"
 
@@ -31,6 +31,7 @@ def test_a_kata_not_created_does_not_exist(storer: Storer) -> None:
     assert not storer.kata_exists(KATA)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize("text", ["", "12345", LOWER_CASE, "../../etc", "123456789AB"])
 def test_what_is_no_id_does_not_exist(storer: Storer, text: str) -> None:
     assert not storer.kata_exists(text)
@@ -65,6 +66,7 @@ def test_the_manifest_of_what_is_no_id_is_refused(storer: Storer) -> None:
         storer.kata_manifest(LOWER_CASE)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     ("partial", "completed"),
     [
@@ -124,6 +126,7 @@ def test_deleting_a_missing_kata_is_not_found(storer: Storer) -> None:
         storer.delete_kata(KATA)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     ("manifest", "error"),
     [
@@ -166,6 +169,7 @@ def test_of_storers_that_create_the_same_kata_one_wins(cell: Cell) -> None:
         assert list(pool.map(creates, racers)).count(True) == 1
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a":"\xff"}', b"[" * 100_000])
 def test_a_broken_manifest_is_a_corrupt_kata(storer: Storer, kata: str, cell: Cell, content: bytes) -> None:
     (cell.directory() / "manifest.json").write_bytes(content)

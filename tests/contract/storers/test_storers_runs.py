@@ -9,7 +9,7 @@ import pytest
 
 from katafs import errors
 from katafs.storers.storer import Delta, Storer
-from tests.contract.storers.cells import KATA, NOW, START, Cell
+from tests.contract.storers.cells import KATA, NOW, START, WHATEVER_THE_STORE, Cell
 
 FILES = {**START, "hiker.py": "changed\n"}
 LIGHT = {"colour": "red", "time": NOW, "number": 1}
@@ -88,6 +88,7 @@ def test_every_tag_comes_in_one_go(storer: Storer, kata: str, lion: str) -> None
     assert [(tag["number"], tag["colour"]) for tag in found] == [(0, None), (1, "red"), (2, "amber"), (3, "green")]
 
 
+@WHATEVER_THE_STORE
 def test_tags_past_nine_are_in_order(storer: Storer, kata: str, lion: str) -> None:
     for _ in range(11):
         storer.avatar_ran_tests(kata, lion, FILES, NOW, "", "red")
@@ -100,12 +101,14 @@ def test_any_text_comes_back(storer: Storer, kata: str, lion: str) -> None:
     assert storer.tag_visible_files(kata, lion, 1) == {"a": text, "output": text}
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize("number", [1, -1, 99, 10**30])
 def test_a_tag_that_does_not_exist_is_not_found(storer: Storer, kata: str, lion: str, number: int) -> None:
     with pytest.raises(errors.TagNotFound):
         storer.tag(kata, lion, number)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(("old", "new"), [(0, 1), (1, 0)])
 def test_a_diff_with_a_tag_that_does_not_exist_is_refused(
     storer: Storer, kata: str, lion: str, old: int, new: int
@@ -114,6 +117,7 @@ def test_a_diff_with_a_tag_that_does_not_exist_is_refused(
         storer.tag_diff(kata, lion, old, new)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     ("now", "output", "colour", "error"),
     [
@@ -134,6 +138,7 @@ def test_a_bad_test_run_is_refused_and_nothing_is_stored(
     assert len(storer.tags(kata, lion)) == 1
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     ("files", "error"),
     [
@@ -153,6 +158,7 @@ def test_a_test_run_of_bad_files_is_refused_and_nothing_is_stored(
     assert len(storer.tags(kata, lion)) == 1
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     "call",
     ["avatar_increments", "avatar_visible_files", "tags"],
@@ -190,6 +196,7 @@ def test_a_test_run_without_increments_is_refused_and_stores_no_tag(
         storer.tag(kata, lion, 1)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"[{}]", b'[{"number":"1"}]', b"\xff", b"[" * 100_000])
 def test_broken_increments_are_a_corrupt_kata(storer: Storer, kata: str, lion: str, cell: Cell, content: bytes) -> None:
     (cell.avatar() / "increments.json").write_bytes(content)
@@ -197,6 +204,7 @@ def test_broken_increments_are_a_corrupt_kata(storer: Storer, kata: str, lion: s
         storer.avatar_increments(kata, lion)
 
 
+@WHATEVER_THE_STORE
 @pytest.mark.parametrize(
     "odd",
     [

@@ -1,0 +1,182 @@
+"""A write that is broken off, by a full disk or a kill, leaves what was stored before, and no half of a test run."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from katafs import errors
+from katafs.storers.git import GitStorer
+from katafs.storers.plain import PlainStorer
+from katafs.storers.storer import Delta, Storer
+from katafs.volumes.directories import DirectoryStore
+from tests.contract.storers.cells import KATA, MANIFEST, NOW, OTHER, START
+from tests.harness import needs
+from tests.harness.programs import run
+
+FILES = {**START, "hiker.py": "changed\n"}
+TOO_LARGE = "x" * (24 << 20)
+
+
+@pytest.fixture
+def small(disk: Path) -> Iterator[Path]:
+    """A directory on a disk of 16 MB."""
+    needs.root()
+    path = disk / "small"
+    path.mkdir()
+    run(["mount", "-t", "tmpfs", "-o", "size=16m", "katafs-test", str(path)])
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True, timeout=60)
+
+
+@pytest.fixture(params=["git", "plain"])
+def storer(request: pytest.FixtureRequest, small: Path) -> Iterator[Storer]:
+    """A storer on the small disk, with one avatar that has run its tests once."""
+    with closing(DirectoryStore(small / "volumes", create_missing=True)) as store:
+        storer: Storer = GitStorer(store) if request.param == "git" else PlainStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.avatar_ran_tests(KATA, "lion", START, NOW, "before", "red")
+        yield storer
+
+
+@pytest.fixture
+def kata(small: Path) -> Path:
+    """The kata's directory."""
+    return small / "volumes" / KATA
+
+
+def test_a_file_too_large_for_the_disk_is_refused_and_the_old_one_stays(storer: Storer, kata: Path) -> None:
+    with pytest.raises(errors.StoreFull):
+        storer.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": TOO_LARGE})
+    assert (kata / "lion/sandbox/hiker.py").read_text() == START["hiker.py"]
+
+
+def test_a_test_run_too_large_for_the_disk_stores_no_tag(storer: Storer) -> None:
+    with pytest.raises(errors.StoreFull):
+        storer.avatar_ran_tests(KATA, "lion", {**FILES, "large": TOO_LARGE}, NOW, "after", "green")
+    assert [tag["output"] for tag in storer.tags(KATA, "lion")] == ["", "before"]
+
+
+def test_a_test_run_too_large_for_the_disk_leaves_the_increments(storer: Storer) -> None:
+    before = storer.avatar_increments(KATA, "lion")
+    with pytest.raises(errors.StoreFull):
+        storer.avatar_ran_tests(KATA, "lion", {**FILES, "large": TOO_LARGE}, NOW, "after", "green")
+    assert storer.avatar_increments(KATA, "lion") == before
+
+
+def test_a_run_follows_one_that_did_not_fit(storer: Storer) -> None:
+    with pytest.raises(errors.StoreFull):
+        storer.avatar_ran_tests(KATA, "lion", {**FILES, "large": TOO_LARGE}, NOW, "after", "green")
+    lights = storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "after", "green")
+    assert [light["number"] for light in lights] == [1, 2]
+
+
+def test_a_kata_too_large_for_the_disk_is_not_there(storer: Storer) -> None:
+    with pytest.raises(errors.StoreFull):
+        storer.create_kata({"id": OTHER, "visible_files": {"a": TOO_LARGE}})
+    assert not storer.kata_exists(OTHER)
+
+
+def test_an_avatar_too_large_for_the_disk_is_not_started(storer: Storer) -> None:
+    storer.create_kata({"id": OTHER, "visible_files": {"a": "x" * (9 << 20)}})
+    with pytest.raises(errors.StoreFull):
+        storer.start_avatar(OTHER, ["lion"])
+    assert storer.started_avatars(OTHER) == []
+
+
+def test_nothing_temporary_is_left_of_a_write_that_did_not_fit(storer: Storer, kata: Path) -> None:
+    with pytest.raises(errors.StoreFull):
+        storer.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": TOO_LARGE})
+    assert [path.name for path in kata.rglob(".katafs-*")] == []
+
+
+@pytest.fixture
+def plain(disk: Path) -> Iterator[Storer]:
+    """A storer without git, with an avatar."""
+    with closing(DirectoryStore(disk)) as store:
+        storer = PlainStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        yield storer
+
+
+@pytest.fixture
+def git(disk: Path) -> Iterator[Storer]:
+    """A storer with git, with an avatar that has run its tests once."""
+    with closing(DirectoryStore(disk)) as store:
+        storer = GitStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "first", "red")
+        yield storer
+
+
+def test_what_a_kill_left_of_a_tags_file_is_no_tag(plain: Storer, disk: Path) -> None:
+    (disk / KATA / "lion/tags/.katafs-0123456789abcdef").write_text('{"number":1,')
+    assert [tag["number"] for tag in plain.tags(KATA, "lion")] == [0]
+
+
+def test_a_kill_after_the_tag_is_made_good_when_the_increments_are_read(plain: Storer, disk: Path) -> None:
+    plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "", "red")
+    (disk / KATA / "lion/increments.json").write_text("[]")
+    assert plain.avatar_increments(KATA, "lion") == [{"colour": "red", "time": NOW, "number": 1}]
+
+
+def test_a_kill_after_the_tag_is_made_good_by_the_next_run(plain: Storer, disk: Path) -> None:
+    plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "", "red")
+    (disk / KATA / "lion/increments.json").write_text("[]")
+    lights = plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "", "green")
+    assert [(light["number"], light["colour"]) for light in lights] == [(1, "red"), (2, "green")]
+
+
+def without_tag(disk: Path, number: int) -> None:
+    """Leave of a test run what a kill before `git tag` leaves."""
+    run(["git", "-c", "safe.directory=*", "tag", "--delete", str(number)], cwd=disk / KATA / "lion")
+
+
+def test_a_commit_without_a_tag_is_no_tag(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    assert [tag["number"] for tag in git.tags(KATA, "lion")] == [0, 1]
+
+
+def test_a_commit_without_a_tag_is_no_increment(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    assert [light["number"] for light in git.avatar_increments(KATA, "lion")] == [1]
+
+
+def test_the_number_of_a_commit_without_a_tag_is_taken_by_the_next_run(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "third", "green")
+    assert git.tag(KATA, "lion", 2)["output"] == "third"
+
+
+def test_a_lock_that_a_killed_git_left_is_said_in_one_line(git: Storer, disk: Path) -> None:
+    (disk / KATA / "lion/.git/index.lock").touch()
+    with pytest.raises(errors.GitFailed, match=r"git (add|commit) ended with 128: .*index\.lock"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+
+def test_a_run_that_git_refused_leaves_the_files_of_the_one_before(git: Storer, disk: Path) -> None:
+    before = (disk / KATA / "lion/manifest.json").read_bytes()
+    (disk / KATA / "lion/.git/index.lock").touch()
+    with pytest.raises(errors.GitFailed):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    assert (disk / KATA / "lion/manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_git_directory_that_leads_elsewhere_is_refused(git: Storer, disk: Path, kind: str) -> None:
+    repository = disk / KATA / "lion/.git"
+    repository.rename(disk / "elsewhere")
+    if kind == "file":
+        repository.write_text(f"gitdir: {disk}/elsewhere\n")
+    else:
+        repository.symlink_to(disk / "elsewhere")
+    with pytest.raises(errors.CorruptKata, match="not a directory"):
+        git.tags(KATA, "lion")
