@@ -62,6 +62,7 @@ def mount(
         open_directories=_most_open_directories(),
     )
     observe.log_to_stderr(debug=wanted.debug)
+    mount_point = os.path.abspath(mount_point)
     detach = _daemonize() if daemon else _nothing_to_detach
     _serve(mount_point, volumes, prefix, wanted, tree_settings, detach)
 
@@ -131,6 +132,7 @@ def _daemonize() -> Callable[[], None]:
         sys.exit(os.waitstatus_to_exitcode(status) or exit_codes.ExitCode.FAILED)
     os.close(reader)
     os.setsid()
+    os.chdir("/")  # not to keep busy what the caller worked in
 
     def detach() -> None:
         observe.log_to_syslog()

@@ -40,6 +40,10 @@ class Operations(pyfuse3.Operations):
     async def _waiting_for_disk(self, call: Callable[[], Result]) -> Result:
         return await trio.to_thread.run_sync(call, limiter=self._disk_threads)
 
+    def waits_for_nothing(self) -> bool:
+        """Whether no request is in a worker thread."""
+        return not (self._store_threads.borrowed_tokens or self._disk_threads.borrowed_tokens)
+
     # Names
 
     @answered

@@ -10,6 +10,7 @@ import trio
 
 from katafs.config import MountSettings
 from katafs.errors import MountPointUnusable
+from katafs.mount import turns
 from katafs.mount.operations import Operations
 from katafs.tree.tree import Tree
 
@@ -24,15 +25,21 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
 
     Raises MountPointUnusable where the kernel or libfuse refuses the mount."""
-    # Held back until somebody listens: one that came between would leave a dead mount.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    early: list[int] = []
+    # Kept until the loop listens, and ignored once it doesn't: the default would leave a dead mount, or a bad status.
+    for number in _ENDING:
+        signal.signal(number, lambda received, _: early.append(received))
     try:
-        pyfuse3.init(Operations(tree), mount_point, _options(settings))
+        operations = Operations(tree)
+        turns.take_over(operations.waits_for_nothing)
+        pyfuse3.init(operations, mount_point, _options(settings))
     except RuntimeError as refused:
         raise MountPointUnusable(f"cannot mount on {mount_point}: libfuse said why above") from refused
     try:
-        trio.run(_serve, mount_point, ready)
+        trio.run(_serve, mount_point, ready, early)
     finally:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
         pyfuse3.close(unmount=True)
 
 
@@ -45,18 +52,19 @@ def _options(settings: MountSettings) -> set[str]:
     return options
 
 
-async def _serve(mount_point: str, ready: Callable[[], None]) -> None:
+async def _serve(mount_point: str, ready: Callable[[], None], early: list[int]) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_end_on_signal)
+        nursery.start_soon(_end_on_signal, early)
         nursery.start_soon(_say_ready, mount_point, ready)
         await pyfuse3.main(max_tasks=_MOST_TASKS)
         nursery.cancel_scope.cancel()
     _log.info("%s: ends", mount_point)
 
 
-async def _end_on_signal() -> None:
+async def _end_on_signal(early: list[int]) -> None:
     with trio.open_signal_receiver(*_ENDING) as signals:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        for number in early:
+            signal.raise_signal(number)
         async for received in signals:
             _log.info("%s: unmounts", signal.Signals(received).name)
             pyfuse3.terminate()

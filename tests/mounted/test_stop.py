@@ -77,6 +77,15 @@ def test_an_unmount_from_outside_ends_the_daemon_with_0(mount: Mounts, command: 
     mounted.ended()
 
 
+def test_a_signal_after_an_unmount_from_outside_changes_nothing(mount: Mounts) -> None:
+    mounted = mount()
+
+    run(["fusermount3", "-u", mounted.path])
+    mounted.signal(signal.SIGTERM)
+
+    mounted.ended()
+
+
 def test_a_busy_unmount_says_who_holds_it(held: tuple[Path, int]) -> None:
     path, holder = held
 

@@ -1,13 +1,12 @@
 """The two stores as an operator meets them: what to tell `katafs mount`, and what the store itself says."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-STORES = ("directories", "docker")
+from tests.harness.engine import Engine
 
 
 class Store(Protocol):
@@ -46,12 +45,25 @@ class Directories:
         return self.path / volume
 
 
-@contextmanager
-def opened_store(kind: str, directory: Path) -> Iterator[Store]:
-    """A store of this kind, without volumes."""
-    if kind == "directories":
-        path = directory / "volumes"
-        path.mkdir()
-        yield Directories(path)
-        return
-    raise NotImplementedError(kind)
+@dataclass(frozen=True)
+class InEngine:
+    """The volumes of a Docker Engine."""
+
+    engine: Engine
+    volumes: str = "docker"
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        return self.engine.env
+
+    def names(self) -> set[str]:
+        return self.engine.volumes()
+
+    def directory(self, volume: str) -> Path:
+        return Path(self.engine.cli("volume", "inspect", "--format={{.Mountpoint}}", volume).stdout.strip())
+
+    def emptied(self) -> "InEngine":
+        """The same without volumes: tests share an engine."""
+        if names := self.names():
+            self.engine.cli("volume", "rm", "--force", *sorted(names))
+        return self

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import needs
 from tests.harness.mounts import Mounts
 from tests.harness.programs import as_user, run
 from tests.system.host_disk import KATA, Server, Twins, inside
@@ -110,8 +111,9 @@ def _packs(server: Server) -> int:
 
 
 def test_an_archive_made_right_after_a_commit_is_whole(mount: Mounts, disk: Path) -> None:
-    katas = mount("--layout", "split").path
-    server = Server(katas, ROOT)
+    needs.root()
+    needs.programs("git", "tar")
+    server = Server(mount("--layout", "split").path, ROOT)
     assert _failures(server.create_kata() + server.start_avatar()) == []
     for tag in range(1, 11):
         transcript = server.test_run(tag, {"hiker.py": f"answer = {tag}\n"})

@@ -13,7 +13,7 @@ from tests.harness.mounts import Mounts, mounting
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 from tests.system.facts import differences, every_path, tree_facts, tree_inodes
-from tests.system.stores import STORES, Store, opened_store
+from tests.system.stores import Directories, InEngine, Store
 
 SETS = ("katas-red", "katas-89")
 
@@ -54,8 +54,12 @@ class Copied:
 
 
 CASES = [
-    pytest.param((store, name), id=f"{store}-{name}", marks=pytest.mark.xdist_group(f"real-{store}-{name}"))
-    for store in STORES
+    pytest.param(
+        (store, name),
+        id=f"{store}-{name}",
+        marks=pytest.mark.xdist_group("docker" if store == "docker" else f"real-{name}"),
+    )
+    for store in ("directories", "docker")
     for name in SETS
 ]
 
@@ -66,11 +70,22 @@ def copied(request: pytest.FixtureRequest) -> Iterator[Copied]:
     needs.root()
     needs.programs("rsync", "git", "tar")
     kind, name = request.param
+    data = needs.shared_data() / f"{name}.tar.gz"
+    engine = request.getfixturevalue("engine") if kind == "docker" else None
     directory = fresh_directory()
-    run(["tar", "--numeric-owner", "-xpf", needs.shared_data() / f"{name}.tar.gz", "-C", directory])
-    with opened_store(kind, directory) as store, mounting(directory) as mount:
+    run(["tar", "--numeric-owner", "-xpf", data, "-C", directory])
+    store = InEngine(engine).emptied() if engine else _directories(directory)
+    with mounting(directory) as mount:
         yield Copied(directory / "katas", store, mount)
+    if isinstance(store, InEngine):
+        store.emptied()
     remove_directory(directory)
+
+
+def _directories(directory: Path) -> Directories:
+    path = directory / "volumes"
+    path.mkdir()
+    return Directories(path)
 
 
 def test_the_first_rsync_has_nothing_to_complain_of(copied: Copied) -> None:

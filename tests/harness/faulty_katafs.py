@@ -1,0 +1,185 @@
+"""katafs with faults built in: the real command, some of whose parts fail or wait when a test wants it.
+
+Run as a program it patches what its first argument names, and goes on as `katafs` with the rest.
+"""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from katafs.cli.main import katafs
+from katafs.tree.creation import Creation
+from katafs.tree.directories import Directories
+from katafs.tree.files import Files
+from katafs.tree.inodes import Inodes
+from katafs.tree.removal import Removal
+from katafs.tree.tree import Tree
+from katafs.tree.volumes import Volumes
+from katafs.volumes.directories import DirectoryStore
+from tests.harness.waiting import until
+
+BAD_KATA = "BADBADBADB"
+"""The kata that can't be made."""
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A method of the tree that fails for one name: `cursed-` and the operation's name."""
+
+    owner: type
+    method: str
+    name_of: Callable[[Any, Any], bytes]
+    """The name that a call is about, from the object and the call's arguments."""
+    afterwards: bool = False
+    """Whether the bug strikes when the work is done: one before it would be a leak, which the harness takes amiss."""
+
+
+def _second(_: object, arguments: Any) -> bytes:  # noqa: ANN401  # a call's arguments
+    return bytes(arguments[1])
+
+
+def _of_inode(part: Any, arguments: Any) -> bytes:  # noqa: ANN401  # any part of the tree
+    node = part._core.nodes.known(arguments[0])  # noqa: SLF001
+    return node.name if node else b""
+
+
+def _of_handle(part: Any, arguments: Any) -> bytes:  # noqa: ANN401
+    return bytes(part.handles[arguments[0]].node.name)
+
+
+def _of_source(_: object, arguments: Any) -> bytes:  # noqa: ANN401
+    return bytes(arguments[0][1])
+
+
+def _of_target(_: object, arguments: Any) -> bytes:  # noqa: ANN401
+    return bytes(arguments[2])
+
+
+def _of_forgotten(tree: Any, arguments: Any) -> bytes:  # noqa: ANN401
+    known = [tree._core.nodes.known(number) for number, _ in arguments[0]]  # noqa: SLF001
+    names = [node.name for node in known if node and node.name.startswith(b"cursed-forget")]
+    return names[0] if names else b""
+
+
+BUGS = {
+    "lookup": Bug(Creation, "lookup", _second),
+    "mkdir": Bug(Creation, "mkdir", _second),
+    "mknod": Bug(Creation, "mknod", _second),
+    "symlink": Bug(Creation, "symlink", _second),
+    "link": Bug(Creation, "link", _of_target),
+    "create": Bug(Files, "create", _second),
+    "open": Bug(Files, "open", _of_inode),
+    "read": Bug(Files, "read", _of_handle),
+    "write": Bug(Files, "write", _of_handle),
+    "fsync": Bug(Files, "fsync", _of_handle),
+    "release": Bug(Files, "release", _of_handle, afterwards=True),
+    "getattr": Bug(Inodes, "getattr", _of_inode),
+    "setattr": Bug(Inodes, "setattr", _of_inode),
+    "readlink": Bug(Inodes, "readlink", _of_inode),
+    "getxattr": Bug(Inodes, "getxattr", _of_inode),
+    "setxattr": Bug(Inodes, "setxattr", _of_inode),
+    "listxattr": Bug(Inodes, "listxattr", _of_inode),
+    "removexattr": Bug(Inodes, "removexattr", _of_inode),
+    "unlink": Bug(Removal, "unlink", _second),
+    "rmdir": Bug(Removal, "rmdir", _second),
+    "rename": Bug(Removal, "rename", _of_source),
+    "opendir": Bug(Directories, "open", _of_inode),
+    "readdir": Bug(Directories, "entries", _of_handle),
+    "fsyncdir": Bug(Directories, "fsync", _of_handle),
+    "releasedir": Bug(Directories, "release", _of_handle, afterwards=True),
+    "forget": Bug(Tree, "forget", _of_forgotten),
+}
+"""One for each kind of request, by the name that the log gives it."""
+
+
+def buggy() -> tuple[str, ...]:
+    """The program with all the bugs: each strikes for the name `cursed-<request>`, and mkdir for BAD_KATA too."""
+    return (sys.executable, __file__, "bugs")
+
+
+def gated(part: str, gate: Path) -> tuple[str, ...]:
+    """The program in which a part waits: `create` or `remove` of a volume, `fsync`, `fsyncdir`. It makes the file
+    `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
+    return (sys.executable, __file__, f"{part}:{gate}")
+
+
+_GATED: dict[str, tuple[type, str]] = {
+    "create": (DirectoryStore, "create"),
+    "remove": (DirectoryStore, "remove"),
+    "fsync": (Files, "fsync"),
+    "fsyncdir": (Directories, "fsync"),
+}
+
+
+def _patch(owner: type, method: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    original = getattr(owner, method)
+    setattr(owner, method, functools.wraps(original)(wrap(original)))
+
+
+def _with_bug(operation: str, bug: Bug) -> None:
+    cursed = b"cursed-" + operation.encode()
+
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def failing(part: object, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as the original's
+            struck = bug.name_of(part, arguments) == cursed
+            if not struck:
+                return original(part, *arguments, **named)
+            if operation == "readdir":
+                return _ending_in_a_bug(original(part, *arguments, **named))
+            if bug.afterwards:
+                original(part, *arguments, **named)
+            return 1 // 0
+
+        return failing
+
+    _patch(bug.owner, bug.method, wrap)
+
+
+def _ending_in_a_bug(entries: Iterator[Any]) -> Iterator[Any]:
+    for _ in range(3):
+        yield next(entries)
+    yield 1 // 0
+
+
+def _with_bad_kata() -> None:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def failing(part: object, volume: str, *arguments: Any) -> Any:  # noqa: ANN401
+            return 1 // 0 if volume == BAD_KATA else original(part, volume, *arguments)
+
+        return failing
+
+    _patch(Volumes, "make", wrap)
+
+
+def _with_gate(part: str, gate: str) -> None:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def waiting(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            if "katafs_root" not in arguments:
+                Path(f"{gate}.reached").touch()
+                until(Path(f"{gate}.open").exists, "the gate to open", 120)
+            return original(*arguments, **named)
+
+        return waiting
+
+    _patch(*_GATED[part], wrap)
+
+
+def _run() -> None:
+    part, _, gate = sys.argv.pop(1).partition(":")
+    if gate:
+        _with_gate(part, gate)
+    else:
+        for operation, bug in BUGS.items():
+            _with_bug(operation, bug)
+        _with_bad_kata()
+    katafs()
+
+
+if __name__ == "__main__":
+    _run()
