@@ -1,8 +1,8 @@
 """The attacker of the symlink races: works on a volume's own directory, as root in a container would.
 
-Run as a program of its own: `swapper.py exchange PATH OTHER` exchanges two names, `swapper.py bind PATH OTHER` mounts
-the other one over the path and takes it away again, as fast as the kernel lets it. It prints `ready` once it swaps. On
-the end of its input it leaves all as it was and prints how often it swapped.
+Run as a program of its own, `swapper.py KIND PATH OTHER` goes on as fast as it can: `exchange` exchanges two
+names, `move` gives a path another name, `bind` mounts the other one over the path, each time and back. It prints
+`ready` once it swaps. On the end of its input it leaves all as it was and prints how often it swapped.
 """
 
 import ctypes
@@ -31,13 +31,19 @@ def exchange(path: bytes, other: bytes) -> None:
         _checked(_libc.renameat2(_AT_FDCWD, path, _AT_FDCWD, other, _RENAME_EXCHANGE))
 
 
+def move(path: bytes, other: bytes) -> None:
+    """Rename the one to the other, which doesn't exist, and back."""
+    os.rename(path, other)
+    os.rename(other, path)
+
+
 def bind(path: bytes, other: bytes) -> None:
     """Mount the other one over the path, and unmount it (mount(2))."""
     _checked(_libc.mount(other, path, None, _MS_BIND, None))
     _checked(_libc.umount2(path, _MNT_DETACH))
 
 
-KINDS: dict[str, Callable[[bytes, bytes], None]] = {"exchange": exchange, "bind": bind}
+KINDS: dict[str, Callable[[bytes, bytes], None]] = {"exchange": exchange, "move": move, "bind": bind}
 
 
 def main() -> None:

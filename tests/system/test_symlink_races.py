@@ -192,6 +192,11 @@ def test_a_directory_on_the_way_swapped_with_one_outside(scene: Scene) -> None:
     _assert_nothing_leaks(scene, "exchange", scene.way, scene.outside)
 
 
+@briefly_cached
+def test_a_directory_on_the_way_that_leaves_the_volume_for_a_moment(scene: Scene) -> None:
+    _assert_nothing_leaks(scene, "move", scene.way, scene.outside / "away")
+
+
 def test_a_file_swapped_with_one_outside(scene: Scene) -> None:
     _assert_nothing_leaks(scene, "exchange", scene.file, scene.secret)
 
