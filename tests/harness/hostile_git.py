@@ -51,12 +51,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Attack:
-    """How to build it, what becomes of tags 0 and 1, and the git command that falls for it, where one does."""
+    """How to build it, what becomes of tags 0 and 1, the git command that falls for it, where one does, and what
+    becomes of listing the tags, without which a mount has none."""
 
     build: Callable[[Place], None]
     tag_0: Outcome
     tag_1: Outcome
     springs: tuple[str, ...] = ()
+    listing: Outcome = Outcome.SHOWN
 
 
 def git(avatar: Path, *words: str) -> str:
@@ -85,9 +87,9 @@ def commit_tag(avatar: Path, number: int, text: str = "") -> None:
     git(avatar, "tag", "-m", str(number), str(number), "HEAD")
 
 
-def built(directory: Path, attack: Attack) -> Place:
-    """The attack, in a fresh directory."""
-    place = Place(directory / "avatar", directory / "outside", directory / "canary")
+def built(directory: Path, attack: Attack, avatar: Path | None = None) -> Place:
+    """The attack, in a fresh directory; the avatar in it too, or elsewhere."""
+    place = Place(avatar or directory / "avatar", directory / "outside", directory / "canary")
     good_avatar(place.avatar)
     good_avatar(place.outside, SECRET)
     attack.build(place)
@@ -531,7 +533,7 @@ ATTACKS = {
     "linked-refs": Attack(linked(".git/refs"), _CORRUPT, _CORRUPT),
     "linked-tags": Attack(linked(".git/refs/tags"), _CORRUPT, _CORRUPT),
     "linked-ref": Attack(linked(".git/refs/tags/1"), _SHOWN, _CORRUPT),
-    "linked-packed-refs": Attack(linked_packed_refs, _SHOWN, _CORRUPT),
+    "linked-packed-refs": Attack(linked_packed_refs, _SHOWN, _CORRUPT, listing=_CORRUPT),
     "linked-object": Attack(linked_object, _SHOWN, _CORRUPT),
     "linked-pack": Attack(linked_pack, _SHOWN, _CORRUPT),
     "garbage-ref": Attack(ref("\0garbage"), _SHOWN, _CORRUPT),
@@ -541,7 +543,7 @@ ATTACKS = {
     "directory-for-ref": Attack(directory_for_ref, _SHOWN, _CORRUPT),
     "garbage-packed-refs": Attack(garbage_in_packed_refs, _SHOWN, _CORRUPT),
     "fifo-ref": Attack(fifo("refs/tags/1"), _SHOWN, _CORRUPT),
-    "fifo-packed-refs": Attack(fifo_for_packed_refs, _SHOWN, _CORRUPT),
+    "fifo-packed-refs": Attack(fifo_for_packed_refs, _SHOWN, _CORRUPT, listing=_CORRUPT),
     "fifo-object": Attack(fifo_for_object, _SHOWN, _CORRUPT),
     "large-manifest": Attack(large_manifest, _SHOWN, _LARGE),
     "large-packed-manifest": Attack(large_packed_manifest, _SHOWN, _LARGE),
@@ -549,7 +551,7 @@ ATTACKS = {
     "bomb-that-lies": Attack(bomb_that_lies, _SHOWN, _CORRUPT),
     "bomb-in-a-pack": Attack(bomb_in_a_pack, _SHOWN, _CORRUPT),
     "endless-blocks": Attack(endless_blocks, _SHOWN, _CORRUPT),
-    "large-refs": Attack(large_refs, _SHOWN, _LARGE),
+    "large-refs": Attack(large_refs, _SHOWN, _LARGE, listing=_LARGE),
     "large-tree": Attack(large_tree, _SHOWN, _LARGE),
     "chain-10000": Attack(chain(10_000), _SHOWN, _CORRUPT),
     "chain-4000": Attack(chain(4_000), _SHOWN, _SHOWN),

@@ -1,4 +1,4 @@
-"""The tags of real avatars: what is shown of each is what git says of it."""
+"""The tags of real avatars: what is shown of each, read directly and through the mount, is what git says of it."""
 
 import json
 import os
@@ -11,6 +11,8 @@ import pytest
 from katafs.storers.git_tags import GitTags
 from tests.harness import needs
 from tests.harness.hostile_git import git
+from tests.harness.mounted import Mounted
+from tests.harness.mounts import Mounts, mounting
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 
@@ -20,20 +22,70 @@ SETS = {"katas-red": 25, "katas-89": 4}
 ALL = 1 << 40
 
 
+Facts = dict[Path, tuple[bytes, int, int, int]]
+"""Of each tag's file in a split mount its bytes, size, time and inode."""
+
+
+class Copied:
+    """A set of katas, unpacked, and its copy in the volumes of a split mount."""
+
+    def __init__(self, directory: Path, mount: Mounts) -> None:
+        self.source = directory / "katas"
+        self.avatars = sorted(path.parent for path in self.source.glob("??/????????/*/.git"))
+        self._mount = mount
+        self._mounted: Mounted | None = None
+
+    def mounted(self, layout: str) -> Path:
+        """A new mount of the copy, in place of the one before."""
+        if self._mounted is not None:
+            self._mounted.stop()
+        self._mounted = self._mount("--layout", layout)
+        return self._mounted.path
+
+    def rsync(self, mounted: Path, *options: str) -> str:
+        """Run rsync from the source to a split mount; what it printed."""
+        return run(["rsync", *options, f"{self.source}/", f"{mounted}/"]).stdout
+
+    def facts(self, mounted: Path) -> Facts:
+        """Read every tag of every avatar with git through a split mount."""
+        found = {}
+        for avatar in self.avatars:
+            for number in git(avatar, "tag").split():
+                path = avatar.relative_to(self.source) / "tags" / f"{number}.json"
+                status = (mounted / path).stat()
+                found[path] = ((mounted / path).read_bytes(), status.st_size, status.st_mtime_ns, status.st_ino)
+        return found
+
+
 @pytest.fixture(
     scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(f"tags-{name}")) for name in SETS]
 )
-def avatars(request: pytest.FixtureRequest) -> Iterator[list[Path]]:
-    """The avatars with `.git` of a set, unpacked."""
+def unpacked(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A directory with the `katas` of a set."""
     needs.root()
     needs.programs("git", "tar")
     directory = fresh_directory()
     archive = needs.shared_data() / f"{request.param}.tar.gz"
     run(["tar", "--numeric-owner", "-xpf", archive, "-C", directory])
-    found = sorted(path.parent for path in directory.glob("katas/??/????????/*/.git"))
-    assert len(found) == SETS[request.param]
-    yield found
+    assert len(list(directory.glob("katas/??/????????/*/.git"))) == SETS[request.param]
+    yield directory
     remove_directory(directory)
+
+
+@pytest.fixture(scope="module")
+def avatars(unpacked: Path) -> list[Path]:
+    """The avatars with `.git` of a set."""
+    return sorted(path.parent for path in unpacked.glob("katas/??/????????/*/.git"))
+
+
+@pytest.fixture(scope="module")
+def copied(unpacked: Path) -> Iterator[Copied]:
+    """The set and its copy through the mount."""
+    needs.programs("rsync")
+    with mounting(unpacked) as mount:
+        copied = Copied(unpacked, mount)
+        copied.rsync(copied.mounted("split"), "-aHAX")
+        yield copied
 
 
 def shown(avatar: Path) -> list[tuple[int, int, int, bytes]]:
@@ -103,3 +155,41 @@ def test_packing_changes_nothing(avatars: list[Path]) -> None:
         git(avatar, "gc", "--quiet", "--aggressive", "--prune=now")
 
     assert [shown(avatar) for avatar in avatars] == before
+
+
+def test_the_mount_says_what_git_says(copied: Copied) -> None:
+    facts = copied.facts(copied.mounted("split"))
+
+    for path, (content, *_) in facts.items():
+        avatar, number = copied.source / path.parent.parent, int(path.stem)
+        assert json.loads(content) == said_by_git(avatar, number), path
+
+
+def test_the_mount_gives_the_size_of_the_bytes(copied: Copied) -> None:
+    facts = copied.facts(copied.mounted("split"))
+
+    assert [path for path, (content, size_bytes, *_) in facts.items() if len(content) != size_bytes] == []
+
+
+def test_a_second_reading_and_a_new_mount_are_identical(copied: Copied) -> None:
+    mounted = copied.mounted("split")
+    before = copied.facts(mounted)
+
+    assert copied.facts(mounted) == before
+    assert copied.facts(copied.mounted("split")) == before
+
+
+def test_rsync_sees_nothing_of_tags_that_were_read(copied: Copied) -> None:
+    mounted = copied.mounted("split")
+    copied.facts(mounted)
+
+    assert copied.rsync(mounted, "-ani") == ""
+
+
+def test_a_flat_mount_lists_every_tag(copied: Copied) -> None:
+    mounted = copied.mounted("flat")
+
+    for avatar in copied.avatars:
+        outer, inner, name = avatar.relative_to(copied.source).parts
+        wanted = {f"{number}.json" for number in git(avatar, "tag").split()}
+        assert set(os.listdir(mounted / f"{outer}{inner}" / name / "tags")) == wanted, avatar
