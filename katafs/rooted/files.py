@@ -42,20 +42,26 @@ def read(directory: int, name: bytes, limit_bytes: int) -> bytes:
     """All of a regular file. Raises OSError(EFBIG) where it is larger than the limit, OSError(ELOOP) for a link and
     OSError(ENXIO) for anything else that isn't a file: a FIFO here would make the reader wait."""
     descriptor = syscalls.open_inside(directory, names.check(name), os.O_RDONLY | os.O_NONBLOCK)
-    with open(descriptor, "rb", buffering=0) as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise answer(errno.ENXIO, name)
         if status.st_size > limit_bytes:
             raise answer(errno.EFBIG, name)
-        # It may grow while it is read, so the limit is asked of what came, too.
-        parts, left = [], limit_bytes + 1
-        while left > 0 and (part := file.read(min(left, max(status.st_size + 1, 4096)))):
-            parts.append(part)
-            left -= len(part)
-        if left <= 0:
-            raise answer(errno.EFBIG, name)
-        return b"".join(parts)
+        return _read_within(descriptor, status.st_size, limit_bytes, name)
+    finally:
+        os.close(descriptor)
+
+
+def _read_within(descriptor: int, size_bytes: int, limit_bytes: int, name: bytes) -> bytes:
+    """All there is to read. It may grow meanwhile, so the limit is asked of what comes, and not of the size alone."""
+    parts, left = [], limit_bytes + 1
+    while left > 0 and (part := os.read(descriptor, min(left, max(size_bytes + 1, 4096)))):
+        parts.append(part)
+        left -= len(part)
+    if left <= 0:
+        raise answer(errno.EFBIG, name)
+    return b"".join(parts)
 
 
 def replace(directory: int, name: bytes, content: bytes, *, mode: int | None = None, durable: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 _WHITE = b" \t\r\n"
 """What git takes for white space."""
-_MOST_EDITS = 3000
+_MOST_EDITS = 1000
 """Past this many changed lines that also occur on the other side, the rest is taken as replaced as a whole: the
 difference is right then, and not the shortest, and neither time nor memory grow with the square of it."""
 

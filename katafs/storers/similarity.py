@@ -131,8 +131,8 @@ def _score(source: _Source, content: bytes, chunks: Counter[bytes]) -> int:
 
 
 def _chunks(content: bytes) -> Counter[bytes]:
-    """Lines, in parts of at most 64 bytes; text without the CR of its CRLF. Before 2.44 git left out a last line without
-    a newline, and so may see another pair where two are nearly as similar."""
+    """Lines, in parts of at most 64 bytes; text without the CR of its CRLF. Before 2.44 git left out a last line
+    without a newline, and so may see another pair where two are nearly as similar."""
     text = content if is_binary(content) else content.replace(b"\r\n", b"\n")
     return Counter(
         line[start : start + _CHUNK_BYTES] for line in _lines(text) for start in range(0, len(line), _CHUNK_BYTES)

@@ -36,7 +36,7 @@ MANIFEST = {
 }
 
 WHATEVER_THE_STORE = pytest.mark.parametrize("cell", ["git-directories", "plain-memory"], indirect=True)
-"""For what a storer decides before, or whatever, the store is: on one of each storer's only, since there is much of it."""
+"""For what a storer decides before, or whatever, the store is: on one of each only, since it is much."""
 
 
 @dataclass
