@@ -87,5 +87,9 @@ class StoreFull(StorerError):
     """The disk or a quota is full. What was being written is not there; what was there before is."""
 
 
+class ReadOnlyStore(StorerError):
+    """What was to be written is read-only: a tree mounted so, or the tags that a tree shows of an avatar with git."""
+
+
 class GitFailed(StorerError):
     """The git program refused or broke off; its own words are in the text."""

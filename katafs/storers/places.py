@@ -8,7 +8,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from katafs.errors import AvatarNotFound, CorruptKata, IncrementsMissing, KataNotFound, StoreFull, TooLarge
+from katafs.errors import (
+    AvatarNotFound,
+    CorruptKata,
+    IncrementsMissing,
+    KataNotFound,
+    ReadOnlyStore,
+    StoreFull,
+    TooLarge,
+)
 from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_volume, kata_volume
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files
@@ -30,6 +38,8 @@ def named_faults(what: str) -> Iterator[None]:
             raise StoreFull(f"{what} could not be written: {problem.strerror}") from problem
         if problem.errno == errno.EFBIG:
             raise TooLarge(f"{what} is too large to be read at once") from problem
+        if problem.errno == errno.EROFS:
+            raise ReadOnlyStore(f"{what} could not be written: {problem.strerror}") from problem
         if problem.errno in _MISPLACED:
             raise CorruptKata(f"{what} is not what belongs there: {problem.strerror}") from problem
         raise
