@@ -1,0 +1,150 @@
+"""How the tags of an avatar that is kept with git show in the mount."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.harness import needs
+from tests.harness.hostile_git import commit_tag, git, good_avatar
+from tests.harness.mounts import Mounts
+
+KATA = "123456789A"
+TAGS = ["0.json", "1.json", "2.json"]
+
+
+def _avatar(root: Path, layout: str = "flat") -> Path:
+    """An avatar with tags 0 to 2, made through the mount."""
+    needs.programs("git")
+    kata = root / KATA if layout == "flat" else root / KATA[:2] / KATA[2:]
+    kata.mkdir(parents=True)
+    good_avatar(kata / "lion", tags=3)
+    return kata / "lion"
+
+
+def _refused(call: object, *args: object) -> int | None:
+    assert callable(call)
+    with pytest.raises(OSError) as refusal:  # noqa: PT011 which errno it is, is the result
+        call(*args)
+    return refusal.value.errno
+
+
+@pytest.mark.parametrize(
+    ("arguments", "listed"),
+    [
+        (["--layout", "flat"], True),
+        (["--layout", "split"], False),
+        (["--layout", "flat", "--tags", "unlisted"], False),
+        (["--layout", "split", "--tags", "listed"], True),
+    ],
+    ids=["flat", "split", "flat unlisted", "split listed"],
+)
+def test_tags_are_listed_or_found_when_they_are_named(mount: Mounts, arguments: list[str], listed: bool) -> None:
+    avatar = _avatar(mount(*arguments).path, arguments[1])
+
+    assert ("tags" in os.listdir(avatar)) == listed
+    assert sorted(os.listdir(avatar / "tags")) == TAGS
+    assert json.loads((avatar / "tags" / "2.json").read_text())["number"] == 2
+
+
+def test_tags_can_be_switched_off(mount: Mounts) -> None:
+    avatar = _avatar(mount("--tags", "off").path)
+
+    assert "tags" not in os.listdir(avatar)
+    assert _refused(os.stat, avatar / "tags") == errno.ENOENT
+
+
+def test_a_new_tag_shows(mount: Mounts) -> None:
+    avatar = _avatar(mount("-o", "timeout=0").path)
+    assert _refused(os.stat, avatar / "tags" / "3.json") == errno.ENOENT
+
+    commit_tag(avatar, 3, "new")
+
+    assert "3.json" in os.listdir(avatar / "tags")
+    assert json.loads((avatar / "tags" / "3.json").read_text())["number"] == 3
+
+
+def test_listed_and_looked_up_attributes_agree(mount: Mounts) -> None:
+    avatar = _avatar(mount().path)
+
+    for entry in os.scandir(avatar / "tags"):
+        status = os.stat(entry.path)
+        assert entry.inode() == status.st_ino
+        assert status.st_size == len(Path(entry.path).read_bytes())
+        assert status.st_mode & 0o777 == 0o444
+        assert (status.st_uid, status.st_gid) == (avatar.stat().st_uid, avatar.stat().st_gid)
+
+
+def test_inode_numbers_are_the_tags_own(mount: Mounts) -> None:
+    avatar = _avatar(mount().path)
+
+    numbers = [path.stat().st_ino for path in avatar.parent.rglob("*")]
+
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_tags_can_not_be_written(mount: Mounts) -> None:
+    tags = _avatar(mount().path) / "tags"
+
+    assert _refused(os.open, tags / "0.json", os.O_WRONLY) == errno.EROFS
+    assert _refused(os.truncate, tags / "0.json", 0) == errno.EROFS
+    assert _refused(os.chmod, tags / "0.json", 0o600) == errno.EROFS
+    assert _refused(os.open, tags / "new", os.O_CREAT | os.O_WRONLY) == errno.EROFS
+    assert _refused(os.mkdir, tags / "new") == errno.EROFS
+    # As for unlink: there is no such file that could be moved or removed, so that `rm -rf` of the avatar goes on.
+    assert _refused(os.rename, tags / "0.json", tags.parent / "0.json") == errno.ENOENT
+
+
+def test_a_directory_of_tags_that_the_volume_holds_is_an_ordinary_one(mount: Mounts, disk: Path) -> None:
+    root = mount().path
+    avatar = root / KATA / "lion"
+    (avatar / "tags").mkdir(parents=True)
+
+    (avatar / "tags" / "0.json").write_text("{}")
+
+    assert (disk / "volumes" / KATA / "lion" / "tags" / "0.json").read_text() == "{}"
+    assert os.listdir(avatar) == ["tags"]
+
+
+def test_an_avatar_without_git_has_no_tags(mount: Mounts) -> None:
+    avatar = mount().path / KATA / "lion"
+    avatar.mkdir(parents=True)
+
+    assert os.listdir(avatar) == []
+    assert _refused(os.stat, avatar / "tags") == errno.ENOENT
+
+
+def test_a_damaged_tag_is_an_error_and_the_others_are_there(mount: Mounts) -> None:
+    mounted = mount()
+    mounted.expect("WARNING")
+    avatar = _avatar(mounted.path)
+    damaged = git(avatar, "rev-parse", "refs/tags/1").strip()
+    loose = avatar / ".git" / "objects" / damaged[:2] / damaged[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(b"not an object")
+
+    assert sorted(os.listdir(avatar / "tags")) == TAGS
+    assert _refused((avatar / "tags" / "1.json").read_bytes) == errno.EIO
+    assert json.loads((avatar / "tags" / "0.json").read_text())["number"] == 0
+
+
+def test_a_kata_with_listed_tags_can_be_removed(mount: Mounts) -> None:
+    root = mount().path
+    _avatar(root)
+
+    shutil.rmtree(root / KATA, ignore_errors=True)  # what git shows of itself is no file to be removed
+    shutil.rmtree(root / KATA, ignore_errors=True)
+
+    assert os.listdir(root) == []
+
+
+def test_an_open_tag_keeps_its_content(mount: Mounts) -> None:
+    avatar = _avatar(mount().path)
+    with (avatar / "tags" / "1.json").open("rb") as opened:
+        content = (avatar / "tags" / "1.json").read_bytes()
+        git(avatar, "tag", "-d", "1")
+
+        assert opened.read() == content
