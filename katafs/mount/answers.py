@@ -43,7 +43,8 @@ def errno_of(operation: str, error: Exception) -> int:
         _log.log(level, "%s: %s", operation, error)
         return error.errno
     if isinstance(error, KatafsError):
-        _log.warning("%s: %s", operation, error, exc_info=error.__cause__)
+        cause = "" if error.__cause__ is None else f" (from {error.__cause__!r})"
+        _log.warning("%s: %s%s", operation, error, cause)
         return errno.EIO
     _log.error("%s: a bug in katafs", operation, exc_info=error)
     return errno.EIO
