@@ -4,11 +4,12 @@ The tag's file alone makes a test run exist; `increments.json`, which is what th
 the two leaves it one behind: it is then completed from the tags, on reading and by the next run. Stands alone.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from katafs.errors import CorruptKata
-from katafs.rooted import names
+from katafs.rooted import files, names
 from katafs.storers.checks import checked_files, checked_run
 from katafs.storers.increments import increment_of, next_number, read_increments, write_increments
 from katafs.storers.places import Places, opened_directory
@@ -85,11 +86,13 @@ class TagsStorer:
         """The avatar's directory, and that of its tags."""
         with self._places.avatar(kata, name) as avatar:
             try:
-                tags = opened_directory(avatar, _TAGS)
-                with tags as descriptor:
-                    yield avatar, descriptor
+                tags = files.open_directory(avatar, _TAGS)
             except FileNotFoundError:
                 raise CorruptKata(f"{_whose(kata, name)} has no tags") from None
+            try:
+                yield avatar, tags
+            finally:
+                os.close(tags)
 
     def _increments(self, avatar: int, tags: int, kata: str, name: str) -> list[Increment]:
         """The traffic-lights, with those that a kill kept from increments.json."""
