@@ -10,6 +10,7 @@ from katafs.errors import ReadOnlyStore
 from katafs.namespace import Layout
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
+from katafs.storers.storer import Delta
 from katafs.volumes.tree_store import TreeStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
 
@@ -21,7 +22,9 @@ def store(flat_tree: Path) -> Iterator[TreeStore]:
         git = GitStorer(store)
         git.create_kata(MANIFEST)
         git.start_avatar(KATA, ["lion"])
-        git.avatar_ran_tests(KATA, "lion", {**START, "é": "x\n"}, NOW, "1 failed\n", "red")
+        files = {**START, "é": "x\n"}
+        git.sandbox_save(KATA, "lion", Delta(new=["é"]), files)
+        git.avatar_ran_tests(KATA, "lion", files, NOW, "1 failed\n", "red")
         yield store
         git.delete_kata(KATA)
 
