@@ -22,7 +22,7 @@ from katafs.storers.git_tags_cache import Bounded
 from katafs.storers.git_tags_json import tag_json
 
 CONTENTS_LIMIT_BYTES = 64 << 20
-"""Twice the largest manifest, so that one which is read bit by bit isn't made anew for each."""
+"""Twice the largest manifest."""
 
 _STATUSES_LIMIT = 50_000
 _NESTING_LIMIT = 5
@@ -68,14 +68,14 @@ class GitTags:
             key = _key(avatar, git, number)
             return self._statuses.get(key) or self._made(avatar, git, key)[0]
 
-    def read(self, avatar: int, number: int, offset: int, size_bytes: int) -> bytes:
-        """Bytes of a tag's file, fewer or none at its end. Raises FileNotFoundError where there is no such tag."""
+    def read(self, avatar: int, number: int) -> bytes:
+        """All of a tag's file. Raises FileNotFoundError where there is no such tag."""
         with _required_git(avatar) as git:
             key = _key(avatar, git, number)
             content = self._contents.get(key)
             if content is None:
                 _, content = self._made(avatar, git, key)
-            return content[offset : offset + size_bytes]
+            return content
 
     def _made(self, avatar: int, git: int, key: _Key) -> tuple[TagStatus, bytes]:
         """A tag's status and bytes, both remembered. What a ref held is looked for again where the ref has changed

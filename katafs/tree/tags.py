@@ -47,8 +47,8 @@ class TagSource(Protocol):
     def status(self, avatar: int, number: int) -> TagStatus:
         """Raises FileNotFoundError for a tag that isn't there, KatafsError for a damaged one."""
 
-    def read(self, avatar: int, number: int, offset: int, size_bytes: int) -> bytes:
-        """A part of a tag's JSON; raises as `status` does."""
+    def read(self, avatar: int, number: int) -> bytes:
+        """A tag's JSON; raises as `status` does."""
 
 
 class Tags:
@@ -204,8 +204,7 @@ class Tags:
             raise answer(errno.EISDIR, node.name)
         avatar = self._avatar(node.place, node.parent)
         try:
-            status = self._asked().status(avatar, node.place.tag)
-            content = self._asked().read(avatar, node.place.tag, 0, status.size_bytes)
+            content = self._asked().read(avatar, node.place.tag)
         finally:
             os.close(avatar)
         descriptor = os.memfd_create("katafs-tag", os.MFD_CLOEXEC)

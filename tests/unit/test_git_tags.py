@@ -16,8 +16,6 @@ from katafs.storers.git_tags_lights import avatar_lights
 from tests.harness import needs
 from tests.harness.hostile_git import commit_tag, git, good_avatar, loose_path
 
-ALL = 1 << 40
-
 
 @pytest.fixture
 def avatar(disk: Path) -> Path:
@@ -62,15 +60,15 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_a_repository_says_the_same(avatar: Path, descriptor: int, form: str) -> None:
-    before = [GitTags().read(descriptor, number, 0, ALL) for number in range(4)]
+    before = [GitTags().read(descriptor, number) for number in range(4)]
     FORMS[form](avatar)
 
-    assert [GitTags().read(descriptor, number, 0, ALL) for number in range(4)] == before
+    assert [GitTags().read(descriptor, number) for number in range(4)] == before
     assert GitTags().numbers(descriptor) == [0, 1, 2, 3]
 
 
 def test_a_tag_says_its_number_light_files_and_output(descriptor: int) -> None:
-    assert json.loads(GitTags().read(descriptor, 2, 0, ALL)) == {
+    assert json.loads(GitTags().read(descriptor, 2)) == {
         "number": 2,
         "colour": "red",
         "time": [2016, 8, 29, 10, 0, 2],
@@ -80,7 +78,7 @@ def test_a_tag_says_its_number_light_files_and_output(descriptor: int) -> None:
 
 
 def test_the_status_is_the_size_of_the_bytes_and_the_time_of_the_tag(descriptor: int) -> None:
-    content = GitTags().read(descriptor, 2, 0, ALL)
+    content = GitTags().read(descriptor, 2)
 
     assert GitTags().status(descriptor, 2) == TagStatus(len(content), 1_472_464_800_000_000_000)
 
@@ -89,13 +87,6 @@ def test_a_tag_that_is_only_a_name_has_its_commits_time(avatar: Path, descriptor
     git(avatar, "tag", "7", "HEAD")
 
     assert GitTags().status(descriptor, 7).mtime_ns == 1_472_464_800_000_000_000
-
-
-@pytest.mark.parametrize(("offset", "size"), [(0, 10), (5, 7), (0, 0), (100, ALL), (ALL, 1)])
-def test_a_part_is_read_by_its_position(descriptor: int, offset: int, size: int) -> None:
-    tags = GitTags()
-
-    assert tags.read(descriptor, 1, offset, size) == tags.read(descriptor, 1, 0, ALL)[offset : offset + size]
 
 
 @pytest.mark.parametrize("number", [4, 10**9, -1])
@@ -139,7 +130,7 @@ def test_a_new_tag_shows_at_once(avatar: Path, descriptor: int) -> None:
     commit_tag(avatar, 4)
 
     assert tags.numbers(descriptor) == [0, 1, 2, 3, 4]
-    assert json.loads(tags.read(descriptor, 4, 0, ALL))["number"] == 4
+    assert json.loads(tags.read(descriptor, 4))["number"] == 4
 
 
 def test_a_tag_that_is_moved_shows_at_once(avatar: Path, descriptor: int) -> None:
@@ -147,7 +138,7 @@ def test_a_tag_that_is_moved_shows_at_once(avatar: Path, descriptor: int) -> Non
     tags.status(descriptor, 1)
     git(avatar, "tag", "-f", "-m", "1", "1", "3")
 
-    assert json.loads(tags.read(descriptor, 1, 0, ALL))["output"] == " said 3"
+    assert json.loads(tags.read(descriptor, 1))["output"] == " said 3"
 
 
 def test_a_tag_that_is_deleted_is_gone_at_once(avatar: Path, descriptor: int) -> None:
@@ -213,13 +204,13 @@ def test_an_index_without_its_pack_hides_nothing(avatar: Path, descriptor: int) 
 def test_several_threads_read_the_same(descriptor: int) -> None:
     tags = GitTags()
     found: list[bytes] = []
-    threads = [threading.Thread(target=lambda: found.append(tags.read(descriptor, 1, 0, ALL))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(tags.read(descriptor, 1))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert found == [GitTags().read(descriptor, 1, 0, ALL)] * 8
+    assert found == [GitTags().read(descriptor, 1)] * 8
 
 
 def test_lights_are_one_a_tag(descriptor: int) -> None:

@@ -27,8 +27,8 @@ def outcome(avatar: Path, number: int) -> tuple[Outcome, bytes]:
     tags = GitTags()
     descriptor = os.open(avatar, os.O_PATH | os.O_DIRECTORY)
     try:
-        size_bytes = tags.status(descriptor, number).size_bytes
-        return Outcome.SHOWN, tags.read(descriptor, number, 0, size_bytes)
+        tags.status(descriptor, number)
+        return Outcome.SHOWN, tags.read(descriptor, number)
     except CorruptKata:
         return Outcome.CORRUPT, b""
     except FileNotFoundError:
