@@ -10,6 +10,7 @@ import uuid
 
 from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import VolumeName
+from katafs.rooted import names
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_events import Follower
@@ -124,14 +125,10 @@ class DockerStore:
     def _check_empty(self, name: VolumeName) -> None:
         top = self.open(name)
         try:
-            readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
-        finally:
-            os.close(top)
-        try:
-            if os.listdir(readable):
+            if not names.is_empty(top):
                 raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), self._prefix.put(name))
         finally:
-            os.close(readable)
+            os.close(top)
 
     def _missing(self, name: VolumeName) -> FileNotFoundError:
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._prefix.put(name))
