@@ -12,6 +12,9 @@ from katafs.rooted.answer import answer
 from katafs.tree.core import Core, Found
 from katafs.tree.nodes import Node, identity_of
 
+_NAME_MAX = 255
+"""Bytes of the longest name, where no volume's own file system says so (limits.h)."""
+
 
 class Finder:
     """Finds and remembers. Every method is called with the tree's lock held."""
@@ -64,7 +67,7 @@ class Finder:
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
         if parent.identity is None:
-            raise answer(errno.ENOENT, name)
+            raise answer(errno.ENOENT if len(name) <= _NAME_MAX else errno.ENAMETOOLONG, name)
         descriptor, status = names.look(self._core.directory(parent), name)
         number = None
         if stat.S_ISDIR(status.st_mode) and place.kind in (Kind.OUTER, Kind.KATA):

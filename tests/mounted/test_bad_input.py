@@ -71,7 +71,7 @@ def test_a_name_of_256_bytes_is_too_long(flat: Served, where: str, make: Callabl
         make(path_in(flat, where, b"x" * 256))
 
 
-LOOKED_UP = ["top", "kata", "sandbox"]
+LOOKED_UP = ["top", "outer", "kata", "sandbox"]
 
 
 @pytest.mark.parametrize("where", LOOKED_UP)
