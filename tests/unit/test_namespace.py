@@ -55,9 +55,21 @@ def test_only_an_avatars_name_is_an_avatar(name: str) -> None:
     assert place_of(f"123456789A/{name}", FLAT) == PLAIN
 
 
-@pytest.mark.parametrize("name", ["Sandbox", "sandbox2", "tags", "lion", ".git"])
-def test_only_the_sandbox_is_one(name: str) -> None:
+@pytest.mark.parametrize("name", ["Sandbox", "sandbox2", "Tags", "lion", ".git"])
+def test_only_the_sandbox_and_the_tags_are_such(name: str) -> None:
     assert place_of(f"123456789A/lion/{name}", FLAT) == PLAIN
+
+
+@pytest.mark.parametrize("number", [0, 1, 10, 9999])
+def test_a_tag_is_known_by_its_number(number: int) -> None:
+    place = place_of(f"123456789A/lion/tags/{number}.json", FLAT)
+
+    assert (place.kind, place.kata, place.avatar, place.tag) == (Kind.TAG, "123456789A", "lion", number)
+
+
+@pytest.mark.parametrize("name", ["01.json", "-1.json", "10000.json", "1", "1.JSON", "a.json", "1.json\n", "\u0661.json"])
+def test_any_other_name_among_the_tags_is_plain(name: str) -> None:
+    assert place_of(f"123456789A/lion/tags/{name}", FLAT) == PLAIN
 
 
 @given(IDS, LAYOUTS, st.sampled_from(AVATARS))
