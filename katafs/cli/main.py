@@ -6,8 +6,10 @@ import click
 
 from katafs import __version__
 from katafs.cli import exit_codes
+from katafs.cli.lights import lights
 from katafs.cli.ls import ls
 from katafs.cli.mount import mount
+from katafs.cli.tag import tag
 from katafs.cli.umount import umount
 from katafs.cli.where import where
 from katafs.errors import KatafsError
@@ -17,6 +19,8 @@ Examples:
   katafs mount /katas                                     Docker's volumes, one directory a kata
   katafs mount /katas --volumes dir:/srv/katas --layout split
   katafs ls                                               every kata and its avatars
+  katafs lights 123456789A                                its avatars' traffic-lights
+  katafs tag 123456789A lion 3 --output                   what its third test run printed
   katafs where /katas/123456789A/lion                     the volume that holds it
   katafs umount /katas"""
 
@@ -42,5 +46,5 @@ def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
 
 
-for command in (mount, umount, ls, where):
+for command in (mount, umount, ls, lights, tag, where):
     katafs.add_command(command)
