@@ -1,0 +1,54 @@
+"""How a command is told of katas and avatars, and where it looks for them: in a store, or below a mount."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from katafs.cli.stores import open_store, store_options
+from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id
+from katafs.storers.reading import Reader
+from katafs.volumes.store import VolumeStore
+from katafs.volumes.tree_layout import layout_of
+from katafs.volumes.tree_store import TreeStore
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def kata(text: str) -> KataId:
+    """The type of an argument that is the id of a kata. Raises click.BadParameter."""
+    found = kata_id(text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is not the id of a kata (10 characters of 0-9 A-F)")
+    return found
+
+
+def avatar(text: str) -> AvatarName:
+    """The type of an argument that is the name of an avatar. Raises click.BadParameter."""
+    found = avatar_name(text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is not the name of an avatar")
+    return found
+
+
+def source_options(command: Command) -> Command:
+    """The options that say where the katas are; `opened` takes them."""
+    command = store_options(command)
+    return click.option("--mount", metavar="M", help="Read the tree that is mounted on M, instead of a store.")(command)
+
+
+@contextlib.contextmanager
+def opened(mount: str | None, volumes: str | None, prefix: str) -> Iterator[Reader]:
+    """A reader of the katas that the options name. Raises StoreUnreachable, click.UsageError."""
+    if mount is not None and (volumes is not None or prefix):
+        raise click.UsageError("--mount: is instead of --volumes and --prefix")
+    with contextlib.closing(_store(mount, volumes, prefix)) as store:
+        yield Reader(store)
+
+
+def _store(mount: str | None, volumes: str | None, prefix: str) -> VolumeStore:
+    if mount is None:
+        return open_store(volumes, prefix)
+    return TreeStore(Path(mount), layout_of(Path(mount)))

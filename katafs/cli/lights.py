@@ -1,0 +1,152 @@
+"""`katafs lights`."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from katafs.cli import exit_codes, katas
+from katafs.errors import KatafsError, StoreUnreachable
+from katafs.kata_id import KataId
+from katafs.storers.git_tags_increments import Light
+from katafs.storers.reading import AvatarLights, Reader
+
+_STYLES = {"red": "red", "amber": "yellow", "green": "green", "timed_out": "magenta"}
+_LETTERS = {"red": "R", "amber": "A", "green": "G", "timed_out": "T"}
+_UNKNOWN = "unknown"
+"""A light whose colour isn't known, or isn't a word."""
+
+_EXAMPLES = """\b
+Examples:
+  katafs lights                                every avatar of every kata
+  katafs lights 123456789A
+  katafs lights 123456789A --mount /katas
+  katafs lights --volumes dir:/srv/katas --json"""
+
+Row = tuple[KataId, AvatarLights]
+
+
+@click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
+@click.argument("kata", metavar="[ID]", required=False, type=katas.kata)
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
+@katas.source_options
+def lights(kata: KataId | None, as_json: bool, mount: str | None, volumes: str | None, prefix: str) -> None:
+    """Show the traffic-lights of a kata's avatars, or of every kata's: a row each, one light for each test run.
+
+    A row has the kata, the avatar, when its first and its last light came, how many there are of each colour, and the
+    lights; in colour on a terminal, else with tabs between and a letter for each light: (R)ed, (A)mber, (G)reen,
+    (T)imed out, ? for anything else. What can't be read is said on stderr, and makes the exit code 1."""
+    problems: list[str] = []
+
+    def complain(problem: str) -> None:
+        problems.append(problem)
+        click.echo(f"katafs: {problem}", err=True)
+
+    with katas.opened(mount, volumes, prefix) as reader:
+        rows = _rows(reader, kata, complain)
+        if as_json:
+            _print_json(rows)
+        else:
+            _print_lines(rows)
+    if problems:
+        sys.exit(exit_codes.ExitCode.FAILED)
+
+
+def _rows(reader: Reader, wanted: KataId | None, complain: Callable[[str], None]) -> Iterator[Row]:
+    for kata in reader.katas() if wanted is None else [wanted]:
+        try:
+            avatars = reader.avatars(kata)
+        except StoreUnreachable:
+            raise
+        except KatafsError as fault:
+            if wanted is not None:
+                raise
+            complain(str(fault))
+            continue
+        for avatar in avatars:
+            row = reader.lights(kata, avatar)
+            for problem in row.problems:
+                complain(problem)
+            yield kata, row
+
+
+def _print_lines(rows: Iterator[Row]) -> None:
+    console = Console(highlight=False)
+    for kata, row in rows:
+        counts = _counts(row.lights)
+        if console.is_terminal:
+            console.print(_coloured(kata, row, counts), soft_wrap=True)
+            continue
+        told = " ".join(f"{colour}={count}" for colour, count in counts.items())
+        letters = "".join(_LETTERS.get(_colour(light), "?") for light in row.lights)
+        click.echo("\t".join([kata, row.avatar, *(_when(time) for time in _span(row.lights)), told, letters]))
+
+
+def _coloured(kata: KataId, row: AvatarLights, counts: dict[str, int]) -> Text:
+    first, last = _span(row.lights)
+    line = Text(f"{kata} {row.avatar:<11} {_when(first):>19} - {_when(last):<19} ")
+    for colour, count in counts.items():
+        line.append(f" {count} {colour}", _STYLES.get(colour, "dim"))
+    line.append("  ")
+    for light in row.lights:
+        colour = _colour(light)
+        line.append("●" if colour in _STYLES else "○", _STYLES.get(colour, "dim"))
+    return line
+
+
+def _print_json(rows: Iterator[Row]) -> None:
+    separator = "[\n"
+    for kata, row in rows:
+        click.echo(separator + json.dumps(_object(kata, row)), nl=False)
+        separator = ",\n"
+    click.echo("[]" if separator == "[\n" else "\n]")
+
+
+def _object(kata: KataId, row: AvatarLights) -> dict[str, object]:
+    first, last = _span(row.lights)
+    return {
+        "kata": kata,
+        "avatar": row.avatar,
+        "first": first and list(first.timetuple()[:6]),
+        "last": last and list(last.timetuple()[:6]),
+        "counts": _counts(row.lights),
+        "lights": [light._asdict() for light in row.lights],
+        "problems": row.problems,
+    }
+
+
+def _counts(found: list[Light]) -> dict[str, int]:
+    """How many lights there are of each colour: red, amber, green and timed out first, in this order."""
+    counted = Counter(_colour(light) for light in found)
+    order = [*_STYLES, *sorted(counted.keys() - _STYLES.keys() - {_UNKNOWN}), _UNKNOWN]
+    return {colour: counted[colour] for colour in order if counted[colour]}
+
+
+def _colour(light: Light) -> str:
+    """A colour that can be printed: whoever wrote it may have put anything there."""
+    word = light.colour or _UNKNOWN
+    return word if word.isascii() and word.isidentifier() and len(word) <= 20 else _UNKNOWN
+
+
+def _span(found: list[Light]) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last light came; None where no light says when, as in some old katas."""
+    times = [time for light in found if (time := _time(light))]
+    return min(times, default=None), max(times, default=None)
+
+
+def _time(light: Light) -> datetime | None:
+    if light.time is None or len(light.time) != 6:
+        return None
+    try:
+        return datetime(*light.time[:6])  # type: ignore[arg-type]  # six numbers, the last of them is no time zone
+    except (ValueError, OverflowError):
+        return None
+
+
+def _when(time: datetime | None) -> str:
+    return "-" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
