@@ -1,3 +1,4 @@
-"""How long ordinary work takes on katafs, on bindfs and on ext4 itself. Run by scripts/bench.
+"""How long ordinary work takes on katafs, on bindfs and on ext4 itself, and how long the storers' takes. Run by
+scripts/bench.
 
-Knows nothing of katafs but its command line."""
+What mounts knows nothing of katafs but its command line."""

@@ -25,20 +25,26 @@ are slower for every candidate when one run follows another at once."""
 
 def main() -> None:
     """Exit status 0, or 1 with the reason on stderr, or 2 for wrong usage."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.storers and arguments.only:
+        parser.error("--only chooses among the workloads of the other tables")
     # As an interrupt does, so that nothing stays mounted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _refuse_unsuitable(arguments.base)
+        _refuse_unsuitable(arguments)
         if arguments.pin:
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        if arguments.storers:
+            print(_storers(arguments))
+            return
         chosen = [each for each in workloads(arguments.scale) if not arguments.only or each.name in arguments.only]
         with _scratch(arguments.base) as scratch:
             if arguments.requests:
                 print(_requests(chosen, scratch, arguments))
             else:
                 seconds = measure(chosen, scratch, arguments.rounds, _say)
-                print(table.times(_setting(arguments), seconds))
+                print(table.times(_setting(arguments, _file_system_versions()), seconds))
     except KeyboardInterrupt:
         sys.exit("bench: interrupted")
     except (RuntimeError, requests.TracingUnavailable, OSError, subprocess.SubprocessError) as failure:
@@ -56,8 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         "--base", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where to work, on ext4 (default /var/tmp)"
     )
     parser.add_argument("--pin", action="store_true", help="client and daemon on one CPU: what a request itself costs")
-    parser.add_argument(
+    other_tables = parser.add_mutually_exclusive_group()
+    other_tables.add_argument(
         "--requests", action="store_true", help="don't time; count the FUSE requests by kind on katafs instead"
+    )
+    other_tables.add_argument(
+        "--storers", action="store_true", help="time what the storers do instead, with a private Docker Engine"
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="FRACTION", help="smaller workloads, for a quick look (default 1)"
@@ -72,11 +82,14 @@ def _positive(text: str) -> int:
     return number
 
 
-def _refuse_unsuitable(base: Path) -> None:
+def _refuse_unsuitable(arguments: argparse.Namespace) -> None:
+    base: Path = arguments.base
     if os.geteuid() != 0:
-        raise RuntimeError("needs root, to make the kernel forget what it has cached")
+        raise RuntimeError("needs root, to make the kernel forget what it has cached and to run a Docker Engine")
     if not base.is_dir():
         raise RuntimeError(f"{base}: is not a directory")
+    if arguments.storers:
+        return
     found = file_system_of(base)
     if found != "ext4":
         raise RuntimeError(f"{base}: is on {found or 'an unknown file system'}, and must be on ext4 (--base DIR)")
@@ -100,15 +113,25 @@ def _requests(chosen: list[Workload], scratch: Path, arguments: argparse.Namespa
         _say(f"{workload.name}: counting")
         (katafs,) = (each for each in candidates(scratch / workload.name) if each.name == KATAFS)
         counts[", ".join(workload.rows)] = requests.count(workload, katafs, scratch)
-    return table.requests(_setting(arguments), counts)
+    return table.requests(_setting(arguments, _file_system_versions()), counts)
 
 
-def _setting(arguments: argparse.Namespace) -> table.Setting:
-    versions = {
-        "katafs": version("katafs"),
-        "bindfs": f"{_version_said_by('bindfs')} multithreaded",
-        "libfuse": _version_said_by("fusermount3"),
-    }
+def _storers(arguments: argparse.Namespace) -> str:
+    # Only this table needs the tests' engine and Docker's library.
+    from benchmarks import storers
+
+    load = os.getloadavg()[0]
+    with _scratch(arguments.base) as scratch:
+        comparisons = storers.measure(scratch, arguments.rounds, arguments.scale, _say)
+    return table.storers(_setting(arguments, {"Docker": _version_said_by("dockerd")}), load, comparisons)
+
+
+def _file_system_versions() -> dict[str, str]:
+    return {"bindfs": f"{_version_said_by('bindfs')} multithreaded", "libfuse": _version_said_by("fusermount3")}
+
+
+def _setting(arguments: argparse.Namespace, others: dict[str, str]) -> table.Setting:
+    versions = {"katafs": version("katafs"), **others}
     # Only the number: what a distribution or a cloud adds to it is its own.
     kernel = _number_in(platform.release())
     cpus = os.cpu_count() or 1

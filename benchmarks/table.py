@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from benchmarks.candidates import BINDFS, EXT4, KATAFS
@@ -28,6 +28,42 @@ class Setting:
         pinned = " (client and daemon pinned to one)" if self.pinned else ""
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return f"Linux {self.kernel}, {cpus}{pinned}, {versions}"
+
+
+@dataclass
+class Comparison:
+    """A row of the storers' table: what each round took, in seconds."""
+
+    what: str
+    """What is done; where there are two ways, first the one without katafs."""
+    without: list[float] = field(default_factory=list)
+    """Without katafs; empty where there is no such way."""
+    katafs: list[float] = field(default_factory=list)
+    """With katafs; the same."""
+
+
+def storers(setting: Setting, load: float, comparisons: Sequence[Comparison]) -> str:
+    """The table of medians of what storers do, and how many times as long the way without katafs takes.
+
+    `load` is the machine's load average before."""
+    rounds = f"{setting.rounds} round{'s' if setting.rounds > 1 else ''}"
+    heading = f"{setting.line()}. Medians of {rounds} in turns; load {load:.1f} before. Above 1, katafs is quicker."
+    rows = [[each.what, *_compared(each)] for each in comparisons]
+    return f"{heading}\n\n{_markdown(['', 'without', KATAFS, f'without/{KATAFS}'], rows)}"
+
+
+def _compared(comparison: Comparison) -> list[str]:
+    medians = [median(seconds) if seconds else None for seconds in (comparison.without, comparison.katafs)]
+    without, katafs = medians
+    ratio = "" if without is None or katafs is None else _rounded(without / katafs, 2)
+    return [*("" if each is None else _duration(each) for each in medians), ratio]
+
+
+def _duration(seconds: float) -> str:
+    for unit, factor in (("s", 1.0), ("ms", 1e3)):
+        if seconds * factor >= 1:
+            return f"{_rounded(seconds * factor, 3)} {unit}"
+    return f"{_rounded(seconds * 1e6, 3)} µs"
 
 
 def times(setting: Setting, seconds: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
