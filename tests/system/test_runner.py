@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from katafs.config import Sandboxes
-from katafs.kata_id import AvatarName, KataId, avatar_volume
+from katafs.kata_id import ROOT_VOLUME, AvatarName, KataId, avatar_volume
 from katafs.namespace import Layout
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Delta
@@ -102,7 +102,7 @@ def image(engine: Engine) -> None:
 def own_volumes(engine: Engine, image: None) -> Iterator[None]:
     """Removes this module's volumes, whatever the test left in them."""
     yield
-    engine.cli("volume", "rm", "--force", KATA, LION)
+    engine.cli("volume", "rm", "--force", KATA, LION, ROOT_VOLUME)
 
 
 @pytest.fixture
@@ -166,8 +166,8 @@ def test_the_container_sees_nothing_but_the_sandbox(server: Server) -> None:
 
 
 def test_a_second_run_of_the_same_avatar_is_refused(server: Server) -> None:
-    detached = [*server.command[1:2], "--detach", *server.command[2:-2]]
-    server.engine.cli(*detached, "sleep", "600")
+    first = [word for word in server.command[2:-2] if word != "--rm"]  # which would race with its removal below
+    server.engine.cli("run", "--detach", *first, "sleep", "600")
     try:
         assert server.engine.cli(*server.command[1:], status=None).status == 125
     finally:
@@ -187,7 +187,7 @@ def test_a_part_of_the_katas_volume_is_mounted_where_the_engine_can(engine: Engi
     assert finished.status in ((1,) if can else (2, 125)), finished
 
 
-def test_what_a_run_leaves_is_the_servers_own_on_a_mount(mount: Mounts, engine: Engine, own_volumes: None) -> None:
+def test_what_a_run_leaves_is_the_servers_own_on_a_mount(engine: Engine, own_volumes: None, mount: Mounts) -> None:
     needs.root()
     katas = mount("--sandboxes", "avatar", volumes="docker", env=engine.env).path
     os.chown(katas, WWW_DATA.uid, WWW_DATA.gid)
