@@ -44,5 +44,3 @@ class MountSettings:
     """The first column of the mount table."""
     read_only: bool = False
     allow_other: bool = True
-    nonempty: bool = False
-    debug: bool = False

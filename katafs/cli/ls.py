@@ -1,6 +1,7 @@
 """`katafs ls`."""
 
 import contextlib
+import errno
 import os
 import stat
 
@@ -74,7 +75,12 @@ def _directories_in(store: VolumeStore, kata: KataId) -> list[AvatarName]:
 
 
 def _is_directory(top: int, avatar: AvatarName) -> bool:
-    descriptor, status = names.look(top, avatar.encode())
+    try:
+        descriptor, status = names.look(top, avatar.encode())
+    except OSError as answer:
+        if answer.errno in (errno.ENOENT, errno.EXDEV):
+            return False  # it went away since it was listed, or something is mounted on it
+        raise
     os.close(descriptor)
     return stat.S_ISDIR(status.st_mode)
 

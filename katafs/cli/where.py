@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 
 import click
 
@@ -23,9 +24,23 @@ def where(path: str) -> None:
     place = _place_of(path)
     folder = place["path"] if os.path.isdir(path) else os.path.dirname(place["path"])
     inside = os.path.join(_IN_CONTAINER, folder).rstrip("/")
+    mount = f"{place['location']},target={_IN_CONTAINER}"
     click.echo(f"volume  {place['volume']}")
-    click.echo(f"path    /{place['path']}")
-    click.echo(f"docker  docker run --rm -it --mount {place['location']},target={_IN_CONTAINER} -w {inside} IMAGE")
+    click.echo(f"path    {_shown('/' + place['path'])}")
+    # To be pasted into a shell, and names inside a volume are whatever a container chose.
+    click.echo(f"docker  docker run --rm -it --mount {_quoted(mount)} -w {_quoted(inside)} IMAGE")
+
+
+def _shown(path: str) -> str:
+    """As it is where a terminal shows it as it is, else as a shell's word of printable characters."""
+    return path if path.isprintable() else _quoted(path)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\{byte:03o}" for byte in os.fsencode(word))
+    return f"$'{''.join(escaped)}'"
 
 
 def _place_of(path: str) -> dict[str, str]:

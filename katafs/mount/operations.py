@@ -214,15 +214,19 @@ class Operations(pyfuse3.Operations):
             self._list(fh, start_id, token)
 
     def _list(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
-        directories = self._tree.directories
-        for name, told, following in directories.entries(fh, start_id):
-            dot = name in (b".", b"..")
-            if not pyfuse3.readdir_reply(token, FileNameT(name), replies.entry(told), following):
-                if not dot:
-                    directories.refused(told.number)
-                return
-            if not dot:
-                directories.accepted(told.number)
+        taken = False
+        try:
+            for name, told, following in self._tree.directories.entries(fh, start_id):
+                if not pyfuse3.readdir_reply(token, FileNameT(name), replies.entry(told), following):
+                    if name not in (b".", b".."):
+                        self._tree.directories.refused(told.number)
+                    return
+                taken = True
+        except Exception:
+            # The entries that the kernel was to take are lookups, which an error would keep from it. The next reading
+            # begins with what failed, and says so.
+            if not taken:
+                raise
 
     @answered
     async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:

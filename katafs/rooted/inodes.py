@@ -19,10 +19,13 @@ def _path(descriptor: int) -> str:
 
 def open_again(descriptor: int, flags: int) -> int:
     """Open for I/O what an O_PATH descriptor holds. Raises OSError(ENXIO) for what isn't a regular file: to open a
-    device or a FIFO here would act on it, or wait, in the daemon."""
+    device or a FIFO here would act on it, or wait, in the daemon.
+
+    Raises OSError(EAGAIN) while the file's owner has a lease on it (fcntl(2), F_SETLEASE), which this begins to break:
+    an open that waited would let a container stop the daemon for lease-break-time, 45 seconds at each open."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise answer(errno.ENXIO)
-    return os.open(_path(descriptor), flags | os.O_CLOEXEC)
+    return os.open(_path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def set_mode(descriptor: int, mode: int) -> None:
@@ -31,8 +34,12 @@ def set_mode(descriptor: int, mode: int) -> None:
 
 
 def set_size(descriptor: int, size_bytes: int) -> None:
-    """truncate(2) of what an O_PATH descriptor holds."""
-    os.truncate(_path(descriptor), size_bytes)
+    """truncate(2) of what an O_PATH descriptor holds. Raises as `open_again` does: truncate(2) waits for leases too."""
+    opened = open_again(descriptor, os.O_WRONLY)
+    try:
+        os.ftruncate(opened, size_bytes)
+    finally:
+        os.close(opened)
 
 
 def drop_privilege_bits(descriptor: int) -> None:

@@ -23,7 +23,7 @@ from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
 from katafs.volumes.store import VolumeStore
 
-_DEEPEST = 4096
+DEEPEST = 4096
 """More directories than a path has: a longer chain of parents was tied into a ring by moves behind the mount."""
 _CLOSED = stat.S_IFDIR
 """The mode of a directory whose volume can't be served: nobody's to read, so that it never shows as an empty one."""
@@ -149,7 +149,7 @@ class Core:
             if self._is_grafted(at):
                 descriptor = -1
                 break
-            if at.parent is None or len(chain) > _DEEPEST:
+            if at.parent is None or len(chain) > DEEPEST:
                 raise answer(errno.ESTALE)
             at = at.parent
         for each in reversed(chain):
@@ -253,7 +253,8 @@ class Core:
         While the kernel knows the inode, somebody may still use it, and its number must not come to mean another. Where
         other names remain, the next lookup of one of them finds it, and the descriptor is only kept as others are."""
         node = self.nodes.known(number)
-        if node is None or node.held is not None:
+        if node is None or node.held is not None or node.identity != identity_of(os.fstat(descriptor)):
+            # In the last case another inode has the number already: a kata that was made again meanwhile.
             os.close(descriptor)
         elif last_name:
             self.descriptors.drop(node)

@@ -97,6 +97,10 @@ class Creation:
         ):
             names.make_directory(directory, node.name, stat.S_IMODE(directory_mode(model)))
         descriptor, status = names.look(directory, node.name)
+        if not stat.S_ISDIR(status.st_mode):
+            # Something else in the volume has the name, and the directory that shows in its place is made of names.
+            os.close(descriptor)
+            raise answer(errno.EROFS, node.name)
         node.identity, node.volume = identity_of(status), parent.volume
         self._core.descriptors.keep(node, descriptor)
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 
 from katafs.errors import KatafsError
+from katafs.namespace import Kind
 from katafs.rooted import names
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
@@ -39,7 +40,7 @@ class Directories:
         """From the entry `start` on: each one's name, its attributes, and the number to go on with after it.
 
         A reading from the beginning takes the names anew (rewinddir(3)); until then none is seen twice or missed. Each
-        entry but `.` and `..` that the kernel took must be reported to `accepted`, the first it didn't to `refused`."""
+        entry but `.` and `..` is a lookup; the one that the kernel didn't take must be reported to `refused`."""
         opened = self.handles[handle]
         if start == 0:
             opened.names = _DOTS + self._names_in(opened.node)
@@ -53,15 +54,10 @@ class Directories:
         """Whether a reading may have to look into an avatar's git, which takes its time."""
         return self._tags.listed_in(self.handles[handle].node)
 
-    def accepted(self, number: int) -> None:
-        """The kernel took an entry: that is a lookup."""
-        with self._core.lock:
-            self._core.nodes[number].lookups += 1
-
     def refused(self, number: int) -> None:
-        """The kernel had no room for an entry: what was remembered for it alone is forgotten."""
+        """The kernel had no room for an entry, which is no lookup then."""
         with self._core.lock:
-            self._core.forget(number, 0)
+            self._core.forget(number, 1)
 
     def _names_in(self, node: Node) -> list[bytes]:
         if self._tags.shown(node):
@@ -96,9 +92,14 @@ class Directories:
         try:
             found = self._finder.find(parent, name)
         except KatafsError:
+            if self._finder.place_of(parent, name).kind is Kind.PLAIN:
+                raise
             found = self._finder.closed(parent, name)
+        # Counted here, with the lock held: a FORGET may come while a worker thread fills the reply.
         node = self._finder.remember(parent, name, found)
-        return self._core.tell(node, found.status, closed=found.closed)
+        told = self._core.tell(node, found.status, closed=found.closed)
+        node.lookups += 1
+        return told
 
     def fsync(self, handle: int) -> None:
         """fsync(2) of the directory."""

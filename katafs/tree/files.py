@@ -1,6 +1,7 @@
 """Open files: positional I/O on a descriptor of each handle's own."""
 
 import errno
+import mmap
 import os
 
 from katafs.rooted import inodes, names
@@ -39,6 +40,8 @@ class Files:
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
+            if flags & os.O_TRUNC:
+                node.told_size = 0
             return self.adopt(node, descriptor, flags)
 
     def create(self, parent_number: int, name: bytes, flags: int, mode: int, caller: Caller) -> tuple[int, Attributes]:
@@ -53,10 +56,14 @@ class Files:
                     descriptor = names.create_file(directory, name, flags & _PASSED_ON, mode)
             except FileExistsError:
                 raise answer(errno.EEXIST if flags & os.O_EXCL else errno.ESTALE, name) from None
-            status = os.fstat(descriptor)
-            place = self._finder.place_of(parent, name)
-            found = Found(place, parent.volume, core.numbers.of_inode(status), status)
-            told = self._creation.enter(parent, name, found)
+            try:
+                status = os.fstat(descriptor)
+                place = self._finder.place_of(parent, name)
+                found = Found(place, parent.volume, core.numbers.of_inode(status), status)
+                told = self._creation.enter(parent, name, found)
+            except BaseException:
+                os.close(descriptor)
+                raise
             return self.adopt(core.nodes[told.number], descriptor, flags), told
 
     def adopt(self, node: Node, descriptor: int, flags: int) -> int:
@@ -79,8 +86,9 @@ class Files:
         """pwrite(2): how many bytes were written. When it returns, the volume has them."""
         opened = self.handles[handle]
         node = opened.node
-        # Only what begins where the kernel believes the end to be is an append; before it, an mmap's page is written.
-        appends = opened.appends and offset >= node.told_size
+        # What begins where the kernel believes the end to be is an append; before it, an mmap's page is written. The
+        # kernel may have been told of a later end since it chose the offset, but an mmap's page begins at a page.
+        appends = opened.appends and (offset >= node.told_size or offset % mmap.PAGESIZE != 0)
         written = os.pwritev(opened.descriptor, [content], offset, os.RWF_APPEND if appends else 0)
         node.told_size = max(node.told_size, offset + written)
         return written

@@ -54,7 +54,10 @@ class Finder:
     def closed(self, parent: Node, name: bytes) -> Found:
         """What stands in a listing for a volume that exists and can't be served."""
         place = self.place_of(parent, name)
-        number = self._core.numbers.of_place(place) or self._core.numbers.of_virtual_avatar(place)
+        number = self._core.numbers.of_place(place)
+        if number is None:
+            sandbox = place.kind is Kind.SANDBOX
+            number = (self._core.numbers.of_closed_sandbox if sandbox else self._core.numbers.of_virtual_avatar)(place)
         return Found(place, place.volume, number, closed=True)
 
     def _graft(self, place: Place, volume: VolumeName) -> Found:
@@ -62,7 +65,7 @@ class Finder:
         # Opened anew each time: the directory that is kept may have been removed or replaced behind the mount.
         descriptor = core.store.open(volume)
         status = os.fstat(descriptor)
-        number = core.numbers.of_place(place) or core.numbers.of_inode(status)
+        number = core.numbers.of_place(place) or self._numbered(descriptor, status)
         return Found(place, volume, number, status, descriptor)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
@@ -72,7 +75,15 @@ class Finder:
         number = None
         if stat.S_ISDIR(status.st_mode) and place.kind in (Kind.OUTER, Kind.KATA):
             number = self._core.numbers.of_place(place)
-        return Found(place, parent.volume, number or self._core.numbers.of_inode(status), status, descriptor)
+        number = number or self._numbered(descriptor, status)
+        return Found(place, parent.volume, number, status, descriptor)
+
+    def _numbered(self, descriptor: int, status: os.stat_result) -> int:
+        try:
+            return self._core.numbers.of_inode(status)
+        except OSError:
+            os.close(descriptor)
+            raise
 
     def _virtual(self, parent: Node, place: Place) -> Found:
         number = self._core.numbers.of_place(place) or self._core.numbers.of_virtual_avatar(place)

@@ -9,7 +9,7 @@ from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import Caller, Core
+from katafs.tree.core import DEEPEST, Caller, Core
 from katafs.tree.creation import Creation
 from katafs.tree.files import Files
 from katafs.tree.nodes import Node
@@ -149,7 +149,9 @@ class Inodes:
             raise answer(errno.ENODATA)
         parts: list[bytes] = []
         at: Node | None = node
-        while at is not None and at.parent is not None and at.place.volume != node.volume and at.parent is not at:
+        while at is not None and at.parent is not None and at.place.volume != node.volume:
+            if len(parts) > DEEPEST:
+                raise answer(errno.ESTALE, node.name)
             parts.append(at.name)
             at = at.parent
         path = os.fsdecode(b"/".join(reversed(parts)))

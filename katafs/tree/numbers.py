@@ -1,9 +1,11 @@
 """Inode numbers: never 0, unique in the tree, the same after a restart, and the same for every name of a hard link."""
 
+import errno
 import os
 
 from katafs.kata_id import AVATARS
 from katafs.namespace import Kind, Place
+from katafs.rooted.answer import answer
 from katafs.tree.nodes import ROOT_NUMBER
 
 _PLACED = 1 << 62
@@ -47,6 +49,11 @@ class Numbers:
         return _PLACED | (3 + AVATARS.index(place.avatar)) << _KIND_SHIFT | int(place.kata, 16)
 
     @staticmethod
+    def of_closed_sandbox(place: Place) -> int:
+        """The number of a sandbox whose volume can't be served."""
+        return Numbers.of_virtual_avatar(place) | 1 << _AVATAR_SHIFT
+
+    @staticmethod
     def of_tag(place: Place) -> int:
         """The number of a tag, or of the directory of an avatar's tags."""
         assert place.kata is not None
@@ -56,7 +63,8 @@ class Numbers:
         return _PLACED | _ALIAS | above << _TAG_SHIFT | avatar << _AVATAR_SHIFT | int(place.kata, 16)
 
     def of_inode(self, status: os.stat_result) -> int:
-        """The number of a backing inode."""
+        """The number of a backing inode. Raises OSError(EXDEV) where too many devices have one already: on btrfs any
+        user makes devices, since a subvolume is one."""
         tag = self._tags.get(status.st_dev)
         if tag is None:
             tag = self._new_tag(status.st_dev)
@@ -67,6 +75,8 @@ class Numbers:
     def _new_tag(self, device: int) -> int:
         """A tag that is made of the device's number, so that it is the same next time, and that no other device has."""
         taken = set(self._tags.values())
+        if len(taken) == _DEVICES:
+            raise answer(errno.EXDEV)
         if not taken:
             tag = 0
         else:

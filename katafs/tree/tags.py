@@ -107,12 +107,11 @@ class Tags:
         return told
 
     def listed(self, parent: Node, name: bytes) -> Attributes:
-        """The same for a listing, which counts lookups by itself. A damaged tag is listed, and EIO when used."""
+        """The same for a listing. A damaged tag is listed, and EIO when used."""
         with self._core.locked():
             if parent.identity is not None:
                 try:
-                    found = self._finder.find(parent, name)
-                    return self._core.tell(self._finder.remember(parent, name, found), found.status)
+                    return self._creation.enter(parent, name, self._finder.find(parent, name))
                 except FileNotFoundError:
                     pass  # no volume holds it
         place = self._finder.place_of(parent, name)
@@ -123,7 +122,7 @@ class Tags:
                 raise
             told = self._damaged(place)
         with self._core.locked():
-            self._remember(parent, name)
+            self._remember(parent, name).lookups += 1
         return told
 
     def _remember(self, parent: Node, name: bytes) -> Node:

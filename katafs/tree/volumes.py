@@ -59,10 +59,14 @@ class Volumes:
                 core.store.remove(volume)
             raise
         with core.locked():
-            self._parent_changed(parent)
-            place = self._place_of_volume(self._finder.place_of(parent, name))
-            status = os.fstat(descriptor)
-            number = core.numbers.of_place(place) or core.numbers.of_inode(status)
+            try:
+                self._parent_changed(parent)
+                place = self._place_of_volume(self._finder.place_of(parent, name))
+                status = os.fstat(descriptor)
+                number = core.numbers.of_place(place) or core.numbers.of_inode(status)
+            except BaseException:
+                os.close(descriptor)
+                raise
             return self._creation.enter(parent, name, Found(place, volume, number, status, descriptor))
 
     def _refuse_taken(self, parent: Node, name: bytes) -> None:
@@ -101,5 +105,9 @@ class Volumes:
     def _parent_changed(self, parent: Node) -> None:
         """A directory's mtime says when an entry came or went, in a flat layout and a split one alike."""
         if parent.identity is not None and parent.place.kind in (Kind.ROOT, Kind.OUTER, Kind.AVATAR):
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 inodes.touch_modified(self._core.directory(parent))
+            except OSError as gone:
+                # Moved or replaced behind the tree meanwhile. The volume was made or removed all the same.
+                if gone.errno not in (errno.ENOENT, errno.ESTALE):
+                    raise

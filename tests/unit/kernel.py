@@ -99,7 +99,7 @@ class Kernel:
         for name, told, _ in self.tree.directories.entries(handle, 0):
             found[name] = told
             if name not in (b".", b".."):
-                self.tree.directories.accepted(self._named(told).number)
+                self._named(told)
         self.tree.directories.release(handle)
         return found
 

@@ -1,5 +1,6 @@
 """Inode numbers."""
 
+import errno
 import os
 
 import pytest
@@ -10,6 +11,7 @@ from katafs.kata_id import AVATARS, KataId
 from katafs.namespace import PLAIN, ROOT, Kind, Place
 from katafs.tree.nodes import ROOT_NUMBER
 from katafs.tree.numbers import Numbers
+from tests.harness.refusals import refused
 
 HOME = os.makedev(8, 1)
 OTHER = os.makedev(7, 3)
@@ -91,3 +93,14 @@ def test_no_inode_has_a_places_number_or_none(number: int, device: int) -> None:
     numbers = Numbers(HOME)
 
     assert 0 < numbers.of_inode(inode(device, number)) < 1 << 62
+
+
+@pytest.mark.timeout(30)
+def test_more_devices_than_there_are_numbers_for_are_refused() -> None:
+    """A container makes them on btrfs, where each subvolume is one."""
+    numbers = Numbers(1)
+    for device in range(2, 1 + 4096):
+        numbers.of_inode(inode(device, 5))
+
+    with refused(errno.EXDEV):
+        numbers.of_inode(inode(5000, 5))

@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from katafs.config import Sandboxes
+from katafs.kata_id import VolumeName
 from katafs.tree.core import Core
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
@@ -185,3 +187,61 @@ def test_removed_inodes_that_are_forgotten_leave_no_descriptor(tree: Kernel, kin
     tree.forget_all()
 
     assert descriptors() == before
+
+
+@pytest.mark.timeout(30)
+def test_directories_that_were_tied_into_a_ring_behind_the_tree_have_no_place(tree: Kernel, store: MemoryStore) -> None:
+    """Each was seen last below the other, since a container moved them between the two lookups."""
+    tree.mkdir(b"a")
+    inner = tree.mkdir(b"a/b").number
+    top = store.path / "katafs_root"
+    (top / "a" / "b").rename(top / "b")
+    (top / "a").rename(top / "b" / "a")
+    tree.tree.creation.lookup(inner, b"a")
+
+    with refused(errno.ESTALE):
+        tree.tree.inodes.getxattr(inner, b"user.katafs.place", ME)
+
+
+def test_a_kata_that_was_made_again_while_it_was_removed_shows_what_is_there_now(
+    tree: Kernel, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store removes without the tree's lock, so that somebody may make and look up the next one meanwhile."""
+    tree.mkdir(b"123456789A")
+    remove = store.remove
+
+    def removed_and_made_again(name: VolumeName) -> None:
+        remove(name)
+        (store.path / name).mkdir()
+        (store.path / name / "f").touch()
+        tree.lookup(b"123456789A")
+
+    monkeypatch.setattr(store, "remove", removed_and_made_again)
+    tree.rmdir(b"123456789A")
+
+    assert tree.names(b"123456789A") == [b"f"]
+
+
+def test_a_sandbox_is_made_although_its_avatar_is_replaced_meanwhile(
+    tree_of: Trees, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store makes it without the tree's lock, so that the avatar's descriptor may be closed and its name moved."""
+    tree = tree_of(open_directories=1, sandboxes=Sandboxes.AVATAR)
+    tree.mkdir(b"123456789A")
+    lion = tree.mkdir(b"123456789A/lion").number
+    top = store.path / "123456789A"
+    create = store.create
+
+    def created_and_replaced(name: VolumeName) -> None:
+        create(name)
+        (top / "lion").rename(top / "was")
+        (top / "lion").mkdir()
+        monkeypatch.setattr(store, "create", create)
+        tree.mkdir(b"another")
+
+    monkeypatch.setattr(store, "create", created_and_replaced)
+    before = descriptors()
+    made = tree.tree.volumes.make(VolumeName("123456789A_lion"), lion, b"sandbox", 0o755, ME)
+    tree.tree.forget([(made.number, 1)])
+
+    assert descriptors() <= before

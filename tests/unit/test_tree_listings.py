@@ -1,11 +1,18 @@
 """The tree without a mount: what listings show."""
 
+import errno
 import os
 
+import pyfuse3
 import pytest
 
+from katafs.kata_id import VolumeName
+from katafs.mount.operations import Operations
 from katafs.namespace import Layout
+from katafs.rooted import names
 from katafs.volumes.memory import MemoryStore
+from tests.harness.refusals import refused
+from tests.harness.waiting import until
 from tests.unit.conftest import Trees
 from tests.unit.kernel import ROOT, Kernel, volume_behind
 
@@ -82,9 +89,7 @@ def test_a_listing_goes_on_where_it_stopped(tree: Kernel) -> None:
     seen: list[bytes] = []
     following = 0
     while taken := next(directories.entries(handle, following), None):
-        name, told, following = taken
-        if name not in (b".", b".."):
-            directories.accepted(told.number)
+        name, _, following = taken
         seen.append(name)
     directories.release(handle)
 
@@ -97,9 +102,8 @@ def test_a_listing_does_not_show_a_name_twice_while_names_come_and_go(tree: Kern
     directories = tree.tree.directories
     handle = directories.open(ROOT)
     seen = []
-    for index, (name, told, _) in enumerate(directories.entries(handle, 0)):
+    for index, (name, _, _) in enumerate(directories.entries(handle, 0)):
         if name not in (b".", b".."):
-            directories.accepted(told.number)
             seen.append(name)
             tree.unlink(name)
             tree.write(b"new%d" % index, b"")
@@ -129,3 +133,54 @@ def test_names_that_are_not_text_are_listed(tree: Kernel, store: MemoryStore) ->
     (store.path / "katafs_root" / os.fsdecode(b"\xff\xfe")).touch()
 
     assert tree.names(b"") == [b"\xff\xfe"]
+
+
+def test_a_sandbox_that_cannot_be_served_has_a_number_of_its_own(tree: Kernel, store: MemoryStore) -> None:
+    """Its avatar's directory is called for by the same volume."""
+    (store.path / "123456789A_lion").touch()
+    until(lambda: VolumeName("123456789A_lion") in store.catalog(), "the store to know of the volume")
+    lion = tree.lookup(b"123456789A/lion").number
+
+    assert tree.entries(b"123456789A/lion")[b"sandbox"].number != lion
+
+
+def test_a_forget_while_a_reply_is_filled_takes_back_older_lookups_only(tree: Kernel) -> None:
+    """A worker thread fills it, and the event loop goes on."""
+    number = tree.write(b"f", b"").number
+    handle = tree.tree.directories.open(ROOT)
+    for name, _, _ in tree.tree.directories.entries(handle, 0):
+        if name == b"f":
+            tree.forget_all()
+    tree.tree.directories.release(handle)
+
+    assert tree.tree.inodes.getattr(number).number == number
+
+
+def test_a_fault_in_the_middle_of_a_listing_keeps_what_the_kernel_was_to_take(
+    tree: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error instead of the reply would leave the lookups of its entries counted for ever."""
+    tree.write(b"a", b"")
+    tree.write(b"b", b"")
+    replied: list[bytes] = []
+
+    def reply(_: object, name: bytes, *__: object) -> bool:
+        replied.append(name)
+        return True
+
+    def fault(*_: object) -> None:
+        raise OSError(errno.EMFILE, "no more descriptors")
+
+    monkeypatch.setattr(pyfuse3, "readdir_reply", reply)
+    operations, token = Operations(tree.tree), pyfuse3.ReaddirToken()
+    handle = tree.tree.directories.open(ROOT)
+    for _ in tree.tree.directories.entries(handle, 0):
+        pass
+    monkeypatch.setattr(names, "look", fault)
+    operations._list(handle, 0, token)  # noqa: SLF001
+    first = list(replied)
+    with refused(errno.EMFILE):
+        operations._list(handle, len(first), token)  # noqa: SLF001
+    tree.tree.directories.release(handle)
+
+    assert first == [b".", b".."]

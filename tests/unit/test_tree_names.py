@@ -10,6 +10,7 @@ from katafs.config import Sandboxes, TreeSettings
 from katafs.namespace import Layout
 from katafs.rooted.names import RENAME_EXCHANGE, RENAME_NOREPLACE
 from katafs.tree.core import Caller
+from katafs.tree.inodes import Changes
 from katafs.tree.tree import Tree
 from katafs.volumes.memory import MemoryStore
 from tests.harness import needs
@@ -303,3 +304,17 @@ def test_a_prefix_stands_before_every_volume(own_process: None) -> None:
     store.close()
 
     assert found == ["test-123456789A", "test-katafs_root"]
+
+
+def test_a_file_in_the_place_of_an_avatar_that_volumes_call_for_is_not_taken_for_its_directory(
+    tree: Kernel, store: MemoryStore
+) -> None:
+    tree.mkdir(b"123456789A")
+    volume_behind(store, "123456789A_lion")
+    in_its_place = store.path / "123456789A" / "lion"
+    in_its_place.touch(mode=0o600)
+    lion = tree.lookup(b"123456789A/lion").number
+
+    with refused(errno.EROFS):
+        tree.tree.inodes.setattr(lion, Changes(mode=0o777), None)
+    assert in_its_place.stat().st_mode & 0o777 == 0o600
