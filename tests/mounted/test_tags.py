@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs
-from tests.harness.hostile_git import commit_tag, git, good_avatar
+from tests.harness.avatars import commit_tag, git, good_avatar
 from tests.harness.mounts import Mounts
 
 KATA = "123456789A"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from katafs.storers.git_tags import GitTags
 from tests.harness import needs
-from tests.harness.hostile_git import commit_tag, git, good_avatar
+from tests.harness.avatars import commit_tag, git, good_avatar
 
 ROUNDS = 12
 

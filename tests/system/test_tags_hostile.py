@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import hostile_git, needs
+from tests.harness import avatars, hostile_git, needs
 from tests.harness.hostile_git import ATTACKS, SECRET, Outcome
 from tests.harness.mounted import Mounted
 from tests.harness.mounts import mounting
@@ -42,7 +42,7 @@ def attacked() -> Iterator[Attacked]:
     needs.programs("git")
     directory = fresh_directory()
     katas = {name: f"{number:010X}" for number, name in enumerate(ATTACKS)}
-    hostile_git.good_avatar(directory / "volumes" / GOOD / "lion")
+    avatars.good_avatar(directory / "volumes" / GOOD / "lion")
     canaries = []
     for name, attack in ATTACKS.items():
         place = hostile_git.built(directory / name, attack, directory / "volumes" / katas[name] / "lion")

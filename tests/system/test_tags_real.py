@@ -10,7 +10,7 @@ import pytest
 
 from katafs.storers.git_tags import GitTags
 from tests.harness import needs
-from tests.harness.hostile_git import git
+from tests.harness.avatars import git
 from tests.harness.mounted import Mounted
 from tests.harness.mounts import Mounts, mounting
 from tests.harness.places import fresh_directory, remove_directory

@@ -14,7 +14,8 @@ from katafs.storers.git_tags_cache import Bounded
 from katafs.storers.git_tags_increments import Light
 from katafs.storers.git_tags_lights import avatar_lights
 from tests.harness import needs
-from tests.harness.hostile_git import commit_tag, git, good_avatar, loose_path
+from tests.harness.avatars import commit_tag, git, good_avatar
+from tests.harness.git_objects import loose_path
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from katafs.errors import CorruptKata
 from katafs.storers.git_tags import GitTags
-from tests.harness import hostile_git, needs
+from tests.harness import avatars, hostile_git, needs
 from tests.harness.hostile_git import ATTACKS, SECRET, Attack, Outcome
 from tests.harness.other_mounts import bound
 from tests.harness.programs import run
@@ -83,7 +83,7 @@ def test_git_itself_falls_for_it(disk: Path, attack: Attack) -> None:
     needs.programs("git")
     place = hostile_git.built(disk, attack)
 
-    run(["git", "-c", "safe.directory=*", "-C", place.avatar, *attack.springs], env=hostile_git.GIT, status=None)
+    run(["git", "-c", "safe.directory=*", "-C", place.avatar, *attack.springs], env=avatars.GIT, status=None)
 
     assert place.canary.exists()
 
@@ -95,7 +95,7 @@ def test_git_itself_reads_outside(disk: Path, name: str) -> None:
     if name == "linked-objects":
         (place.git / "refs/tags/1").write_text((place.outside / ".git/refs/tags/1").read_text())
 
-    assert SECRET in hostile_git.git(place.avatar, "show", "1:manifest.json")
+    assert SECRET in avatars.git(place.avatar, "show", "1:manifest.json")
 
 
 @pytest.mark.parametrize("name", [".git", ".git/objects", ".git/refs/tags"])
