@@ -222,11 +222,12 @@ class Operations(pyfuse3.Operations):
                         self._tree.directories.refused(told.number)
                     return
                 taken = True
-        except Exception:
+        except Exception as error:
             # The entries that the kernel was to take are lookups, which an error would keep from it. The next reading
-            # begins with what failed, and says so.
+            # begins with what failed, and answers so.
             if not taken:
                 raise
+            errno_of("readdir", error)
 
     @answered
     async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:

@@ -152,8 +152,26 @@ class Core:
             if at.parent is None or len(chain) > DEEPEST:
                 raise answer(errno.ESTALE)
             at = at.parent
-        for each in reversed(chain):
-            descriptor = self.descriptors.keep(each, self._open(each, descriptor))
+        return self._descend(chain, descriptor)
+
+    def _descend(self, chain: list[Node], descriptor: int) -> int:
+        """Open each node of a chain, the last one first, below the one before. Those on the way are kept only while
+        there is room: a path may be deeper than the descriptors that this process may have."""
+        passed: int | None = None
+        try:
+            for each in reversed(chain):
+                opened = self._open(each, descriptor)
+                if passed is not None:
+                    os.close(passed)
+                    passed = None
+                descriptor = opened
+                if each is chain[0] or self.descriptors.has_room():
+                    self.descriptors.keep(each, opened)
+                else:
+                    passed = opened
+        finally:
+            if passed is not None:
+                os.close(passed)
         return descriptor
 
     def _kept(self, node: Node) -> int | None:

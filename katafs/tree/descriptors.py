@@ -20,6 +20,10 @@ class Descriptors:
     def __len__(self) -> int:
         return len(self._descriptors)
 
+    def has_room(self) -> bool:
+        """Whether one more can be kept without an older one having to go."""
+        return len(self._descriptors) < self._limit
+
     def get(self, node: Node) -> int | None:
         """The node's descriptor, if it is kept."""
         descriptor = self._descriptors.get(node)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 
 import pytest
 
@@ -137,6 +138,24 @@ def test_a_deep_directory_is_reached_by_its_number_alone(tree_of: Trees) -> None
     populate(tree, wide=20, deep=0)
 
     assert tree.tree.creation.lookup(number, b"f").size == len(b"content")
+
+
+def test_a_deep_directory_is_reached_with_few_descriptors_left(tree_of: Trees) -> None:
+    tree = tree_of(open_directories=OPEN_DIRECTORIES)
+    populate(tree, wide=0, deep=30)
+    number = tree.number(b"deep" + 29 * b"/d")
+    populate(tree, wide=20, deep=0)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open("/", os.O_PATH)  # the lowest that is
+    os.close(free)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 10, before[1]))
+    try:
+        size = tree.tree.creation.lookup(number, b"f").size
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert size == len(b"content")
 
 
 def test_a_directory_that_was_moved_behind_the_tree_is_stale_and_not_another(
