@@ -121,7 +121,7 @@ def _dress(descriptor: int, like: os.stat_result | None, mode: int | None) -> No
 
 
 def _sync(directory: int) -> None:
-    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    readable = names.open_directory_again(directory)
     try:
         os.fsync(readable)
     finally:
@@ -131,7 +131,7 @@ def _sync(directory: int) -> None:
 @contextlib.contextmanager
 def locked(directory: int) -> Iterator[None]:
     """Hold a directory's lock (flock(2)), waiting for whoever has it: one at a time, also between processes."""
-    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    readable = names.open_directory_again(directory)
     try:
         fcntl.flock(readable, fcntl.LOCK_EX)
         yield

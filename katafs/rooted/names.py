@@ -25,9 +25,14 @@ def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
     return descriptor, os.fstat(descriptor)
 
 
+def open_directory_again(directory: int) -> int:
+    """A descriptor that can be read and synced, the caller's to close, of the directory behind an O_PATH one."""
+    return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+
+
 def listing(directory: int) -> list[bytes]:
     """The names in a directory, without `.` and `..`, in the order the file system gives them."""
-    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    readable = open_directory_again(directory)
     try:
         return [os.fsencode(name) for name in os.listdir(readable)]
     finally:
@@ -36,7 +41,7 @@ def listing(directory: int) -> list[bytes]:
 
 def is_empty(directory: int) -> bool:
     """Whether a directory has no entries."""
-    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    readable = open_directory_again(directory)
     try:
         with os.scandir(readable) as entries:
             return next(entries, None) is None

@@ -107,7 +107,7 @@ class Directories:
             node = self.handles[handle].node
             if node.identity is None:
                 return
-            readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._core.directory(node))
+            readable = names.open_directory_again(self._core.directory(node))
         try:
             os.fsync(readable)
         finally:
