@@ -94,26 +94,16 @@ class Tags:
 
     def lookup(self, parent_number: int, name: bytes) -> Attributes:
         """The entry of a tag or of the tags' directory, whether a volume holds it or git."""
-        with self._core.locked():
+        with self._core.lock:
             parent = self._core.nodes[parent_number]
-            if parent.identity is not None:
-                try:
-                    return self._creation.enter(parent, name, self._finder.find(parent, name))
-                except FileNotFoundError:
-                    pass  # no volume holds it
-        told = self._made(self._finder.place_of(parent, name), parent)
-        with self._core.locked():
-            self._remember(parent, name).lookups += 1
-        return told
+        held = self._entered(parent, name)
+        return held or self._counted(parent, name, self._made(self._finder.place_of(parent, name), parent))
 
     def listed(self, parent: Node, name: bytes) -> Attributes:
         """The same for a listing. A damaged tag is listed, and EIO when used."""
-        with self._core.locked():
-            if parent.identity is not None:
-                try:
-                    return self._creation.enter(parent, name, self._finder.find(parent, name))
-                except FileNotFoundError:
-                    pass  # no volume holds it
+        held = self._entered(parent, name)
+        if held is not None:
+            return held
         place = self._finder.place_of(parent, name)
         try:
             told = self._made(place, parent)
@@ -121,13 +111,25 @@ class Tags:
             if isinstance(damage, OSError) and damage.errno in (errno.ENOENT, errno.ESTALE):
                 raise
             told = self._damaged(place)
-        with self._core.locked():
-            self._remember(parent, name).lookups += 1
-        return told
+        return self._counted(parent, name, told)
 
-    def _remember(self, parent: Node, name: bytes) -> Node:
+    def _entered(self, parent: Node, name: bytes) -> Attributes | None:
+        """The entry of what a volume holds under the name; None where none does."""
+        with self._core.locked():
+            if parent.identity is None:
+                return None
+            try:
+                return self._creation.enter(parent, name, self._finder.find(parent, name))
+            except FileNotFoundError:
+                return None
+
+    def _counted(self, parent: Node, name: bytes, told: Attributes) -> Attributes:
+        """Count a lookup of what is made of git, and answer with it."""
         place = self._finder.place_of(parent, name)
-        return self._finder.remember(parent, name, Found(place, parent.volume, self._core.numbers.of_tag(place)))
+        found = Found(place, parent.volume, self._core.numbers.of_tag(place))
+        with self._core.locked():
+            self._finder.remember(parent, name, found).lookups += 1
+        return told
 
     def getattr(self, number: int) -> Attributes:
         """The attributes of a tag or of the tags' directory."""
