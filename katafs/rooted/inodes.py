@@ -72,6 +72,16 @@ def list_xattrs(descriptor: int) -> list[bytes]:
     return [os.fsencode(name) for name in os.listxattr(_path(descriptor))]
 
 
+def all_xattrs(descriptor: int) -> dict[bytes, bytes]:
+    """Names and values of every namespace that the process may see, in no order; none where there are no xattrs."""
+    try:
+        return {name: get_xattr(descriptor, name) for name in list_xattrs(descriptor)}
+    except OSError as problem:
+        if problem.errno != errno.EOPNOTSUPP:
+            raise
+        return {}
+
+
 def remove_xattr(descriptor: int, name: bytes) -> None:
     """removexattr(2)."""
     os.removexattr(_path(descriptor), name)

@@ -1,4 +1,5 @@
-"""The Linux calls that `os` lacks: openat2(2), renameat2(2), utimensat(2) and fchownat(2) on a descriptor, setfsuid(2).
+"""The Linux calls that `os` lacks: openat2(2), renameat2(2), utimensat(2) and fchownat(2) on a descriptor, setfsuid(2),
+syncfs(2).
 
 Needs Linux 5.8 for utimensat's AT_EMPTY_PATH.
 """
@@ -49,6 +50,7 @@ _openat2 = ctypes.CFUNCTYPE(
 _libc.renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _libc.utimensat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_Timespec), ctypes.c_int)
 _libc.fchownat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
+_libc.syncfs.argtypes = (ctypes.c_int,)
 _libc.setfsuid.argtypes = (ctypes.c_uint32,)
 _libc.setfsgid.argtypes = (ctypes.c_uint32,)
 
@@ -99,6 +101,13 @@ def _timespec(time_ns: int | None) -> _Timespec:
 def set_owner(descriptor: int, uid: int, gid: int) -> None:
     """fchownat(2) on an inode itself; -1 leaves an id alone."""
     _checked(_libc.fchownat(descriptor, b"", uid & 0xFFFFFFFF, gid & 0xFFFFFFFF, AT_EMPTY_PATH))
+
+
+def sync_file_system(descriptor: int) -> None:
+    """syncfs(2) of the file system that holds a descriptor, which must not be an O_PATH one.
+
+    Raises OSError(EIO) where something couldn't be written (since Linux 5.8)."""
+    _checked(_libc.syncfs(descriptor))
 
 
 def set_file_system_ids(uid: int, gid: int) -> None:

@@ -1,0 +1,102 @@
+"""What a whole tree comes to, and whether it has changed since. Reads no file and changes nothing, atimes included."""
+
+import contextlib
+import hashlib
+import os
+import stat
+import struct
+import time
+from dataclasses import dataclass
+
+from katafs.rooted import inodes
+from katafs.rooted.walks import Entry, walk
+
+_TICK_LIMIT_NS = 20_000_000
+"""Two ticks of the slowest kernel (CONFIG_HZ=100)."""
+_NUMBERS = struct.Struct("<QQIIqqqQ")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a walk through a tree found. `fingerprint` is only good for == with another survey's."""
+
+    entries: int
+    """All names below the top, which isn't one of them."""
+    size_bytes: int
+    """The sizes (st_size, holes too) of the regular files, each once however many names it has."""
+    devices: tuple[bytes, ...]
+    """The paths of device nodes, below the top."""
+    fingerprint: bytes
+
+
+def survey(directory: int) -> Survey:
+    """Walk the whole tree below a descriptor, which may be an O_PATH one, and follow nothing.
+
+    The fingerprint changes with each write and each change of an entry: it is a digest of all names, inode numbers,
+    modes, owners, sizes, mtimes and ctimes. Of the top directory ctime is left out, since a rename changes it; its
+    xattrs are read instead. It can't see a write through a shared mapping to a page that was written through it just
+    before: mtime moves when the page is next written back or synced (mmap(2), MAP_SHARED).
+
+    Raises OSError with the path below the top as its filename: EXDEV where something is mounted, EACCES and others for
+    what can't be read, ENOENT for what was removed meanwhile."""
+    entries = size_bytes = 0
+    devices: list[bytes] = []
+    linked: set[int] = set()
+    """The inodes with several names that have been counted."""
+    digest = hashlib.blake2b(digest_size=32)
+    with contextlib.closing(walk(directory)) as steps:
+        for entry, leaving in steps:
+            if leaving:
+                digest.update(b")")
+                continue
+            status = _settled(entry)
+            digest.update(_record(entry, status))
+            entries += entry.above is not None
+            if stat.S_ISREG(status.st_mode) and status.st_ino not in linked:
+                size_bytes += status.st_size
+                if status.st_nlink > 1:
+                    linked.add(status.st_ino)
+            if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+                devices.append(entry.path)
+    return Survey(entries, size_bytes, tuple(devices), digest.digest())
+
+
+def _settled(entry: Entry) -> os.stat_result:
+    """A status that every later change will differ from.
+
+    Before Linux 6.13 the kernel stamps files with the time of its last tick, some milliseconds ago: what changes twice
+    within a tick has the same ctime after both. So what has changed in this tick is asked again in the next one. What
+    comes from the future (another machine's clock) isn't waited for."""
+    status = entry.status
+    started_ns = time.monotonic_ns()
+    while status.st_ctime_ns >= time.clock_gettime_ns(_COARSE) and time.monotonic_ns() - started_ns < _TICK_LIMIT_NS:
+        time.sleep(0.001)
+        status = os.fstat(entry.descriptor)
+    return status
+
+
+_COARSE = getattr(time, "CLOCK_REALTIME_COARSE", 5)
+"""The clock of the file systems' stamps (clock_gettime(2)); Python has no name for it."""
+
+
+def _record(entry: Entry, status: os.stat_result) -> bytes:
+    """The bytes of an entry that no two different ones share: lengths come before what they are of."""
+    is_top = entry.above is None
+    numbers = _NUMBERS.pack(
+        len(entry.name),
+        status.st_ino,
+        status.st_mode,
+        status.st_uid,
+        status.st_size,
+        status.st_mtime_ns,
+        0 if is_top else status.st_ctime_ns,
+        status.st_gid,
+    )
+    return numbers + entry.name + (_xattrs(entry) if is_top else b"")
+
+
+def _xattrs(entry: Entry) -> bytes:
+    try:
+        return repr(sorted(inodes.all_xattrs(entry.descriptor).items())).encode()
+    except OSError as problem:
+        raise entry.located(problem) from None
