@@ -1,11 +1,23 @@
-"""What a process holds open, read from /proc."""
+"""Descriptors as a volume gives them; and what a process holds open, read from /proc."""
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _FIRST_OWN_FD = 3
 """Below it are the standard streams, and a log may well be a regular file."""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[int]:
+    """An O_PATH descriptor of what has the path, of a link itself: all that a volume gives of its top."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def held_files(pid: int) -> set[str]:
