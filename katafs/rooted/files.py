@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from katafs.rooted import names, syscalls
 from katafs.rooted.answer import answer
 
-_TEMPORARY_PREFIX = b".katafs-"
+TEMPORARY_PREFIX = b".katafs-"
 """A kill in the middle of a write leaves a file that begins so; nothing reads it, and it may be deleted."""
 
 
@@ -75,7 +75,7 @@ def replace(directory: int, name: bytes, content: bytes, *, mode: int | None = N
     with _temporary(directory, content, _like(before) if before else None, mode, durable) as temporary:
         names.rename(directory, temporary, directory, name, 0)
     if durable:
-        _sync(directory)
+        sync(directory)
 
 
 def create(directory: int, name: bytes, content: bytes) -> None:
@@ -84,7 +84,7 @@ def create(directory: int, name: bytes, content: bytes) -> None:
     Raises OSError(EEXIST) where the name is taken."""
     with _temporary(directory, content, None, None, durable=True) as temporary:
         names.rename(directory, temporary, directory, name, names.RENAME_NOREPLACE)
-    _sync(directory)
+    sync(directory)
 
 
 def _like(before: os.stat_result) -> os.stat_result | None:
@@ -96,7 +96,7 @@ def _temporary(
     directory: int, content: bytes, like: os.stat_result | None, mode: int | None, durable: bool
 ) -> Iterator[bytes]:
     """A complete file under a name of its own, which whoever asked for it moves to where it belongs."""
-    temporary = _TEMPORARY_PREFIX + secrets.token_hex(8).encode()
+    temporary = TEMPORARY_PREFIX + secrets.token_hex(8).encode()
     descriptor = syscalls.open_inside(directory, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb", buffering=0) as file:
@@ -120,7 +120,8 @@ def _dress(descriptor: int, like: os.stat_result | None, mode: int | None) -> No
         os.fchmod(descriptor, wanted)
 
 
-def _sync(directory: int) -> None:
+def sync(directory: int) -> None:
+    """Return when the disk has the names in a directory."""
     readable = names.open_directory_again(directory)
     try:
         os.fsync(readable)

@@ -116,7 +116,7 @@ class GitAvatar:
         if not self._git.has_repository():
             raise TagNotFound(f"{self._whose} has no tags")
         wanted = "".join(f"refs/tags/{number}:manifest.json\n" for number in numbers)
-        printed = memoryview(self._git.run("cat-file", "--batch", stdin=wanted.encode()))
+        printed = memoryview(self._git.run("cat-file", "--batch", stdin=[wanted.encode()]))
         found = []
         for number in numbers:
             content, printed = self._first_blob(printed, number)

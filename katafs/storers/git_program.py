@@ -53,10 +53,10 @@ class GitProgram:
             raise CorruptKata(f"{files.path_of(self._directory)}/.git is not a directory")
         return True
 
-    def run(self, *words: str, stdin: bytes = b"") -> bytes:
-        """What `git WORDS…` prints. Raises GitFailed, StoreFull."""
+    def run(self, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
+        """What `git WORDS…` prints that is given these parts. Raises GitFailed, StoreFull."""
         with tempfile.TemporaryFile() as given:
-            given.write(stdin)
+            given.writelines(stdin)
             given.seek(0)
             try:
                 printed = self._git.execute(

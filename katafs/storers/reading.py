@@ -6,14 +6,13 @@ where something is odd, and says beside it what is wrong. Must not know how anyt
 
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from katafs.errors import CorruptKata, KatafsError, StoreUnreachable, TagNotFound
 from katafs.kata_id import AvatarName, KataId, kata_volume
-from katafs.rooted import files, names
+from katafs.rooted import files
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.diff import FileDiff, differences
 from katafs.storers.git_tags import CONTENTS_LIMIT_BYTES, GitTags
@@ -23,10 +22,10 @@ from katafs.storers.increments import INCREMENTS
 from katafs.storers.json_files import checked_object, checked_texts
 from katafs.storers.places import Places, opened_directory
 from katafs.storers.storer import OUTPUT
+from katafs.storers.tag_files import stored_numbers
 from katafs.volumes.store import VolumeStore
 
 _TAGS = b"tags"
-_TAG_FILE = re.compile(rb"(0|[1-9][0-9]{0,8})\.json")
 
 
 class AvatarLights(NamedTuple):
@@ -158,10 +157,9 @@ def _stored_numbers(directory: int) -> list[int]:
     """The tags that there are files of."""
     try:
         with opened_directory(directory, _TAGS) as tags:
-            matches = [_TAG_FILE.fullmatch(name) for name in names.listing(tags)]
+            return stored_numbers(tags)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(int(match[1]) for match in matches if match)
 
 
 def _stored(directory: int, number: int) -> bytes:

@@ -2,14 +2,17 @@
 `output`, as compact JSON and a line feed. It comes to be in one step and never changes.
 """
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from katafs.errors import CorruptKata, TagNotFound
-from katafs.rooted import files
-from katafs.storers.json_files import checked_texts, encoded, read_object
+from katafs.rooted import files, names
+from katafs.storers.json_files import checked_object, checked_texts, decoded, encoded, read_object
 from katafs.storers.storer import OUTPUT, Tag
 
 _KEYS = {"number", "colour", "time", "visible_files", "output"}
+_FILE = re.compile(rb"(0|[1-9][0-9]{0,8})\.json")
 
 
 def new_tag(number: int, colour: str | None, time: list[int] | None, shown: Mapping[str, str]) -> Tag:
@@ -24,18 +27,30 @@ def shown_files(tag: Tag) -> dict[str, str]:
     return tag["visible_files"] if output is None else {**tag["visible_files"], OUTPUT: output}
 
 
-def _file_of(number: int) -> bytes:
+def file_of(number: int) -> bytes:
+    """The name of a tag's file."""
     return b"%d.json" % number
 
 
 def create_tag(tags: int, tag: Tag) -> None:
     """Store a tag; the disk has all of it on return. Raises FileExistsError where its number is taken."""
-    files.create(tags, _file_of(tag["number"]), encoded(tag, f"tag {tag['number']}") + b"\n")
+    files.create(tags, file_of(tag["number"]), encoded(tag, f"tag {tag['number']}") + b"\n")
+
+
+def number_of(name: bytes) -> int | None:
+    """The number of the tag whose file is called so; None for any other name."""
+    match = _FILE.fullmatch(name)
+    return int(match[1]) if match else None
+
+
+def stored_numbers(tags: int) -> list[int]:
+    """The numbers of the tags in a directory, sorted."""
+    return sorted(number for name in names.listing(tags) if (number := number_of(name)) is not None)
 
 
 def has_tag(tags: int, number: int) -> bool:
     """Whether a tag is stored."""
-    return files.status_of(tags, _file_of(number)) is not None
+    return files.status_of(tags, file_of(number)) is not None
 
 
 def read_tag(tags: int, number: int, whose: str) -> Tag:
@@ -44,9 +59,19 @@ def read_tag(tags: int, number: int, whose: str) -> Tag:
     if type(number) is not int or number < 0:
         raise TagNotFound(f"{number!r} is not the number of a tag")
     try:
-        found = read_object(tags, _file_of(number), what)
+        found = read_object(tags, file_of(number), what)
     except FileNotFoundError:
         raise TagNotFound(f"{what} isn't there") from None
+    return _checked_tag(found, number, what)
+
+
+def parsed_tag(content: bytes, number: int, whose: str) -> Tag:
+    """A tag from the bytes of its file. Raises CorruptKata."""
+    what = f"tag {number} of {whose}"
+    return _checked_tag(checked_object(decoded(content, what), what), number, what)
+
+
+def _checked_tag(found: dict[str, Any], number: int, what: str) -> Tag:
     if not found.keys() >= _KEYS or found["number"] != number:
         raise CorruptKata(f"{what} is not an object with {', '.join(sorted(_KEYS))}")
     output = found["output"]
