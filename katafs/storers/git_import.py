@@ -1,0 +1,33 @@
+"""A new repository with a whole history in it, made by the git program in a directory where nothing else is."""
+
+from collections.abc import Iterable
+from itertools import chain
+
+from katafs.kata_id import AvatarName, KataId
+from katafs.rooted import files
+from katafs.storers.git_program import GitProgram, author_of
+from katafs.storers.git_stream import GitStream, Run
+from katafs.storers.places import opened_directory
+
+
+def import_history(directory: int, kata: KataId, avatar: AvatarName, runs: Iterable[Run]) -> None:
+    """Make `.git` in an empty directory as the servers leave an avatar's: branch master, for each run a commit and an
+    annotated tag, and the index of the last one. Of the same runs it always makes the same commits and tags.
+
+    Raises GitFailed, StoreFull."""
+    author = author_of(kata, avatar)
+    git = GitProgram(directory, author)
+    git.run("init", "--quiet")
+    git.run("config", "user.name", author[0])
+    git.run("config", "user.email", author[1])
+    stream = GitStream(author)
+    git.run("fast-import", "--quiet", stdin=chain.from_iterable(map(stream.of, runs)))
+    git.run("read-tree", "HEAD")
+    _forget_reflog(directory)
+
+
+def _forget_reflog(directory: int) -> None:
+    """It says when this was done, and not when the tests were run, so no two would be the same."""
+    with opened_directory(directory, b".git") as repository:
+        if files.is_directory(repository, b"logs"):
+            files.remove_tree(repository, b"logs")
