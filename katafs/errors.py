@@ -21,6 +21,11 @@ class MountPointUnusable(KatafsError):
     """The mount point does not exist, is no directory, is not empty, is mounted already, or is busy."""
 
 
+class ExportFailed(KatafsError):
+    """A kata could not be taken out of its volumes: something is where it would go, it holds what can't be taken out,
+    it changed meanwhile, or the disk is full. What was there before is there still, and nothing else."""
+
+
 class StorerError(KatafsError):
     """What was asked of a storer can't be done, or what it found isn't what a kata looks like.
 

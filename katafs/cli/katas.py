@@ -42,10 +42,17 @@ def source_options(command: Command) -> Command:
 @contextlib.contextmanager
 def opened(mount: str | None, volumes: str | None, prefix: str) -> Iterator[Reader]:
     """A reader of the katas that the options name. Raises StoreUnreachable, click.UsageError."""
+    with opened_store(mount, volumes, prefix) as store:
+        yield Reader(store)
+
+
+@contextlib.contextmanager
+def opened_store(mount: str | None, volumes: str | None, prefix: str) -> Iterator[VolumeStore]:
+    """The store of the katas that the options name. Raises StoreUnreachable, click.UsageError."""
     if mount is not None and (volumes is not None or prefix):
         raise click.UsageError("--mount: is instead of --volumes and --prefix")
     with contextlib.closing(_store(mount, volumes, prefix)) as store:
-        yield Reader(store)
+        yield store
 
 
 def _store(mount: str | None, volumes: str | None, prefix: str) -> VolumeStore:

@@ -6,6 +6,7 @@ import click
 
 from katafs import __version__
 from katafs.cli import exit_codes
+from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
 from katafs.cli.mount import mount
@@ -22,6 +23,7 @@ Examples:
   katafs lights 123456789A                                its avatars' traffic-lights
   katafs tag 123456789A lion 3 --output                   what its third test run printed
   katafs where /katas/123456789A/lion                     the volume that holds it
+  katafs export 123456789A --to /srv/katas                as a server has it on its disk
   katafs umount /katas"""
 
 
@@ -46,5 +48,5 @@ def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
 
 
-for command in (mount, umount, ls, lights, tag, where):
+for command in (mount, umount, ls, lights, tag, where, export):
     katafs.add_command(command)

@@ -51,7 +51,7 @@ def mounted(request: pytest.FixtureRequest, volumes: Path) -> Iterator[Path]:
         yield mount("--layout", request.param).path
 
 
-@pytest.mark.parametrize("command", ["lights", "tag"])
+@pytest.mark.parametrize("command", ["lights", "tag", "export"])
 def test_help_has_the_exit_codes_and_examples(command: str) -> None:
     text = katafs(command, "--help").stdout
 

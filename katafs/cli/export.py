@@ -1,0 +1,69 @@
+"""`katafs export`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from katafs.cli import exit_codes, katas
+from katafs.converter.exports import Form
+from katafs.converter.exports import export as export_kata
+from katafs.errors import KatafsError, StoreUnreachable
+from katafs.kata_id import KataId
+
+_FORMS = [form.value for form in Form]
+
+_EXAMPLES = """\b
+Examples:
+  katafs export 123456789A --to /srv/katas
+  katafs export 123456789A FEDCBA9876 --to . --format tgz
+  katafs export --all --to /backup/katas --volumes dir:/srv/volumes
+  katafs export 123456789A --to /tmp --format tags --mount /katas"""
+
+
+@click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
+@click.argument("wanted", metavar="[ID]...", nargs=-1, type=katas.kata)
+@click.option("--all", "every", is_flag=True, help="Export every kata there is.")
+@click.option("--to", metavar="DIR", required=True, help="Where to; made if it is missing.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMS),
+    default=Form.HOST_DISK.value,
+    show_default=True,
+    help="What to make of a kata.",
+)
+@katas.source_options
+def export(
+    wanted: tuple[KataId, ...],
+    every: bool,
+    to: str,
+    form: str,
+    mount: str | None,
+    volumes: str | None,
+    prefix: str,
+) -> None:
+    """Copy katas out of their volumes, each compared with them before it shows, and print where each one is.
+
+    \b
+    host-disk  DIR/12/3456789A, as a server has it on its disk: with git
+    tags       the same without git: a test run is <avatar>/tags/<n>.json
+    tgz        DIR/123456789A.tgz, the archive that servers give for a download
+
+    Times, owners, modes, links and extended attributes are what they are in the volumes. A sandbox that is a volume of
+    its own is put back into its avatar, and an avatar that is kept without git gets a git history of its test runs.
+    Nothing is written over; a kata that can't be exported is said on stderr, and makes the exit code 1."""
+    if every == bool(wanted):
+        raise click.UsageError("give the ids of katas, or --all")
+    failed = False
+    with katas.opened_store(mount, volumes, prefix) as store:
+        for kata in store.catalog().katas() if every else wanted:
+            try:
+                click.echo(export_kata(store, kata, Path(to), Form(form)))
+            except StoreUnreachable:
+                raise
+            except KatafsError as fault:
+                failed = True
+                click.echo(f"katafs: {fault}", err=True)
+    if failed:
+        sys.exit(exit_codes.ExitCode.FAILED)

@@ -1,0 +1,158 @@
+"""Katas out of their volumes: as the tree that servers have on their disks, without git, or as an archive.
+
+An export is made under a temporary name beside its own, and takes that when it is whole and the disk has it.
+"""
+
+import contextlib
+import enum
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from katafs.converter.archives import write_archive
+from katafs.converter.avatar_forms import to_host_disk, to_tags
+from katafs.converter.staging import failures, gather
+from katafs.errors import ExportFailed
+from katafs.kata_id import ROOT_VOLUME, KataId, inner_of, outer_of
+from katafs.rooted import files, inodes, names
+from katafs.rooted.copying import sync_file_system
+from katafs.storers.places import Places, opened_directory
+from katafs.volumes.store import VolumeStore
+
+_TREE = b"kata"
+_ARCHIVE = b"archive"
+
+
+class Form(enum.Enum):
+    """What a kata is exported as."""
+
+    HOST_DISK = "host-disk"
+    """`XX/YYYYYYYY/`, every avatar with git, as the servers have it."""
+    TAGS = "tags"
+    """The same without git: `<avatar>/tags/<n>.json`."""
+    TGZ = "tgz"
+    """`<id>.tgz`, an archive of the host-disk tree."""
+
+
+def export(store: VolumeStore, kata: KataId, to: Path, form: Form) -> Path:
+    """Write a kata below a directory, which is made if it is missing, and return the path of what was written.
+
+    Raises KataNotFound, ExportFailed, CorruptKata, TooLarge, BadContent, GitFailed, StoreFull, StoreUnreachable and
+    VolumeRefused; then nothing was written."""
+    with failures(f"kata {kata}"), _target(to) as directory:
+        if form is not Form.TGZ:
+            return _export_tree(store, kata, to, directory, form)
+        return _export_archive(store, kata, to, directory)
+
+
+@contextlib.contextmanager
+def _target(to: Path) -> Iterator[int]:
+    with contextlib.suppress(FileExistsError):
+        to.mkdir()
+    descriptor = os.open(to, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _export_tree(store: VolumeStore, kata: KataId, to: Path, directory: int, form: Form) -> Path:
+    outer_name, name = outer_of(kata).encode(), inner_of(kata).encode()
+    path = to / outer_of(kata) / inner_of(kata)
+    with _outer(directory, outer_name) as (outer, is_new):
+        _refuse_existing(outer, name, kata, path)
+        with _staged(store, kata, outer, form) as stage:
+            if is_new:
+                _dress_outer(store, outer, outer_name, stage)
+            _publish(stage, _TREE, outer, name, kata, path)
+    return path
+
+
+def _export_archive(store: VolumeStore, kata: KataId, to: Path, directory: int) -> Path:
+    path = to / f"{kata}.tgz"
+    name = os.fsencode(path.name)
+    _refuse_existing(directory, name, kata, path)
+    with _staged(store, kata, directory, Form.TGZ) as stage:
+        with (
+            opened_directory(stage, _TREE) as tree,
+            open(names.create_file(stage, _ARCHIVE, os.O_WRONLY, 0o644), "wb") as file,
+        ):
+            write_archive(tree, f"{outer_of(kata)}/{inner_of(kata)}", file)
+            file.flush()
+            os.fsync(file.fileno())
+        _publish(stage, _ARCHIVE, directory, name, kata, path)
+    return path
+
+
+@contextlib.contextmanager
+def _outer(directory: int, name: bytes) -> Iterator[tuple[int, bool]]:
+    """The outer directory, and whether it is new: then it is not left behind empty."""
+    try:
+        names.make_directory(directory, name, 0o755)
+        is_new = True
+    except FileExistsError:
+        is_new = False
+    try:
+        with opened_directory(directory, name) as outer:
+            yield outer, is_new
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(OSError):
+                names.remove_directory(directory, name)
+        raise
+
+
+@contextlib.contextmanager
+def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Iterator[int]:
+    """A new directory that nobody else can enter, gone afterwards, in which `_TREE` is the kata in this form.
+
+    It is closed to others since git runs in there, by its path: a kata's owner could have swapped its repository."""
+    name = files.TEMPORARY_PREFIX + secrets.token_hex(8).encode()
+    names.make_directory(directory, name, 0o700)
+    try:
+        with opened_directory(directory, name) as stage:
+            names.make_directory(stage, _TREE, 0o700)
+            with opened_directory(stage, _TREE) as tree:
+                gather(store, kata, tree)
+                changed = to_tags(tree, kata) if form is Form.TAGS else to_host_disk(tree, kata)
+                if changed:
+                    sync_file_system(tree)
+            yield stage
+    finally:
+        files.remove_tree(directory, name)
+
+
+def _dress_outer(store: VolumeStore, outer: int, name: bytes, stage: int) -> None:
+    """Let a new outer directory be whose it is in the store, or else the kata's, so that a server can go on in it."""
+    like = _outer_in_store(store, name) or files.status_of(stage, _TREE)
+    if like is not None and os.geteuid() == 0:
+        inodes.set_owner(outer, like.st_uid, like.st_gid)
+        inodes.set_mode(outer, stat.S_IMODE(like.st_mode))
+
+
+def _outer_in_store(store: VolumeStore, name: bytes) -> os.stat_result | None:
+    if not store.exists(ROOT_VOLUME):
+        return None
+    with Places(store).volume(ROOT_VOLUME) as root:
+        status = files.status_of(root, name)
+    return status if status is not None and stat.S_ISDIR(status.st_mode) else None
+
+
+def _refuse_existing(directory: int, name: bytes, kata: KataId, path: Path) -> None:
+    if files.status_of(directory, name) is not None:
+        raise _existing(kata, path)
+
+
+def _publish(stage: int, staged: bytes, directory: int, name: bytes, kata: KataId, path: Path) -> None:
+    """Give what is complete its own name."""
+    try:
+        names.rename(stage, staged, directory, name, names.RENAME_NOREPLACE)
+    except FileExistsError:
+        raise _existing(kata, path) from None
+    files.sync(directory)
+
+
+def _existing(kata: KataId, path: Path) -> ExportFailed:
+    return ExportFailed(f"kata {kata} can't be exported: {path} exists already")

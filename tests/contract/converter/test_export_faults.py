@@ -1,0 +1,233 @@
+"""An export that can't be made, or is broken off, leaves what was there and nothing that looks whole."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from katafs import errors
+from katafs.converter.exports import Form, export
+from katafs.kata_id import KataId, VolumeName
+from katafs.storers.plain import PlainStorer
+from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.memory import MemoryStore
+from tests.contract.storers.cells import KATA as ID
+from tests.contract.storers.cells import MANIFEST, NOW, START
+from tests.harness import needs
+from tests.harness.kills import killed
+from tests.harness.odd_trees import described
+from tests.harness.programs import run
+
+KATA = KataId(ID)
+FORMS = pytest.mark.parametrize("form", Form)
+
+
+@pytest.fixture
+def store(disk: Path) -> Iterator[DirectoryStore]:
+    """A store with one kata, whose lion is kept without git."""
+    with closing(DirectoryStore(disk / "volumes", create_missing=True)) as made:
+        storer = PlainStorer(made)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.avatar_ran_tests(KATA, "lion", START, NOW, "said", "red")
+        yield made
+
+
+@pytest.fixture
+def kata(disk: Path, store: DirectoryStore) -> Path:
+    """The kata's volume."""
+    assert store.exists(VolumeName(KATA))
+    return disk / "volumes" / KATA
+
+
+@pytest.fixture
+def out(disk: Path) -> Path:
+    """Where exports go: empty at first."""
+    (disk / "out").mkdir()
+    return disk / "out"
+
+
+@pytest.fixture
+def small(out: Path) -> Iterator[Path]:
+    """The same on a disk of 8 MB."""
+    needs.root()
+    run(["mount", "-t", "tmpfs", "-o", "size=8m", "katafs-test", str(out)])
+    yield out
+    subprocess.run(["umount", "--lazy", str(out)], check=True, timeout=60)
+
+
+def refused(store: DirectoryStore, out: Path, form: Form, match: str) -> None:
+    """The export must be refused in one line, and leave all that is there as it is."""
+    before = described(out, atimes=False) if out.is_dir() else {}
+    with pytest.raises(errors.KatafsError, match=match) as caught:
+        export(store, KATA, out, form)
+    assert len(str(caught.value).splitlines()) == 1
+    now = described(out, atimes=False) if out.is_dir() else {}
+    assert {path: (*facts[:3], *facts[5:]) for path, facts in now.items()} == {
+        path: (*facts[:3], *facts[5:]) for path, facts in before.items()
+    }
+
+
+def _directory(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
+def _full_directory(path: Path) -> None:
+    path.mkdir(parents=True)
+    (path / "manifest.json").write_text("old")
+
+
+def _file(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("old")
+
+
+def _link(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to("/nonexistent")
+
+
+@FORMS
+@pytest.mark.parametrize("make", [_directory, _full_directory, _file, _link])
+def test_what_is_there_already_stays(
+    store: DirectoryStore, out: Path, form: Form, make: Callable[[Path], None]
+) -> None:
+    make(out / (f"{KATA}.tgz" if form is Form.TGZ else f"{KATA[:2]}/{KATA[2:]}"))
+    refused(store, out, form, "exists already")
+
+
+@FORMS
+def test_a_full_disk_is_one_line_and_leaves_nothing(store: DirectoryStore, kata: Path, small: Path, form: Form) -> None:
+    (kata / "lion/sandbox/large").write_bytes(os.urandom(12 << 20))
+    refused(store, small, form, "No space left")
+
+
+def test_a_disk_that_git_fills_is_one_line_and_leaves_nothing(store: DirectoryStore, kata: Path, small: Path) -> None:
+    storer = PlainStorer(store)
+    for number in range(10):
+        storer.avatar_ran_tests(KATA, "lion", {"a": os.urandom(450_000).hex()}, NOW, str(number), "red")
+    (kata / "lion/sandbox/large").write_bytes(os.urandom(100))
+    refused(store, small, Form.HOST_DISK, "[Nn]o space left")
+
+
+@FORMS
+@pytest.mark.parametrize("kind", ["c", "b"])
+def test_a_device_is_refused(store: DirectoryStore, kata: Path, out: Path, form: Form, kind: str) -> None:
+    needs.root()
+    run(["mknod", kata / "lion/sandbox/de\nvice", kind, "1", "3"])
+    refused(store, out, form, "device")
+
+
+def test_an_archive_of_a_socket_is_refused(store: DirectoryStore, kata: Path, out: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(kata / "socket"))
+    refused(store, out, Form.TGZ, "socket")
+
+
+@FORMS
+def test_an_unknown_kata_is_refused(store: DirectoryStore, out: Path, form: Form) -> None:
+    with pytest.raises(errors.KataNotFound):
+        export(store, KataId("FEDCBA9876"), out, form)
+    assert list(out.iterdir()) == []
+
+
+@FORMS
+def test_a_place_below_nothing_is_refused(store: DirectoryStore, disk: Path, form: Form) -> None:
+    refused(store, disk / "no/where", form, "No such file")
+
+
+@FORMS
+def test_a_file_is_no_place(store: DirectoryStore, disk: Path, form: Form) -> None:
+    (disk / "file").write_text("x")
+    refused(store, disk / "file", form, "Not a directory")
+
+
+def test_an_outer_directory_that_is_a_link_is_refused(store: DirectoryStore, disk: Path, out: Path) -> None:
+    (disk / "elsewhere").mkdir()
+    (out / KATA[:2]).symlink_to(disk / "elsewhere")
+    refused(store, out, Form.HOST_DISK, "can't be exported")
+    assert list((disk / "elsewhere").iterdir()) == []
+
+
+@FORMS
+def test_a_directory_for_a_missing_one_is_made(store: DirectoryStore, disk: Path, form: Form) -> None:
+    assert export(store, KATA, disk / "new", form).exists()
+
+
+def _stray(lion: Path) -> None:
+    (lion / "tags/notes.txt").write_text("mine")
+
+
+def _broken_tag(lion: Path) -> None:
+    (lion / "tags/1.json").write_text("{")
+
+
+def _linked_tag(lion: Path) -> None:
+    (lion / "tags/1.json").unlink()
+    (lion / "tags/1.json").symlink_to("0.json")
+
+
+def _git_is_a_file(lion: Path) -> None:
+    (lion / ".git").write_text("gitdir: /etc")
+
+
+def _git_has_no_tags(lion: Path) -> None:
+    run(["git", "init", "--quiet", lion])
+
+
+@pytest.mark.parametrize("damage", [_stray, _broken_tag, _linked_tag, _git_is_a_file, _git_has_no_tags])
+def test_tags_that_would_be_lost_are_a_reason_to_refuse(
+    store: DirectoryStore, kata: Path, out: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(kata / "lion")
+    refused(store, out, Form.HOST_DISK, "avatar lion of kata 123456789A")
+
+
+def test_two_sandboxes_are_refused(store: DirectoryStore, out: Path) -> None:
+    store.create(VolumeName(f"{KATA}_lion"))
+    refused(store, out, Form.HOST_DISK, "two sandboxes")
+
+
+@FORMS
+def test_a_kill_at_any_moment_leaves_nothing_that_looks_whole(form: Form) -> None:
+    needs.programs("git")
+    with closing(MemoryStore()) as store, closing(MemoryStore()) as target:
+        storer = PlainStorer(store)
+        storer.create_kata({"id": KATA, "visible_files": {"a": "b"}})
+        storer.start_avatar(KATA, ["lion"])
+        out = target.path / "out"
+        wanted = _names_in(export(store, KATA, target.path / "good", form))
+        calls, step, was_killed = 0, 13, True
+        while was_killed:
+            calls += step
+            was_killed = killed(lambda: export(store, KATA, out, form), calls)
+            path = out / (f"{KATA}.tgz" if form is Form.TGZ else f"{KATA[:2]}/{KATA[2:]}")
+            assert was_killed or path.exists()
+            if path.exists():
+                assert _names_in(path) == wanted, f"killed at call {calls}"
+            shutil.rmtree(out, ignore_errors=True)
+        assert calls > 10 * step
+
+
+def _names_in(path: Path) -> set[str]:
+    """What an export holds, but for git's objects: it packs them as it likes."""
+    if path.is_dir():
+        names = [str(inner.relative_to(path)) for inner in path.rglob("*")]
+    else:
+        with tarfile.open(path) as archive:
+            names = archive.getnames()
+    return {name for name in names if "/objects/" not in name}
+
+
+def test_nobody_else_can_enter_an_export_in_the_making(store: DirectoryStore, kata: Path, out: Path) -> None:
+    os.chmod(kata, 0o777)
+    assert killed(lambda: export(store, KATA, out, Form.HOST_DISK), 500)
+    (left,) = [path for path in out.glob("*/*") if path.name.startswith(".katafs-")]
+    assert (left / "kata").is_dir()
+    assert left.stat().st_mode & 0o7777 == 0o700

@@ -1,0 +1,106 @@
+"""`katafs export`: what it takes, prints and ends with."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from katafs.cli.main import katafs
+from katafs.storers.plain import PlainStorer
+from katafs.volumes.directories import DirectoryStore
+
+KATA = "123456789A"
+OTHER = "FEDCBA9876"
+
+
+@pytest.fixture
+def volumes(disk: Path) -> Path:
+    """Two katas; in one of them a lion that is kept without git."""
+    path = disk / "volumes"
+    with closing(DirectoryStore(path, create_missing=True)) as store:
+        storer = PlainStorer(store)
+        for kata in (KATA, OTHER):
+            storer.create_kata({"id": kata, "visible_files": {"hiker.c": "int x;\n"}})
+        storer.start_avatar(KATA, ["lion"])
+    return path
+
+
+def export(volumes: Path, *arguments: str | Path) -> Result:
+    """What the command did, exporting to `out` beside the volumes."""
+    words = [*map(str, arguments), "--to", str(volumes.parent / "out"), "--volumes", f"dir:{volumes}"]
+    return CliRunner().invoke(katafs, ["export", *words])
+
+
+def test_an_export_prints_where_it_is(volumes: Path) -> None:
+    result = export(volumes, KATA)
+
+    path = volumes.parent / "out/12/3456789A"
+    assert (result.stdout, result.stderr, result.exit_code) == (f"{path}\n", "", 0)
+    assert sorted(os.listdir(path / "lion")) == [".git", "increments.json", "manifest.json", "sandbox"]
+
+
+def test_the_form_without_git(volumes: Path) -> None:
+    assert export(volumes, KATA, "--format", "tags").exit_code == 0
+    assert sorted(os.listdir(volumes.parent / "out/12/3456789A/lion")) == ["increments.json", "sandbox", "tags"]
+
+
+def test_an_archive(volumes: Path) -> None:
+    result = export(volumes, KATA, "--format", "tgz")
+
+    assert result.stdout == f"{volumes.parent}/out/{KATA}.tgz\n"
+    assert os.listdir(volumes.parent / "out") == [f"{KATA}.tgz"]
+
+
+@pytest.mark.parametrize("wanted", [[KATA, OTHER], ["--all"]])
+def test_several_katas_are_exported(volumes: Path, wanted: list[str]) -> None:
+    result = export(volumes, *wanted)
+
+    out = volumes.parent / "out"
+    assert (result.stdout, result.exit_code) == (f"{out}/12/3456789A\n{out}/FE/DCBA9876\n", 0)
+
+
+def test_a_kata_that_fails_is_one_line_and_the_others_are_exported(volumes: Path) -> None:
+    result = export(volumes, "0000000000", OTHER)
+
+    assert result.stderr == f"katafs: kata 0000000000 is not in dir:{volumes}\n"
+    assert (result.stdout, result.exit_code) == (f"{volumes.parent}/out/FE/DCBA9876\n", 1)
+
+
+def test_what_is_there_already_is_one_line(volumes: Path) -> None:
+    export(volumes, KATA)
+    result = export(volumes, KATA)
+
+    wanted = f"katafs: kata {KATA} can't be exported: {volumes.parent}/out/12/3456789A exists already\n"
+    assert (result.stdout, result.stderr, result.exit_code) == ("", wanted, 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        [KATA, "--all"],
+        ["fedcba9876"],
+        ["lion"],
+        ["../FEDCBA9876"],
+        [KATA, "--format", "zip"],
+        [KATA, "--mount", "/"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(volumes: Path, arguments: list[str]) -> None:
+    result = export(volumes, *arguments)
+
+    assert (result.stdout, result.exit_code) == ("", 2)
+    assert not (volumes.parent / "out").exists()
+
+
+def test_it_must_be_said_where_to(volumes: Path) -> None:
+    assert CliRunner().invoke(katafs, ["export", KATA, "--volumes", f"dir:{volumes}"]).exit_code == 2
+
+
+def test_a_store_that_is_gone_has_its_own_code(volumes: Path) -> None:
+    result = export(volumes / "gone", KATA)
+
+    assert (len(result.stderr.splitlines()), result.exit_code) == (1, 3)
