@@ -68,6 +68,15 @@ def copy_entry(source_dir: int, name: bytes, target_dir: int, new_name: bytes) -
     sync_file_system(target_dir)
 
 
+def copy_attributes(source: int, target: int) -> None:
+    """Give a directory another's owner, mode, xattrs and times, and leave alone what is in it."""
+    entry = top_entry(source)
+    try:
+        _dress(entry, target)
+    finally:
+        os.close(entry.descriptor)
+
+
 def sync_file_system(directory: int) -> None:
     """Wait until the disk has all that was written to the directory's file system (syncfs(2)).
 
