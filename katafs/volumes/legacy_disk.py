@@ -143,6 +143,13 @@ class LegacyDisk:
         """The outer directories, sorted."""
         return self._listing("").outers
 
+    def remove_outer(self, outer: str) -> bool:
+        """Remove an empty outer directory. False where there is none. Raises OSError(ENOTEMPTY)."""
+        if self.outer_status(outer) is None:
+            return False
+        os.rmdir(outer, dir_fd=self.top)
+        return True
+
     def katas_in(self, outer: str) -> list[KataId]:
         """The katas in an outer directory, sorted."""
         return self._listing(outer).katas
