@@ -1,11 +1,8 @@
 """What differs between two trees: each kind of change alone, and all of them without leaving the trees or waiting."""
 
 import errno
-import fcntl
 import os
 import re
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from katafs.rooted.comparing import differences, entry_differences
 from tests.harness import needs
 from tests.harness.descriptors import held
+from tests.harness.leases import leased
 from tests.harness.odd_trees import make_odd_tree
 from tests.harness.other_mounts import bound
 from tests.harness.refusals import refused
@@ -136,21 +134,10 @@ def test_files_of_exabytes_without_content_are_compared_at_once(sides: Sides) ->
     assert compared(sides) == []
 
 
-@pytest.fixture
-def leased(odd: Sides) -> Iterator[Sides]:
-    """On a file of the right tree its owner has a lease."""
-    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
-    owner = os.open(odd[1] / "plain", os.O_RDWR)
-    fcntl.fcntl(owner, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-    yield odd
-    os.close(owner)
-    signal.signal(signal.SIGIO, before)
-
-
 @pytest.mark.timeout(30)
-def test_a_lease_is_not_waited_for(leased: Sides) -> None:
-    with pytest.raises(BlockingIOError) as caught:
-        compared(leased)
+def test_a_lease_is_not_waited_for(odd: Sides) -> None:
+    with leased(odd[1] / "plain"), pytest.raises(BlockingIOError) as caught:
+        compared(odd)
     assert caught.value.filename == b"plain"
 
 
