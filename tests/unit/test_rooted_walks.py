@@ -84,6 +84,13 @@ def test_what_is_removed_meanwhile_is_an_error_with_its_path(tree: Path) -> None
     assert caught.value.filename == b"z"
 
 
+def test_a_whole_walk_leaves_nothing_open(tree: Path) -> None:
+    with held(tree) as directory:
+        before = os.listdir("/proc/self/fd")
+        assert len(list(walk(directory))) == 9
+        assert os.listdir("/proc/self/fd") == before
+
+
 def test_an_end_before_the_end_leaves_nothing_open(tree: Path) -> None:
     with held(tree) as directory:
         before = os.listdir("/proc/self/fd")
