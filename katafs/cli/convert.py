@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 
 from katafs.cli import exit_codes, katas
+from katafs.cli.descriptors import raised_limit
 from katafs.cli.progress import Progress, shown
 from katafs.cli.stores import open_store, store_options
 from katafs.converter import pieces
@@ -68,6 +69,7 @@ def convert(
         raise click.UsageError(f"--outer {outer}: is not two characters of 0-9 A-F")
     if os.geteuid() != 0:
         raise KatafsError("convert must be run as root: it keeps the owners of all files")
+    raised_limit()  # a commit has every file of a kata open
     with (
         contextlib.closing(open_store(volumes, prefix)) as store,
         contextlib.closing(LegacyDisk(source)) as disk,

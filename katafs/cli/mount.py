@@ -2,7 +2,6 @@
 
 import logging
 import os
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from katafs import observe
 from katafs.cli import exit_codes, options
+from katafs.cli.descriptors import raised_limit
 from katafs.cli.stores import opened_stores, store_options
 from katafs.config import Convert, MountSettings, Sandboxes, Tags, TreeSettings
 from katafs.namespace import Layout
@@ -70,21 +70,14 @@ def mount(
         read_only=read_only or wanted.read_only,
         timeout_s=wanted.timeout_s,
         xattrs=wanted.xattrs,
-        open_directories=_most_open_directories(),
+        # The other half of the descriptors is for the files that programs open.
+        open_directories=min(TreeSettings.open_directories, raised_limit() // 2),
     )
     observe.log_to_stderr(debug=wanted.debug)
     mount_point = os.path.abspath(mount_point)
     detach = _daemonize() if daemon else _nothing_to_detach
     with opened_stores(volumes, prefix, legacy) as (store, mover):
         _serve(mount_point, store, mover, wanted, tree_settings, detach)
-
-
-def _most_open_directories() -> int:
-    """Half of the descriptors that this process may have, which is all that it is allowed to raise its limit to; the
-    other half is for the files that programs open."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return min(TreeSettings.open_directories, hard // 2)
 
 
 def _serve(

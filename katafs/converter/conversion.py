@@ -14,7 +14,7 @@ from katafs.converter.spots import Spot
 from katafs.converter.targets import Target, Targets
 from katafs.errors import ConversionRefused, KatafsError, PieceChanged, WrittenLate
 from katafs.kata_id import kata_volume
-from katafs.rooted import files, leases, names
+from katafs.rooted import files, names
 from katafs.rooted.surveys import Survey
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
@@ -103,7 +103,7 @@ class Conversion:
     def _commit(self, piece: Piece, source: Spot, target: Target, survey: Survey) -> None:
         """Take the piece off the disk, in one step, and then delete it."""
         aside = self._aside(piece, source.folder)
-        with leases.held_still(source.folder, source.name) as held:
+        with source.held_still() as held:
             if source.survey().fingerprint != survey.fingerprint:
                 raise PieceChanged(f"{piece.label} changed while it was copied")
             if piece.kata is not None:

@@ -1,12 +1,15 @@
 """A name in a directory as one thing to be surveyed, copied, compared, moved and removed, whatever it stands for."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from katafs.rooted import comparing, copying, files, names, surveys
+from katafs.errors import PieceBusy
+from katafs.rooted import comparing, copying, files, leases, names, surveys
+from katafs.rooted.leases import Leases
 from katafs.rooted.mounts import through_one_mount
 from katafs.rooted.surveys import Survey
 
@@ -50,6 +53,21 @@ class Spot:
             return next(comparing.entry_differences(self.folder, self.name, other.folder, other.name), None)
         with self.opened() as left, other.opened() as right:
             return next(comparing.differences(left, right), None)
+
+    @contextlib.contextmanager
+    def held_still(self) -> Iterator[Leases]:
+        """Have everybody wait who wants to write to what is there. Raises PieceBusy where somebody does already."""
+        with contextlib.ExitStack() as held:
+            try:
+                if self.is_directory():
+                    leased = held.enter_context(leases.held_still(held.enter_context(self.opened())))
+                else:
+                    leased = held.enter_context(leases.entry_held_still(self.folder, self.name))
+            except OSError as problem:
+                if problem.errno != errno.EBUSY:
+                    raise
+                raise PieceBusy(f"{os.fsdecode(problem.filename)} in it is open for writing") from problem
+            yield leased
 
     def rename_to(self, target: "Spot", flags: int = names.RENAME_NOREPLACE) -> None:
         """renameat2(2) in one file system, also where two mounts show it; without flags an empty directory is replaced.
