@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import requests, table
+from benchmarks import conversion, requests, table
 from benchmarks.candidates import KATAFS, candidates, file_system_of, is_mounted_below
 from benchmarks.runs import measure
 from benchmarks.workloads import Workload, workloads
@@ -27,7 +27,7 @@ def main() -> None:
     """Exit status 0, or 1 with the reason on stderr, or 2 for wrong usage."""
     parser = _parser()
     arguments = parser.parse_args()
-    if arguments.storers and arguments.only:
+    if (arguments.storers or arguments.conversion) and arguments.only:
         parser.error("--only chooses among the workloads of the other tables")
     # As an interrupt does, so that nothing stays mounted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -35,8 +35,8 @@ def main() -> None:
         _refuse_unsuitable(arguments)
         if arguments.pin:
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        if arguments.storers:
-            print(_storers(arguments))
+        if arguments.storers or arguments.conversion:
+            print(_storers(arguments) if arguments.storers else _conversion(arguments))
             return
         chosen = [each for each in workloads(arguments.scale) if not arguments.only or each.name in arguments.only]
         with _scratch(arguments.base) as scratch:
@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     other_tables.add_argument(
         "--storers", action="store_true", help="time what the storers do instead, with a private Docker Engine"
+    )
+    other_tables.add_argument(
+        "--conversion", action="store_true", help="time `katafs convert` instead, beside cp, diff and rm"
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="FRACTION", help="smaller workloads, for a quick look (default 1)"
@@ -122,8 +125,18 @@ def _storers(arguments: argparse.Namespace) -> str:
 
     load = os.getloadavg()[0]
     with _scratch(arguments.base) as scratch:
-        comparisons = storers.measure(scratch, arguments.rounds, arguments.scale, _say)
-    return table.storers(_setting(arguments, {"Docker": _version_said_by("dockerd")}), load, comparisons)
+        rows = storers.measure(scratch, arguments.rounds, arguments.scale, _say)
+    return table.comparisons(_setting(arguments, {"Docker": _version_said_by("dockerd")}), load, rows)
+
+
+def _conversion(arguments: argparse.Namespace) -> str:
+    load = os.getloadavg()[0]
+    with _scratch(arguments.base) as scratch:
+        rows = conversion.measure(scratch, arguments.rounds, arguments.scale, _say)
+        _say("conversion: a long list")
+        katas, resident_bytes = conversion.listing_bytes(scratch, arguments.scale)
+    shown = table.comparisons(_setting(arguments, {}), load, rows)
+    return f"{shown}\n\n{katas:,} katas listed by `convert --all --dry-run`: {resident_bytes / 1e6:.0f} MB resident."
 
 
 def _file_system_versions() -> dict[str, str]:

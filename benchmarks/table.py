@@ -32,7 +32,7 @@ class Setting:
 
 @dataclass
 class Comparison:
-    """A row of the storers' table: what each round took, in seconds."""
+    """A row of such a table: what each round took, in seconds."""
 
     what: str
     """What is done; where there are two ways, first the one without katafs."""
@@ -42,14 +42,14 @@ class Comparison:
     """With katafs; the same."""
 
 
-def storers(setting: Setting, load: float, comparisons: Sequence[Comparison]) -> str:
-    """The table of medians of what storers do, and how many times as long the way without katafs takes.
+def comparisons(setting: Setting, load: float, rows: Sequence[Comparison]) -> str:
+    """The table of medians of what is done in two ways, and how many times as long the way without katafs takes.
 
     `load` is the machine's load average before."""
     rounds = f"{setting.rounds} round{'s' if setting.rounds > 1 else ''}"
     heading = f"{setting.line()}. Medians of {rounds} in turns; load {load:.1f} before. Above 1, katafs is quicker."
-    rows = [[each.what, *_compared(each)] for each in comparisons]
-    return f"{heading}\n\n{_markdown(['', 'without', KATAFS, f'without/{KATAFS}'], rows)}"
+    cells = [[each.what, *_compared(each)] for each in rows]
+    return f"{heading}\n\n{_markdown(['', 'without', KATAFS, f'without/{KATAFS}'], cells)}"
 
 
 def _compared(comparison: Comparison) -> list[str]:

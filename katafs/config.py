@@ -21,6 +21,15 @@ class Tags(enum.Enum):
     OFF = "off"
 
 
+class Convert(enum.Enum):
+    """When a kata on the legacy disk is converted by the mount that serves it."""
+
+    NEVER = "never"
+    """It can't be changed then."""
+    ON_WRITE = "on-write"
+    ON_OPEN = "on-open"
+
+
 @dataclass(frozen=True)
 class TreeSettings:
     """What the tree is told."""
@@ -28,6 +37,7 @@ class TreeSettings:
     layout: Layout = Layout.FLAT
     sandboxes: Sandboxes = Sandboxes.KATA
     tags: Tags = Tags.LISTED
+    convert: Convert = Convert.ON_WRITE
     read_only: bool = False
     timeout_s: float = 1.0
     """How long the kernel may keep a name and its attributes."""

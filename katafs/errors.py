@@ -21,6 +21,22 @@ class MountPointUnusable(KatafsError):
     """The mount point does not exist, is no directory, is not empty, is mounted already, or is busy."""
 
 
+class ConversionRefused(KatafsError):
+    """A kata can't be converted as it is, and stays on the disk as it was."""
+
+
+class PieceBusy(KatafsError):
+    """Something has a file open for writing in what was to be converted, which stays as it was."""
+
+
+class PieceChanged(KatafsError):
+    """What was to be converted changed meanwhile, and stays as it was."""
+
+
+class WrittenLate(KatafsError):
+    """Something wrote past the mount in the moment of a commit. What it wrote is kept, and the text says where."""
+
+
 class ExportFailed(KatafsError):
     """A kata could not be taken out of its volumes: something is where it would go, it holds what can't be taken out,
     it changed meanwhile, or the disk is full. What was there before is there still, and nothing else."""

@@ -6,6 +6,7 @@ import click
 
 from katafs import __version__
 from katafs.cli import exit_codes
+from katafs.cli.convert import convert
 from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
@@ -48,5 +49,5 @@ def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
 
 
-for command in (mount, umount, ls, lights, tag, where, export):
+for command in (mount, umount, ls, lights, tag, where, convert, export):
     katafs.add_command(command)

@@ -2,17 +2,20 @@
 
 import logging
 import os
-import resource
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from katafs import observe
 from katafs.cli import exit_codes, options
-from katafs.cli.stores import open_store, store_options
-from katafs.config import MountSettings, Sandboxes, Tags, TreeSettings
+from katafs.cli.descriptors import raised_limit
+from katafs.cli.stores import opened_stores, store_options
+from katafs.config import Convert, MountSettings, Sandboxes, Tags, TreeSettings
 from katafs.namespace import Layout
+from katafs.tree.legacy import Mover
+from katafs.volumes.store import VolumeStore
 
 _log = logging.getLogger("katafs")
 
@@ -23,7 +26,8 @@ _EXAMPLES = """\b
 Examples:
   katafs mount /katas
   katafs mount /katas --volumes dir:/srv/katas --layout split --daemon
-  katafs mount /katas --volumes docker --sandboxes avatar -o timeout=0.5,nofail"""
+  katafs mount /katas --volumes docker --sandboxes avatar -o timeout=0.5,nofail
+  katafs mount /katas --layout split --legacy /srv/old-katas"""
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
@@ -36,6 +40,10 @@ Examples:
 @click.option("--tags", type=click.Choice([each.value for each in Tags]),
               help="AVATAR/tags/N.json, read from the avatar's git: listed, found only when named, or not there."
               " Default: listed in the flat layout, unlisted in the split one.")  # fmt: skip
+@click.option("--legacy", metavar="DIR", type=click.Path(path_type=Path),
+              help="Serve the katas of an old disk too, DIR/12/3456789A, until they are converted.")  # fmt: skip
+@click.option("--convert", type=click.Choice([each.value for each in Convert]), default="on-write", show_default=True,
+              help="When a kata on the old disk becomes a volume. With never it can't be changed.")  # fmt: skip
 @click.option("--read-only", is_flag=True, help="Change nothing.")
 @click.option("--daemon", is_flag=True, help="Return when the mount answers; log to syslog from then on.")
 @click.option("-o", "mount_options", multiple=True, metavar="OPTS", help=options.HELP)
@@ -46,6 +54,8 @@ def mount(
     layout: str,
     sandboxes: str,
     tags: str | None,
+    legacy: Path | None,
+    convert: str,
     read_only: bool,
     daemon: bool,
     mount_options: tuple[str, ...],
@@ -56,29 +66,24 @@ def mount(
         layout=Layout(layout),
         sandboxes=Sandboxes(sandboxes),
         tags=Tags(tags or _DEFAULT_TAGS[Layout(layout)]),
+        convert=Convert(convert),
         read_only=read_only or wanted.read_only,
         timeout_s=wanted.timeout_s,
         xattrs=wanted.xattrs,
-        open_directories=_most_open_directories(),
+        # The other half of the descriptors is for the files that programs open.
+        open_directories=min(TreeSettings.open_directories, raised_limit() // 2),
     )
     observe.log_to_stderr(debug=wanted.debug)
     mount_point = os.path.abspath(mount_point)
     detach = _daemonize() if daemon else _nothing_to_detach
-    _serve(mount_point, volumes, prefix, wanted, tree_settings, detach)
-
-
-def _most_open_directories() -> int:
-    """Half of the descriptors that this process may have, which is all that it is allowed to raise its limit to; the
-    other half is for the files that programs open."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return min(TreeSettings.open_directories, hard // 2)
+    with opened_stores(volumes, prefix, legacy) as (store, mover):
+        _serve(mount_point, store, mover, wanted, tree_settings, detach)
 
 
 def _serve(
     mount_point: str,
-    volumes: str | None,
-    prefix: str,
+    store: VolumeStore,
+    mover: Mover | None,
     wanted: options.MountOptions,
     tree_settings: TreeSettings,
     detach: Callable[[], None],
@@ -89,29 +94,24 @@ def _serve(
     from katafs.storers.git_tags import GitTags
     from katafs.tree.tree import Tree
 
-    store = open_store(volumes, prefix)
-    _log.info("volumes: %s", store.url)
+    absolute = mount_points.prepare(mount_point, nonempty=wanted.nonempty)
+    tree = Tree(store, tree_settings, GitTags(), mover)
+
+    def ready() -> None:
+        _log.info("%s: mounted, %s layout", absolute, tree_settings.layout.value)
+        observe.notify("READY=1")
+        detach()
+
+    settings = MountSettings(
+        source=store.url.replace(",", "_"),
+        read_only=tree_settings.read_only,
+        allow_other=os.geteuid() == 0 if wanted.allow_other is None else wanted.allow_other,
+    )
     try:
-        absolute = mount_points.prepare(mount_point, nonempty=wanted.nonempty)
-        tree = Tree(store, tree_settings, GitTags())
-
-        def ready() -> None:
-            _log.info("%s: mounted, %s layout", absolute, tree_settings.layout.value)
-            observe.notify("READY=1")
-            detach()
-
-        settings = MountSettings(
-            source=store.url.replace(",", "_"),
-            read_only=tree_settings.read_only,
-            allow_other=os.geteuid() == 0 if wanted.allow_other is None else wanted.allow_other,
-        )
-        try:
-            session.serve(tree, absolute, settings, ready)
-        finally:
-            observe.notify("STOPPING=1")
-            tree.close()
+        session.serve(tree, absolute, settings, ready)
     finally:
-        store.close()
+        observe.notify("STOPPING=1")
+        tree.close()
 
 
 def _nothing_to_detach() -> None:
@@ -132,9 +132,9 @@ def _daemonize() -> Callable[[], None]:
         sys.exit(os.waitstatus_to_exitcode(status) or exit_codes.ExitCode.FAILED)
     os.close(reader)
     os.setsid()
-    os.chdir("/")  # not to keep busy what the caller worked in
 
     def detach() -> None:
+        os.chdir("/")  # not to keep busy what the caller worked in
         observe.log_to_syslog()
         os.write(writer, _READY)
         os.close(writer)

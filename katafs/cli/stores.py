@@ -1,16 +1,22 @@
 """Which store a command works on."""
 
+import contextlib
 import logging
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from katafs.errors import StoreUnreachable
+from katafs.converter.conversion import Conversion
+from katafs.converter.guards import refuse_source
+from katafs.errors import KatafsError, StoreUnreachable
+from katafs.tree.legacy import Mover
 from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.legacy_disk import LegacyDisk
+from katafs.volumes.legacy_store import LegacyStore
 from katafs.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
@@ -41,6 +47,22 @@ def open_store(volumes: str | None, prefix: str) -> VolumeStore:
     if volumes.startswith(_DIRECTORY_SCHEME) and len(volumes) > len(_DIRECTORY_SCHEME):
         return DirectoryStore(Path(volumes.removeprefix(_DIRECTORY_SCHEME)).absolute(), prefix)
     raise click.UsageError(f"--volumes {volumes}: is neither docker nor dir:PATH")
+
+
+@contextlib.contextmanager
+def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iterator[tuple[VolumeStore, Mover | None]]:
+    """The store that the options name, together with the legacy disk if there is one, and then what converts it."""
+    with contextlib.closing(open_store(volumes, prefix)) as store:
+        _log.info("volumes: %s", store.url)
+        if legacy is None:
+            yield store, None
+            return
+        if os.geteuid() != 0:
+            raise KatafsError("--legacy needs root: a conversion keeps the owners of all files")
+        with contextlib.closing(LegacyDisk(legacy)) as disk:
+            refuse_source(disk, store)
+            _log.info("the old disk: %s", disk.path)
+            yield LegacyStore(store, disk), Conversion(disk, store)
 
 
 def _default_store(prefix: str) -> VolumeStore:

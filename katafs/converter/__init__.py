@@ -1,4 +1,5 @@
-"""Katas on their way: out of volumes, and from one form into another. Nothing goes before it was compared.
+"""Katas on their way: from the old disk into volumes, from one form into another, and out of volumes again.
 
-Must not know FUSE, the terminal, or which store it works on.
+Each is whole, compared, and in one place at any moment: a commit is one rename; what comes before leaves things as they
+were, and what comes after only clears up. Knows nothing of FUSE.
 """

@@ -104,12 +104,12 @@ def _make(history: GitHistory) -> None:
             like = os.fstat(avatar)
             _give(tags, like)
             inodes.set_mode(tags, stat.S_IMODE(like.st_mode))
-            files.sync(tags)
+            files.sync_directory(tags)
         names.rename(avatar, temporary, avatar, TAGS_NAME, names.RENAME_NOREPLACE)
     except BaseException:
         files.remove_tree(avatar, temporary)
         raise
-    files.sync(avatar)
+    files.sync_directory(avatar)
 
 
 def _write(tags: int, history: GitHistory, numbers: Sequence[int]) -> None:

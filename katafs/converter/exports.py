@@ -151,7 +151,7 @@ def _publish(stage: int, staged: bytes, directory: int, name: bytes, kata: KataI
         names.rename(stage, staged, directory, name, names.RENAME_NOREPLACE)
     except FileExistsError:
         raise _existing(kata, path) from None
-    files.sync(directory)
+    files.sync_directory(directory)
 
 
 def _existing(kata: KataId, path: Path) -> ExportFailed:

@@ -104,5 +104,5 @@ def _drop_git(history: GitHistory) -> None:
     if grown:
         names.rename(history.avatar, dropped, history.avatar, GIT, names.RENAME_NOREPLACE)
         raise CorruptKata(f"{history.whose} ran its tests meanwhile")
-    files.sync(history.avatar)
+    files.sync_directory(history.avatar)
     files.remove_tree(history.avatar, dropped)

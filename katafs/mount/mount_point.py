@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 
 from katafs.errors import MountPointUnusable
+from katafs.rooted.mounts import mounts
 
 _log = logging.getLogger(__name__)
 
@@ -52,20 +53,8 @@ def _is_stale(path: str) -> bool:
 
 
 def mounted_types(path: str) -> list[str]:
-    """The types of the file systems mounted on a path, the topmost last (proc_pid_mountinfo(5))."""
-    types = []
-    with open("/proc/self/mountinfo", "rb") as table:
-        for line in table:
-            before, _, after = line.partition(b" - ")
-            if _unescaped(before.split()[4]) == os.fsencode(path):
-                types.append(os.fsdecode(after.split()[0]))
-    return types
-
-
-def _unescaped(field: bytes) -> bytes:
-    for code in (b"\\040", b"\\011", b"\\012", b"\\134"):
-        field = field.replace(code, bytes([int(code[1:], 8)]))
-    return field
+    """The types of the file systems mounted on a path, the topmost last."""
+    return [os.fsdecode(mount.type) for mount in mounts() if mount.point == os.fsencode(path)]
 
 
 def unmount(path: str) -> None:

@@ -1,9 +1,10 @@
 """The kernel's requests, each handed to the tree: inline where that is quick, in a worker thread where it may wait."""
 
 import errno
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pyfuse3
 import trio
@@ -11,14 +12,35 @@ from pyfuse3 import FileHandleT, FileNameT, FlagT, InodeT, ModeT, XAttrNameT
 
 from katafs.mount import replies
 from katafs.mount.answers import answered, errno_of
+from katafs.tree.legacy import Unconverted
 from katafs.tree.tree import Tree
+from katafs.volumes.legacy_disk import Piece
 
 _LONG_WRITE_BYTES = 256 * 1024
 """From here on a write takes longer than its way to another thread and back."""
 _STORE_THREADS = 4
 _DISK_THREADS = 16
+_CONVERSION_THREADS = 8
 
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+
+def _changing(
+    handler: Callable[Concatenate["Operations", Arguments], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate["Operations", Arguments], Coroutine[Any, Any, Result]]:
+    """A handler of what may change something. Where that is on the legacy disk still, the handler says so before it has
+    done anything; then that is converted, and the handler begins anew."""
+
+    @functools.wraps(handler)
+    async def wrapped(self: "Operations", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        while True:
+            try:
+                return await handler(self, *args, **kwargs)
+            except Unconverted as first:
+                await self.convert(first.piece)
+
+    return wrapped
 
 
 class Operations(pyfuse3.Operations):
@@ -33,6 +55,7 @@ class Operations(pyfuse3.Operations):
         self._tree = tree
         self._store_threads = trio.CapacityLimiter(_STORE_THREADS)
         self._disk_threads = trio.CapacityLimiter(_DISK_THREADS)
+        self._conversion_threads = trio.CapacityLimiter(_CONVERSION_THREADS)
 
     async def _waiting_for_store(self, call: Callable[[], Result]) -> Result:
         return await trio.to_thread.run_sync(call, limiter=self._store_threads)
@@ -40,9 +63,14 @@ class Operations(pyfuse3.Operations):
     async def _waiting_for_disk(self, call: Callable[[], Result]) -> Result:
         return await trio.to_thread.run_sync(call, limiter=self._disk_threads)
 
+    async def convert(self, piece: Piece) -> None:
+        """Have a piece of the legacy disk converted."""
+        await trio.to_thread.run_sync(partial(self._tree.convert, piece), limiter=self._conversion_threads)
+
     def waits_for_nothing(self) -> bool:
         """Whether no request is in a worker thread."""
-        return not (self._store_threads.borrowed_tokens or self._disk_threads.borrowed_tokens)
+        threads = (self._store_threads, self._disk_threads, self._conversion_threads)
+        return not any(limiter.borrowed_tokens for limiter in threads)
 
     # Names
 
@@ -58,12 +86,14 @@ class Operations(pyfuse3.Operations):
             raise pyfuse3.FUSEError(errno.ENOENT) from None
 
     @answered
+    @_changing
     async def mknod(
         self, parent_inode: InodeT, name: FileNameT, mode: ModeT, rdev: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         return replies.entry(self._tree.creation.mknod(parent_inode, name, mode, rdev, replies.caller(ctx)))
 
     @answered
+    @_changing
     async def mkdir(
         self, parent_inode: InodeT, name: FileNameT, mode: ModeT, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
@@ -75,22 +105,26 @@ class Operations(pyfuse3.Operations):
         return replies.entry(await self._waiting_for_store(make))
 
     @answered
+    @_changing
     async def symlink(
         self, parent_inode: InodeT, name: FileNameT, target: FileNameT, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         return replies.entry(self._tree.creation.symlink(parent_inode, name, target, replies.caller(ctx)))
 
     @answered
+    @_changing
     async def link(
         self, inode: InodeT, new_parent_inode: InodeT, new_name: FileNameT, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         return replies.entry(self._tree.creation.link(inode, new_parent_inode, new_name))
 
     @answered
+    @_changing
     async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext) -> None:
         self._tree.removal.unlink(parent_inode, name)
 
     @answered
+    @_changing
     async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext) -> None:
         volume = self._tree.volumes.removed_by_rmdir(parent_inode, name)
         if volume is None:
@@ -99,6 +133,7 @@ class Operations(pyfuse3.Operations):
             await self._waiting_for_store(partial(self._tree.volumes.remove, volume, parent_inode, name))
 
     @answered
+    @_changing
     async def rename(
         self,
         parent_inode_old: InodeT,
@@ -125,6 +160,7 @@ class Operations(pyfuse3.Operations):
         return replies.entry(self._tree.inodes.getattr(inode))
 
     @answered
+    @_changing
     async def setattr(
         self,
         inode: InodeT,
@@ -149,6 +185,7 @@ class Operations(pyfuse3.Operations):
         return self._tree.inodes.getxattr(inode, name, replies.caller(ctx))
 
     @answered
+    @_changing
     async def setxattr(self, inode: InodeT, name: XAttrNameT, value: bytes, ctx: pyfuse3.RequestContext) -> None:
         self._tree.inodes.setxattr(inode, name, value, replies.caller(ctx))
 
@@ -157,12 +194,14 @@ class Operations(pyfuse3.Operations):
         return [XAttrNameT(name) for name in self._tree.inodes.listxattr(inode, replies.caller(ctx))]
 
     @answered
+    @_changing
     async def removexattr(self, inode: InodeT, name: XAttrNameT, ctx: pyfuse3.RequestContext) -> None:
         self._tree.inodes.removexattr(inode, name, replies.caller(ctx))
 
     # Open files
 
     @answered
+    @_changing
     async def open(self, inode: InodeT, flags: FlagT, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         if self._tree.tags.show(inode):
             handle = await self._waiting_for_disk(partial(self._tree.tags.open, inode, flags))
@@ -171,6 +210,7 @@ class Operations(pyfuse3.Operations):
         return pyfuse3.FileInfo(fh=FileHandleT(handle))
 
     @answered
+    @_changing
     async def create(
         self, parent_inode: InodeT, name: FileNameT, mode: ModeT, flags: FlagT, ctx: pyfuse3.RequestContext
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:

@@ -7,7 +7,7 @@ names within the tree are one file. Not compared are atimes, ctimes and inode nu
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 from katafs.rooted import contents, inodes
@@ -33,7 +33,7 @@ _SHOWN_BYTES = 40
 """So much of an xattr's value or of a link's target stands in a line."""
 
 
-def differences(left: int, right: int) -> Iterator[str]:
+def differences(left: int, right: int) -> Generator[str, None, None]:
     """A line for each difference between the trees below two descriptors, the top directories' own attributes included:
     `'lion/cyber-dojo.sh': mode 0755 != 0644`. What has a name on one side only is one line, whatever is in it.
 

@@ -3,7 +3,8 @@
 Owns the order in which things are set, since some undo others: a write and a chown clear set-user-ID and
 security.capability (chown(2), capabilities(7)), an access ACL is a part of the mode (acl(5)), and an entry in a
 directory changes its mtime. So an inode gets its content, then owner, mode, xattrs and times, and a directory the last
-four when it is full. Until then it is root's alone, and its default ACL has no say over what is made in it.
+four when it is full. Until then all is root's alone. An ACL that an entry inherits from above the target is an xattr
+that the source hasn't, and is removed.
 """
 
 import contextlib
@@ -13,9 +14,7 @@ import stat
 
 from katafs.rooted import contents, inodes, names, syscalls
 from katafs.rooted.answer import answer
-from katafs.rooted.walks import Entry, meet, top_entry, walk
-
-_DEFAULT_ACL = b"system.posix_acl_default"
+from katafs.rooted.walks import Entry, met, top_entry, walk
 
 
 def copy_tree(source: int, target: int) -> None:
@@ -52,20 +51,23 @@ def copy_entry(source_dir: int, name: bytes, target_dir: int, new_name: bytes) -
     A kill may leave half of it under the new name. Raises OSError with the name as its filename: EISDIR for a
     directory, EEXIST where the new name is taken, and else as `copy_tree`; then nothing is left under the new name."""
     names.check(new_name)
-    above = top_entry(source_dir)
-    try:
-        entry = meet(above, name)
+    with met(source_dir, name) as entry:
         try:
             if entry.is_directory:
                 raise answer(errno.EISDIR)
             _copy_plain(entry, target_dir, new_name)
         except OSError as problem:
             raise entry.located(problem) from None
-        finally:
-            os.close(entry.descriptor)
-    finally:
-        os.close(above.descriptor)
     sync_file_system(target_dir)
+
+
+def copy_attributes(source: int, target: int) -> None:
+    """Give a directory another's owner, mode, xattrs and times, and leave alone what is in it."""
+    entry = top_entry(source)
+    try:
+        _dress(entry, target)
+    finally:
+        os.close(entry.descriptor)
 
 
 def sync_file_system(directory: int) -> None:
@@ -110,8 +112,6 @@ class _Copy:
 
     def _enter(self, entry: Entry) -> int:
         if not self._held:
-            if _DEFAULT_ACL in inodes.all_xattrs(self._target):
-                inodes.remove_xattr(self._target, _DEFAULT_ACL)
             return os.dup(self._target)
         names.make_directory(self._held[-1], entry.name, 0o700)
         return syscalls.open_inside(self._held[-1], entry.name, os.O_PATH | os.O_DIRECTORY)

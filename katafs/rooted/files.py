@@ -75,7 +75,7 @@ def replace(directory: int, name: bytes, content: bytes, *, mode: int | None = N
     with _temporary(directory, content, _like(before) if before else None, mode, durable) as temporary:
         names.rename(directory, temporary, directory, name, 0)
     if durable:
-        sync(directory)
+        sync_directory(directory)
 
 
 def create(directory: int, name: bytes, content: bytes) -> None:
@@ -84,7 +84,7 @@ def create(directory: int, name: bytes, content: bytes) -> None:
     Raises OSError(EEXIST) where the name is taken."""
     with _temporary(directory, content, None, None, durable=True) as temporary:
         names.rename(directory, temporary, directory, name, names.RENAME_NOREPLACE)
-    sync(directory)
+    sync_directory(directory)
 
 
 def _like(before: os.stat_result) -> os.stat_result | None:
@@ -120,8 +120,8 @@ def _dress(descriptor: int, like: os.stat_result | None, mode: int | None) -> No
         os.fchmod(descriptor, wanted)
 
 
-def sync(directory: int) -> None:
-    """Return when the disk has the names in a directory."""
+def sync_directory(directory: int) -> None:
+    """fsync(2) of a directory: the disk has its names on return."""
     readable = names.open_directory_again(directory)
     try:
         os.fsync(readable)
@@ -143,6 +143,18 @@ def locked(directory: int) -> Iterator[None]:
 def path_of(directory: int) -> str:
     """Where a directory is now, for a program that takes no descriptors. It may be elsewhere a moment later."""
     return os.readlink(f"/proc/self/fd/{directory}")
+
+
+def place_of(directory: int) -> tuple[int, bytes]:
+    """A descriptor, the caller's to close, of the directory above, and the name there. It leads out of what is below
+    `directory`, so it is for directories that no stranger can move. Raises OSError(ENOENT) where it was moved."""
+    above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    name = os.fsencode(os.path.basename(path_of(directory)))
+    status = status_of(above, name) if name else None
+    if status is None or not os.path.samestat(status, os.fstat(directory)):
+        os.close(above)
+        raise answer(errno.ENOENT, name)
+    return above, name
 
 
 def remove_all(directory: int) -> None:

@@ -1,8 +1,10 @@
 """Operations on one inode behind a descriptor, which may be an O_PATH one."""
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from katafs.rooted import syscalls
 from katafs.rooted.answer import answer
@@ -50,6 +52,16 @@ def drop_privilege_bits(descriptor: int) -> None:
         kept &= ~stat.S_ISGID
     if kept != mode:
         set_mode(descriptor, kept)
+
+
+@contextlib.contextmanager
+def times_kept(directory: int) -> Iterator[None]:
+    """Give a directory its atime and mtime back after a change that nobody made who uses it."""
+    before = os.fstat(directory)
+    try:
+        yield
+    finally:
+        set_times(directory, before.st_atime_ns, before.st_mtime_ns)
 
 
 def read_link(descriptor: int) -> bytes:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from katafs.rooted import inodes
-from katafs.rooted.walks import Entry, walk
+from katafs.rooted.walks import Entry, met, walk
 
 _TICK_LIMIT_NS = 20_000_000
 """Two ticks of the slowest kernel (CONFIG_HZ=100)."""
@@ -59,6 +59,17 @@ def survey(directory: int) -> Survey:
             if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
                 devices.append(entry.path)
     return Survey(entries, size_bytes, tuple(devices), digest.digest())
+
+
+def survey_entry(directory: int, name: bytes) -> Survey:
+    """The same of one entry that isn't a directory, which is then the top. Raises as `survey`."""
+    with met(directory, name) as entry:
+        status = _settled(entry)
+        # For a top its own name is no part of the record, which stays the same when it is moved.
+        record = _record(Entry(b"", None, entry.descriptor, status), status)
+    size_bytes = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    devices = (name,) if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode) else ()
+    return Survey(0, size_bytes, devices, hashlib.blake2b(record, digest_size=32).digest())
 
 
 def _settled(entry: Entry) -> os.stat_result:

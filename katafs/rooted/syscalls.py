@@ -1,5 +1,5 @@
 """The Linux calls that `os` lacks: openat2(2), renameat2(2), utimensat(2) and fchownat(2) on a descriptor, setfsuid(2),
-syncfs(2).
+syncfs(2), open_tree(2).
 
 Needs Linux 5.8 for utimensat's AT_EMPTY_PATH.
 """
@@ -16,8 +16,11 @@ AT_EMPTY_PATH = 0x1000
 UTIME_NOW_NS = (1 << 30) - 1
 UTIME_OMIT_NS = (1 << 30) - 2
 
+_SYS_OPEN_TREE = 428
 _SYS_OPENAT2 = 437
-"""The number is the same on every architecture: calls added since 2019 share one table."""
+"""The numbers are the same on every architecture: calls added since 2019 share one table."""
+_OPEN_TREE_CLONE = 1
+_AT_FDCWD = -100
 _RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
@@ -73,6 +76,12 @@ def open_inside(directory: int, name: bytes, flags: int, mode: int = 0) -> int:
 def _how(flags: int, mode: int) -> object:
     """The kernel only reads it, and to make one costs as much as the call."""
     return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, _RESOLVE))
+
+
+def clone_mount(path: bytes) -> int:
+    """open_tree(2): an O_PATH descriptor of a private copy of the mount that covers the path, without what is mounted
+    below it. The copy lasts as long as descriptors of what is in it. Raises OSError(EPERM) without CAP_SYS_ADMIN."""
+    return _checked(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, path, _OPEN_TREE_CLONE | os.O_CLOEXEC), path)
 
 
 def rename(old_directory: int, old_name: bytes, new_directory: int, new_name: bytes, flags: int) -> None:

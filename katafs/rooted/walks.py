@@ -4,6 +4,7 @@ Each entry is met by an O_PATH descriptor of its one name, and a directory is li
 met by. So no link is followed, no mount point crossed and nothing opened for I/O, whatever is swapped meanwhile.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Generator, Iterator
@@ -97,6 +98,20 @@ def meet(above: Entry, name: bytes) -> Entry:
         return Entry(name, above, *names.look(above.descriptor, name))
     except OSError as problem:
         raise Entry(name, above, -1, above.status).located(problem) from None
+
+
+@contextlib.contextmanager
+def met(directory: int, name: bytes) -> Iterator[Entry]:
+    """The one entry of this name, for the time of a block. Raises as `walk` does."""
+    above = top_entry(directory)
+    try:
+        entry = meet(above, name)
+        try:
+            yield entry
+        finally:
+            os.close(entry.descriptor)
+    finally:
+        os.close(above.descriptor)
 
 
 def listing(directory: Entry) -> list[bytes]:

@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,8 +20,11 @@ from katafs.tree import attributes
 from katafs.tree.attributes import Attributes
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
+from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
+from katafs.tree.settling import settle
+from katafs.volumes.legacy_disk import Piece
 from katafs.volumes.store import VolumeStore
 
 DEEPEST = 4096
@@ -49,16 +53,19 @@ class Found:
     """An O_PATH descriptor that belongs to whoever takes this, unless the node's is kept already."""
     closed: bool = False
     """Its volume exists and can't be served."""
+    piece: Piece | None = None
+    """The piece of a legacy disk that it is in."""
 
 
 class _Locked:
     """The tree's lock, held for one request. Written out, since a generator costs a request several times as much."""
 
-    __slots__ = ("_descriptors", "_lock")
+    __slots__ = ("_descriptors", "_legacy", "_lock")
 
-    def __init__(self, lock: threading.RLock, descriptors: Descriptors) -> None:
+    def __init__(self, lock: threading.RLock, descriptors: Descriptors, legacy: Legacy | None) -> None:
         self._lock = lock
         self._descriptors = descriptors
+        self._legacy = legacy
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -66,6 +73,8 @@ class _Locked:
     def __exit__(self, *_: object) -> None:
         try:
             self._descriptors.trim()
+            if self._legacy is not None:
+                self._legacy.release()
         finally:
             self._lock.release()
 
@@ -90,19 +99,20 @@ class _Reached:
 class Core:
     """The state of a tree."""
 
-    def __init__(self, store: VolumeStore, settings: TreeSettings) -> None:
+    def __init__(self, store: VolumeStore, settings: TreeSettings, legacy: Legacy | None) -> None:
         """Make the root volume if it isn't there and the tree may be written. Raises KatafsError."""
         self.store = store
+        self.legacy = legacy
         self.settings = settings
         self.lock = threading.RLock()
         """Covers the node table, the kept descriptors, the numbers and every field of a node. It is never held while
         an engine is waited for or a file is synced."""
         self.creator = Creator()
-        self.grafts = Grafts(store, settings.layout)
+        self.grafts = Grafts(store, settings.layout, None if legacy is None else legacy.disk)
         self.descriptors = Descriptors(settings.open_directories)
-        self._locked = _Locked(self.lock, self.descriptors)
+        self._locked = _Locked(self.lock, self.descriptors, legacy)
         root_descriptor = self._open_root()
-        self.root_status = os.stat("/") if root_descriptor is None else os.fstat(root_descriptor)
+        self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
         root = Node(ROOT_NUMBER, ROOT, None, None, b"", None, is_directory=True)
         if root_descriptor is not None:
             root.volume, root.identity = ROOT_VOLUME, identity_of(self.root_status)
@@ -114,12 +124,18 @@ class Core:
         if not self.store.exists(ROOT_VOLUME):
             if self.settings.read_only:
                 return None
+            if self.legacy is not None:
+                self.legacy.mover.keep_outer("")
             with contextlib.suppress(FileExistsError):
                 self.store.create(ROOT_VOLUME)
         try:
             return self.store.open(ROOT_VOLUME)
         except FileNotFoundError as gone:
             raise StoreUnreachable(f"the root volume {ROOT_VOLUME} was removed while it was opened") from gone
+
+    def _substitute(self) -> os.stat_result:
+        """What the root is like where there is no root volume."""
+        return os.stat("/") if self.legacy is None else os.fstat(self.legacy.disk.top)
 
     def locked(self) -> _Locked:
         """Hold the tree's lock for one request."""
@@ -134,6 +150,55 @@ class Core:
                 node.handles, node.held = [], None
             self.descriptors.close()
 
+    # The nodes of a request
+
+    def node(self, number: int) -> Node:
+        """The node that a request is about. Raises OSError(ESTALE) for a number that isn't in use."""
+        return self.steady(self.nodes[number])
+
+    def steady(self, node: Node) -> Node:
+        """The node, which stays where it is until the request ends: what was converted meanwhile is settled first."""
+        if node.piece is not None and self.legacy is not None and not self.legacy.hold(node.piece):
+            settle(self, node.piece)
+        return node
+
+    def changing(self, number: int) -> Node:
+        """The node that a request is to change. Raises Unconverted for one on a legacy disk."""
+        node = self.node(number)
+        if node.piece is not None and self.legacy is not None:
+            self.legacy.refuse(node.piece)
+        return node
+
+    def adopt(self, node: Node) -> None:
+        """Take note that the root volume has by now a directory that no volume held.
+
+        Raises OSError(ENOENT) where it hasn't, OSError(EROFS) where something else has the name there."""
+        if node.parent is None:
+            raise answer(errno.EROFS, node.name)
+        descriptor, status = names.look(self.directory(node.parent), node.name)
+        if not stat.S_ISDIR(status.st_mode):
+            # Something else in the volume has the name, and the directory that shows in its place is made of names.
+            os.close(descriptor)
+            raise answer(errno.EROFS, node.name)
+        node.identity, node.volume = identity_of(status), node.parent.volume
+        self.descriptors.keep(node, descriptor)
+
+    @contextlib.contextmanager
+    def borrowed(self, node: Node) -> Iterator[int]:
+        """A descriptor of a node's directory for work that takes its time, without the tree's lock."""
+        with self.locked():
+            descriptor = os.dup(self.directory(self.steady(node)))
+            piece = node.piece
+            if piece is not None and self.legacy is not None:
+                self.legacy.disk.locks.hold(piece.key)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+            if piece is not None and self.legacy is not None:
+                with self.lock:
+                    self.legacy.disk.locks.release(piece.key)
+
     # Reaching what a node stands for
 
     def directory(self, node: Node) -> int:
@@ -146,7 +211,7 @@ class Core:
         at = node
         while (descriptor := self._kept(at)) is None:
             chain.append(at)
-            if self._is_grafted(at):
+            if self.is_grafted(at) or self._is_stray(at):
                 descriptor = -1
                 break
             if at.parent is None or len(chain) > DEEPEST:
@@ -178,13 +243,24 @@ class Core:
         return self.descriptors.get(node) if node.held is None else node.held
 
     @staticmethod
-    def _is_grafted(node: Node) -> bool:
+    def is_grafted(node: Node) -> bool:
+        """Whether the node is the top of a volume."""
         return node.place.volume is not None and node.place.volume == node.volume
 
+    @staticmethod
+    def _is_stray(node: Node) -> bool:
+        """Whether the node is the top of a stray on a legacy disk."""
+        if node.piece is None or node.piece.kata is not None:
+            return False
+        return node.parent is not None and node.parent.piece is None
+
     def _open(self, node: Node, parent: int) -> int:
-        if self._is_grafted(node) and node.volume is not None:
+        if self.is_grafted(node) and node.volume is not None:
             return self.store.open(node.volume)
-        descriptor, status = names.look(parent, node.name)
+        if self.legacy is not None and node.piece is not None and self._is_stray(node):
+            descriptor, status = self.legacy.disk.look(node.piece)
+        else:
+            descriptor, status = names.look(parent, node.name)
         if identity_of(status) != node.identity:
             os.close(descriptor)
             raise answer(errno.ESTALE, node.name)
@@ -207,7 +283,7 @@ class Core:
 
     def _open_named(self, node: Node, parent: Node) -> int:
         try:
-            return self._open(node, self.directory(parent))
+            return self._open(node, -1 if self._is_stray(node) else self.directory(parent))
         except FileNotFoundError:
             # The name went away behind the mount. ESTALE makes the kernel look the path up anew; ENOENT would not.
             raise answer(errno.ESTALE, node.name) from None
@@ -236,13 +312,20 @@ class Core:
         return attributes.of_inode(node.number, node.generation, status, added, timeout_s)
 
     def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:
-        model = self.root_model()
+        outer = self._legacy_outer(node.place)
+        model = outer or self.root_model()
         if node.place.kind is Kind.ALIAS and node.place.kata and not node.is_directory:
             size = len(alias_target(node.place.kata, self.settings.layout))
             return attributes.of_virtual(node.number, model, stat.S_IFLNK | 0o777, 1, size, timeout_s)
-        mode = _CLOSED if closed else attributes.directory_mode(model)
+        mode = _CLOSED if closed else outer.st_mode if outer else attributes.directory_mode(model)
         links = attributes.VIRTUAL_LINKS + added
         return attributes.of_virtual(node.number, model, mode, links, 0, 0.0 if closed else timeout_s)
+
+    def _legacy_outer(self, place: Place) -> os.stat_result | None:
+        """An outer directory as it is on a legacy disk."""
+        if place.kind is not Kind.OUTER or self.legacy is None:
+            return None
+        return self.legacy.disk.outer_status(place.outer)
 
     def root_model(self) -> os.stat_result:
         """The status of the root volume's top now, or of `/` where there is no root volume."""
@@ -261,6 +344,9 @@ class Core:
         if node is None:
             return
         self.descriptors.drop(node)
+        self.numbers.drop(number)
+        if self.legacy is not None:
+            self.legacy.track(node, None)
         if node.held is not None:
             os.close(node.held)
             node.held = None

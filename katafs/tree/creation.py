@@ -12,7 +12,7 @@ from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes, directory_mode
 from katafs.tree.core import Caller, Core, Found
 from katafs.tree.finder import Finder
-from katafs.tree.nodes import Node, identity_of
+from katafs.tree.nodes import Node
 
 
 class Creation:
@@ -25,7 +25,7 @@ class Creation:
     def lookup(self, parent_number: int, name: bytes) -> Attributes:
         """The entry of a name. Raises FileNotFoundError, or a fault of the store."""
         with self._core.locked():
-            parent = self._core.nodes[parent_number]
+            parent = self._core.node(parent_number)
             return self.enter(parent, name, self._finder.find(parent, name))
 
     def enter(self, parent: Node, name: bytes, found: Found) -> Attributes:
@@ -49,7 +49,7 @@ class Creation:
 
     def _make(self, parent_number: int, name: bytes, caller: Caller, make: Callable[[int], None]) -> Attributes:
         with self._core.locked():
-            parent = self._core.nodes[parent_number]
+            parent = self._core.changing(parent_number)
             directory = self.writable(parent, name)
             with self._core.creator.acting_as(caller.uid, caller.gid):
                 make(directory)
@@ -58,7 +58,7 @@ class Creation:
     def link(self, number: int, parent_number: int, name: bytes) -> Attributes:
         """Give an inode another name. Raises OSError(EXDEV) across volumes."""
         with self._core.locked():
-            node, parent = self._core.nodes[number], self._core.nodes[parent_number]
+            node, parent = self._core.changing(number), self._core.changing(parent_number)
             if node.volume != parent.volume or node.identity is None:
                 raise answer(errno.EXDEV, name)
             directory = self.writable(parent, name)
@@ -75,6 +75,8 @@ class Creation:
             self._core.grafts.volume_at(place) is not None or self._core.grafts.calls_for(place)
         ):
             raise answer(errno.EEXIST, name)
+        if self._core.legacy is not None and self._core.legacy.stray(parent.place, name) is not None:
+            raise answer(errno.EEXIST, name)
         return self.backed(parent)
 
     def backed(self, node: Node) -> int:
@@ -89,6 +91,8 @@ class Creation:
         parent = node.parent
         if node.place.kind not in (Kind.OUTER, Kind.AVATAR) or parent is None or parent.identity is None:
             raise answer(errno.EROFS, node.name)
+        if node.place.kind is Kind.OUTER and self._core.legacy is not None:
+            self._core.legacy.keep_outer(node.place.outer)
         model = self._core.root_model()
         directory = self._core.directory(parent)
         with (
@@ -96,13 +100,7 @@ class Creation:
             self._core.creator.acting_as(model.st_uid, model.st_gid),
         ):
             names.make_directory(directory, node.name, stat.S_IMODE(directory_mode(model)))
-        descriptor, status = names.look(directory, node.name)
-        if not stat.S_ISDIR(status.st_mode):
-            # Something else in the volume has the name, and the directory that shows in its place is made of names.
-            os.close(descriptor)
-            raise answer(errno.EROFS, node.name)
-        node.identity, node.volume = identity_of(status), parent.volume
-        self._core.descriptors.keep(node, descriptor)
+        self._core.adopt(node)
 
     def prepare_top(self, descriptor: int, parent: os.stat_result | None, mode: int, caller: Caller) -> None:
         """Make a new volume's top directory the caller's, as mkdir(2) does: a setgid parent hands on its group."""

@@ -29,7 +29,7 @@ class Directories:
     def open(self, number: int) -> int:
         """A handle of the directory. Raises a fault where its volume can't be served."""
         with self._core.locked():
-            node = self._core.nodes[number]
+            node = self._core.node(number)
             if node.identity is not None or node.place.volume is None:
                 self._core.status(node)
             elif self._core.grafts.volume_at(node.place) is not None:
@@ -63,6 +63,7 @@ class Directories:
         if self._tags.shown(node):
             return self._tags.names(node)
         with self._core.locked():
+            self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
             present = [] if node.identity is None else names.listing(self._core.directory(node))
         added += self._tags.added_to(node, present)
@@ -74,6 +75,7 @@ class Directories:
         if self._tags.shown(shown):
             return self._tags.told(shown)
         with self._core.locked():
+            self._core.steady(shown)
             return self._core.tell(shown, self._core.status(shown))
 
     def _entry(self, parent: Node, name: bytes) -> Attributes | None:
@@ -82,7 +84,7 @@ class Directories:
             if self._tags.concern(parent, name):
                 return self._tags.listed(parent, name)
             with self._core.locked():
-                return self._told(parent, name)
+                return self._told(self._core.steady(parent), name)
         except OSError as negative:
             if negative.errno in (errno.ENOENT, errno.ESTALE, errno.EXDEV):
                 return None
@@ -104,7 +106,7 @@ class Directories:
     def fsync(self, handle: int) -> None:
         """fsync(2) of the directory."""
         with self._core.locked():
-            node = self.handles[handle].node
+            node = self._core.steady(self.handles[handle].node)
             if node.identity is None:
                 return
             readable = names.open_directory_again(self._core.directory(node))

@@ -31,7 +31,7 @@ class Files:
         """A handle of the file. Raises OSError(ESTALE) where its permissions have changed since the kernel checked
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
         with self._core.locked():
-            node = self._core.nodes[number]
+            node = self._opening(number, flags)
             with self._core.reached(node) as reached:
                 status = os.fstat(reached)
                 if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
@@ -44,12 +44,20 @@ class Files:
                 node.told_size = 0
             return self.adopt(node, descriptor, flags)
 
+    def _opening(self, number: int, flags: int) -> Node:
+        if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
+            return self._core.changing(number)
+        node = self._core.node(number)
+        if self._core.legacy is not None:
+            self._core.legacy.refuse_open(node.piece)
+        return node
+
     def create(self, parent_number: int, name: bytes, flags: int, mode: int, caller: Caller) -> tuple[int, Attributes]:
         """Make a file and open it. Where somebody has made it meanwhile, ESTALE lets the kernel open that one instead,
         with its permissions checked; EEXIST with O_EXCL."""
         core = self._core
         with core.locked():
-            parent = core.nodes[parent_number]
+            parent = core.changing(parent_number)
             directory = self._creation.writable(parent, name)
             try:
                 with core.creator.acting_as(caller.uid, caller.gid):
@@ -80,7 +88,11 @@ class Files:
 
     def read(self, handle: int, offset: int, size_bytes: int) -> bytes:
         """pread(2)."""
-        return os.pread(self.handles[handle].descriptor, size_bytes, offset)
+        opened = self.handles[handle]
+        if opened.node.piece is not None:
+            with self._core.locked():
+                self._core.steady(opened.node)
+        return os.pread(opened.descriptor, size_bytes, offset)
 
     def write(self, handle: int, offset: int, content: bytes) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them."""

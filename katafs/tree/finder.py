@@ -11,6 +11,8 @@ from katafs.rooted import names
 from katafs.rooted.answer import answer
 from katafs.tree.core import Core, Found
 from katafs.tree.nodes import Node, identity_of
+from katafs.tree.settling import settle
+from katafs.volumes.legacy_disk import Piece
 
 _NAME_MAX = 255
 """Bytes of the longest name, where no volume's own file system says so (limits.h)."""
@@ -29,6 +31,9 @@ class Finder:
     def find(self, parent: Node, name: bytes) -> Found:
         """What the name stands for. Raises FileNotFoundError, or a fault of the store."""
         place = self.place_of(parent, name)
+        legacy = self._core.legacy
+        if legacy is not None and (piece := legacy.stray(parent.place, name)):
+            return self._looked(*legacy.disk.look(piece), place, parent.volume, piece)
         if place.kind is Kind.PLAIN:
             return self._entry(parent, name, place)
         volume = self._core.grafts.volume_at(place)
@@ -62,21 +67,26 @@ class Finder:
 
     def _graft(self, place: Place, volume: VolumeName) -> Found:
         core = self._core
+        piece = None if core.legacy is None else core.legacy.store.piece(volume)
         # Opened anew each time: the directory that is kept may have been removed or replaced behind the mount.
         descriptor = core.store.open(volume)
-        status = os.fstat(descriptor)
-        number = core.numbers.of_place(place) or self._numbered(descriptor, status)
-        return Found(place, volume, number, status, descriptor)
+        return self._looked(descriptor, os.fstat(descriptor), place, volume, piece)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
         if parent.identity is None:
             raise answer(errno.ENOENT if len(name) <= _NAME_MAX else errno.ENAMETOOLONG, name)
         descriptor, status = names.look(self._core.directory(parent), name)
+        return self._looked(descriptor, status, place, parent.volume, parent.piece)
+
+    def _looked(
+        self, descriptor: int, status: os.stat_result, place: Place, volume: VolumeName | None, piece: Piece | None
+    ) -> Found:
+        """What a descriptor that was just opened is of."""
         number = None
         if stat.S_ISDIR(status.st_mode) and place.kind in (Kind.OUTER, Kind.KATA):
             number = self._core.numbers.of_place(place)
         number = number or self._numbered(descriptor, status)
-        return Found(place, parent.volume, number, status, descriptor)
+        return Found(place, volume, number, status, descriptor, piece=piece)
 
     def _numbered(self, descriptor: int, status: os.stat_result) -> int:
         try:
@@ -98,7 +108,11 @@ class Finder:
             node = Node(found.number, found.place, found.volume, parent, name, identity, self._is_directory(found))
             core.nodes.add(node)
         else:
+            if node.piece is not None and node.piece != found.piece:
+                settle(core, node.piece)
             self._move(node, parent, name, found, identity)
+        if core.legacy is not None:
+            core.legacy.track(node, found.piece)
         if found.descriptor is not None:
             if node.is_directory and node.held is None:
                 core.descriptors.keep(node, found.descriptor)

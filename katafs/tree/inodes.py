@@ -43,14 +43,14 @@ class Inodes:
     def getattr(self, number: int) -> Attributes:
         """The inode's attributes now."""
         with self._core.locked():
-            node = self._core.nodes[number]
+            node = self._core.node(number)
             return self._core.tell(node, self._core.status(node))
 
     def setattr(self, number: int, changes: Changes, handle: int | None) -> Attributes:
         """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's
         permission for each."""
         with self._core.locked():
-            node = self._core.nodes[number]
+            node = self._core.changing(number)
             if node.identity is None:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
@@ -81,7 +81,7 @@ class Inodes:
     def readlink(self, number: int) -> bytes:
         """The target of a symbolic link, as it was given."""
         with self._core.locked():
-            node = self._core.nodes[number]
+            node = self._core.node(number)
             if node.identity is None and node.place.kata and not node.is_directory:
                 return alias_target(node.place.kata, self._core.settings.layout)
             with self._core.reached(node) as reached:
@@ -95,7 +95,7 @@ class Inodes:
     def getxattr(self, number: int, name: bytes, caller: Caller) -> bytes:
         """An extended attribute. Raises OSError(ENODATA), OSError(ENOTSUP)."""
         with self._core.locked():
-            node = self._core.nodes[number]
+            node = self._core.node(number)
             if name == PLACE_XATTR:
                 return self._place(node)
             self._refuse(name, caller, errno.ENODATA)
@@ -108,7 +108,7 @@ class Inodes:
         """Set an extended attribute."""
         with self._core.locked():
             self._refuse(name, caller, errno.EPERM)
-            node = self._core.nodes[number]
+            node = self._core.changing(number)
             if node.identity is None:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
@@ -118,7 +118,7 @@ class Inodes:
         """Remove an extended attribute."""
         with self._core.locked():
             self._refuse(name, caller, errno.EPERM)
-            with self._core.reached(self._core.nodes[number]) as reached:
+            with self._core.reached(self._core.changing(number)) as reached:
                 inodes.remove_xattr(reached, name)
 
     def listxattr(self, number: int, caller: Caller) -> list[bytes]:
@@ -126,7 +126,7 @@ class Inodes:
         if not self._core.settings.xattrs:
             raise answer(errno.ENOTSUP)
         with self._core.locked():
-            node = self._core.nodes[number]
+            node = self._core.node(number)
             if node.identity is None:
                 return []
             with self._core.reached(node) as reached:
@@ -145,7 +145,7 @@ class Inodes:
 
     def _place(self, node: Node) -> bytes:
         """The volume, the path inside it, and what a container's `--mount` calls the volume."""
-        if node.volume is None or node.identity is None:
+        if node.volume is None or node.identity is None or (node.piece is not None and node.piece.kata is None):
             raise answer(errno.ENODATA)
         parts: list[bytes] = []
         at: Node | None = node

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from katafs.kata_id import VolumeName
 from katafs.namespace import Place
 from katafs.rooted.answer import answer
+from katafs.volumes.legacy_disk import Piece
 
 ROOT_NUMBER = 1
 """FUSE's number for the root of a mount."""
@@ -35,6 +36,8 @@ class Node:
     """An O_PATH descriptor of an inode that has lost its last name, until the kernel forgets it."""
     told: tuple[int, int, int] | None = None
     """Mode, owner and group as the kernel was told last: what its permission checks go by."""
+    piece: Piece | None = None
+    """The piece of a legacy disk that its bytes are in, if they aren't in a volume."""
     told_size: int = 0
     """Where the kernel believes that the file ends, in bytes."""
 

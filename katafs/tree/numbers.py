@@ -27,6 +27,10 @@ class Numbers:
 
     def __init__(self, home_device: int | None) -> None:
         self._tags: dict[int, int] = {} if home_device is None else {home_device: 0}
+        self._kept: dict[tuple[int, int], int] = {}
+        """The numbers of inodes that were copied to another device while the kernel knew them, by the copies'."""
+        self._copies: dict[int, tuple[int, int]] = {}
+        """The same the other way round."""
 
     @staticmethod
     def of_place(place: Place) -> int | None:
@@ -65,12 +69,28 @@ class Numbers:
     def of_inode(self, status: os.stat_result) -> int:
         """The number of a backing inode. Raises OSError(EXDEV) where too many devices have one already: on btrfs any
         user makes devices, since a subvolume is one."""
+        if self._kept and (kept := self._kept.get((status.st_dev, status.st_ino))):
+            return kept
         tag = self._tags.get(status.st_dev)
         if tag is None:
             tag = self._new_tag(status.st_dev)
         if tag == 0:
             return status.st_ino
         return tag << _DEVICE_SHIFT | (status.st_ino & _INSIDE)
+
+    def keep(self, before: tuple[int, int] | None, after: tuple[int, int], number: int) -> None:
+        """Let an inode that was copied go on under its number, until `drop`.
+
+        Not on one device: there the number may come to be that of a new inode, once the old one is gone."""
+        if before is not None and before[0] != after[0] and not number & _PLACED:
+            self._kept[after] = number
+            self._copies[number] = after
+
+    def drop(self, number: int) -> None:
+        """The kernel has forgotten the number."""
+        after = self._copies.pop(number, None)
+        if after is not None:
+            del self._kept[after]
 
     def _new_tag(self, device: int) -> int:
         """A tag that is made of the device's number, so that it is the same next time, and that no other device has."""

@@ -27,9 +27,10 @@ class Removal:
     def unlink(self, parent_number: int, name: bytes) -> None:
         """Remove a name of anything but a directory. Raises OSError(EPERM) for an alias, which volumes call for."""
         with self._core.locked():
-            parent = self._core.nodes[parent_number]
+            parent = self._core.changing(parent_number)
             found, last = self._finder.losing(parent, name)
             try:
+                self._refuse_unconverted(found)
                 if found.status is None:
                     raise answer(errno.EPERM if found.place.kind is Kind.ALIAS else errno.EISDIR, name)
                 if stat.S_ISDIR(found.status.st_mode):
@@ -43,29 +44,45 @@ class Removal:
     def rmdir(self, parent_number: int, name: bytes) -> None:
         """Remove an empty directory inside a volume. Raises OSError(ENOTEMPTY) while volumes add something to it."""
         with self._core.locked():
-            parent = self._core.nodes[parent_number]
+            parent = self._core.changing(parent_number)
             found, _ = self._finder.losing(parent, name)
             try:
+                self._refuse_unconverted(found)
                 if found.place.kind is Kind.ALIAS and found.status is None:
                     raise answer(errno.ENOTDIR, name)
                 if self._core.grafts.names_in(found.place):
                     raise answer(errno.ENOTEMPTY, name)
-                names.remove_directory(self._core.directory(parent), name)
+                self._remove_directory(found, parent, name)
             except BaseException:
                 self._close(found)
                 raise
             self._hold(found, last_name=True)
+
+    def _refuse_unconverted(self, found: Found | None) -> None:
+        if found is not None and found.piece is not None and self._core.legacy is not None:
+            self._core.legacy.refuse(found.piece)
+
+    def _remove_directory(self, found: Found, parent: Node, name: bytes) -> None:
+        """An outer directory may be on a legacy disk, in the root volume, or in both."""
+        legacy = self._core.legacy
+        if legacy is not None and found.place.kind is Kind.OUTER:
+            removed = legacy.disk.remove_outer(found.place.outer)
+            if removed and found.status is None:
+                return
+        names.remove_directory(self._core.directory(parent), name)
 
     def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> None:
         """rename(2) with its flags. Raises OSError(EXDEV) wherever a volume would have to move or to be left."""
         if flags & ~_KNOWN_FLAGS or flags == _KNOWN_FLAGS:
             raise answer(errno.EINVAL)
         with self._core.locked():
-            old_parent, new_parent = self._core.nodes[old[0]], self._core.nodes[new[0]]
+            old_parent, new_parent = self._core.changing(old[0]), self._core.changing(new[0])
             source, _ = self._finder.losing(old_parent, old[1])
             self._close(source)
+            self._refuse_unconverted(source)
             target, last = self._target(new_parent, new[1])
             try:
+                self._refuse_unconverted(target)
                 if flags & names.RENAME_NOREPLACE and target is not None:
                     raise answer(errno.EEXIST, new[1])
                 self._refuse_across(source, old_parent, new_parent, new[1], target)

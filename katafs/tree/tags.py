@@ -4,6 +4,7 @@ Where git is read takes its time, so none of it happens with the tree's lock hel
 hold, as an avatar without git has, is an ordinary one.
 """
 
+import contextlib
 import errno
 import os
 import stat
@@ -116,7 +117,7 @@ class Tags:
     def _entered(self, parent: Node, name: bytes) -> Attributes | None:
         """The entry of what a volume holds under the name; None where none does."""
         with self._core.locked():
-            if parent.identity is None:
+            if self._core.steady(parent).identity is None:
                 return None
             try:
                 return self._creation.enter(parent, name, self._finder.find(parent, name))
@@ -142,8 +143,7 @@ class Tags:
         return self._made(node.place, node.parent)
 
     def _made(self, place: Place, parent: Node) -> Attributes:
-        avatar = self._avatar(place, parent)
-        try:
+        with self._avatar(place, parent) as avatar:
             owner = os.fstat(avatar)
             timeout_s = self._core.timeout_of(parent.volume)
             number = self._core.numbers.of_tag(place)
@@ -152,19 +152,16 @@ class Tags:
                 return attributes.of_tag(number, owner, _DIRECTORY_MODE, 0, owner.st_mtime_ns, timeout_s)
             status = self._asked().status(avatar, place.tag)
             return attributes.of_tag(number, owner, _FILE_MODE, status.size_bytes, status.mtime_ns, timeout_s)
-        finally:
-            os.close(avatar)
 
     def _damaged(self, place: Place) -> Attributes:
         return attributes.of_tag(self._core.numbers.of_tag(place), self._core.root_model(), stat.S_IFREG, 0, 0, 0.0)
 
-    def _avatar(self, place: Place, parent: Node) -> int:
-        """A descriptor, the caller's to close, of the directory of the avatar that a place below it belongs to."""
+    def _avatar(self, place: Place, parent: Node) -> contextlib.AbstractContextManager[int]:
+        """A descriptor of the directory of the avatar that a place below it belongs to."""
         node = parent if place.kind is Kind.TAGS else parent.parent
         if node is None or node.identity is None:
             raise answer(errno.ENOENT)
-        with self._core.locked():
-            return os.dup(self._core.directory(node))
+        return self._core.borrowed(node)
 
     def _asked(self) -> TagSource:
         if self._source is None:
@@ -183,11 +180,8 @@ class Tags:
         """The names in a directory of tags."""
         if node.parent is None:
             raise answer(errno.ESTALE, node.name)
-        avatar = self._avatar(node.place, node.parent)
-        try:
+        with self._avatar(node.place, node.parent) as avatar:
             return [tag_name(number) for number in self._numbers(avatar)]
-        finally:
-            os.close(avatar)
 
     def added_to(self, node: Node, present: list[bytes]) -> list[bytes]:
         """What tags add to the listing of a directory."""
@@ -203,11 +197,8 @@ class Tags:
         node = self._core.nodes[number]
         if node.parent is None or node.place.tag is None:
             raise answer(errno.EISDIR, node.name)
-        avatar = self._avatar(node.place, node.parent)
-        try:
+        with self._avatar(node.place, node.parent) as avatar:
             content = self._asked().read(avatar, node.place.tag)
-        finally:
-            os.close(avatar)
         descriptor = os.memfd_create("katafs-tag", os.MFD_CLOEXEC)
         try:
             os.pwrite(descriptor, content, 0)

@@ -9,20 +9,33 @@ from katafs.tree.directories import Directories
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
+from katafs.tree.legacy import Legacy, Mover
 from katafs.tree.removal import Removal
 from katafs.tree.tags import Tags, TagSource
 from katafs.tree.volumes import Volumes
+from katafs.volumes.legacy_disk import Piece
+from katafs.volumes.legacy_store import LegacyStore
 from katafs.volumes.store import VolumeStore
 
 
 class Tree:
     """A store's volumes as one tree of inodes."""
 
-    def __init__(self, store: VolumeStore, settings: TreeSettings, tag_source: TagSource | None = None) -> None:
+    def __init__(
+        self,
+        store: VolumeStore,
+        settings: TreeSettings,
+        tag_source: TagSource | None = None,
+        mover: Mover | None = None,
+    ) -> None:
         """Opens, and if need be makes, the root volume. Raises KatafsError where the store doesn't let it.
 
-        Without a source of tags there are none, whatever the settings say."""
-        self._core = Core(store, settings)
+        Without a source of tags there are none, whatever the settings say. A store with a legacy disk needs a mover."""
+        legacy = None
+        if isinstance(store, LegacyStore) and mover is not None:
+            legacy = Legacy(store, mover, settings.convert)
+        self._mover = mover
+        self._core = Core(store, settings, legacy)
         finder = Finder(self._core)
         self.creation = Creation(self._core, finder)
         self.volumes = Volumes(self._core, finder, self.creation)
@@ -37,6 +50,11 @@ class Tree:
         with self._core.lock:
             for number, count in forgotten:
                 self._core.forget(number, count)
+
+    def convert(self, piece: Piece) -> None:
+        """Convert what `Unconverted` named; it takes its time. Raises KatafsError or OSError where that failed."""
+        if self._mover is not None:
+            self._mover.convert(piece)
 
     def close(self) -> None:
         """Close every descriptor."""

@@ -27,7 +27,7 @@ class Volumes:
     def made_by_mkdir(self, parent_number: int, name: bytes) -> VolumeName | None:
         """The volume that mkdir of this name makes; None where it makes an ordinary directory."""
         with self._core.locked():
-            place = self._finder.place_of(self._core.nodes[parent_number], name)
+            place = self._finder.place_of(self._core.node(parent_number), name)
         if place.kind is Kind.ALIAS and place.kata:
             return kata_volume(place.kata)
         if place.kind is Kind.SANDBOX and self._core.settings.sandboxes is not Sandboxes.AVATAR:
@@ -37,13 +37,15 @@ class Volumes:
     def removed_by_rmdir(self, parent_number: int, name: bytes) -> VolumeName | None:
         """The volume that rmdir of this name removes; None where it removes an ordinary directory."""
         with self._core.locked():
-            return self._core.grafts.volume_at(self._finder.place_of(self._core.nodes[parent_number], name))
+            return self._core.grafts.volume_at(self._finder.place_of(self._core.node(parent_number), name))
 
     def make(self, volume: VolumeName, parent_number: int, name: bytes, mode: int, caller: Caller) -> Attributes:
         """Make a volume where a directory is to be. Raises FileExistsError, or StoreUnreachable."""
         core = self._core
         with core.locked():
-            parent = core.nodes[parent_number]
+            parent = core.changing(parent_number)
+            if core.legacy is not None and core.legacy.disk.outer_status(parent.place.outer) is not None:
+                self._creation.backed(parent)
             parent_status = core.status(parent)
             self._refuse_taken(parent, name)
         core.store.create(volume)
@@ -87,9 +89,11 @@ class Volumes:
         """Remove the empty volume that is a directory. Raises OSError(ENOTEMPTY), OSError(EBUSY), StoreUnreachable."""
         core = self._core
         with core.locked():
-            parent = core.nodes[parent_number]
+            parent = core.changing(parent_number)
             found = self._finder.find(parent, name)
         try:
+            if found.piece is not None and core.legacy is not None:
+                core.legacy.refuse(found.piece)
             if core.grafts.names_in(found.place):
                 raise answer(errno.ENOTEMPTY, name)
             core.store.remove(volume)
@@ -104,6 +108,9 @@ class Volumes:
 
     def _parent_changed(self, parent: Node) -> None:
         """A directory's mtime says when an entry came or went, in a flat layout and a split one alike."""
+        if parent.identity is None and parent.place.kind is Kind.OUTER and self._core.legacy is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._core.adopt(parent)
         if parent.identity is not None and parent.place.kind in (Kind.ROOT, Kind.OUTER, Kind.AVATAR):
             try:
                 inodes.touch_modified(self._core.directory(parent))

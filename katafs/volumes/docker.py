@@ -70,6 +70,10 @@ class DockerStore:
             raise self._missing(name)
         return self._opened(name, place)
 
+    def look_up(self, name: VolumeName) -> None:
+        """As in the protocol."""
+        self._follower.look_up(name)
+
     def location(self, name: VolumeName) -> str:
         """As in the protocol."""
         return f"type=volume,source={self._prefix.put(name)}"

@@ -53,6 +53,10 @@ class MemoryStore:
         """As in the protocol."""
         return self._answering().open(name)
 
+    def look_up(self, name: VolumeName) -> None:
+        """As in the protocol."""
+        self._answering().look_up(name)
+
     def location(self, name: VolumeName) -> str:
         """As in the protocol."""
         return self._directories.location(name)

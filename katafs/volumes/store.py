@@ -32,6 +32,11 @@ class VolumeStore(Protocol):
         Raises FileNotFoundError for a volume that doesn't exist (or whose directory is gone), VolumeRefused for one
         whose data is not on this host, StoreUnreachable as `exists` does."""
 
+    def look_up(self, name: VolumeName) -> None:
+        """Ask anew whether the volume exists, where others may have made it a moment ago. It may wait for an engine.
+
+        Raises StoreUnreachable."""
+
     def location(self, name: VolumeName) -> str:
         """What a container's `--mount` option calls the volume: `type=volume,source=…` or `type=bind,source=…`."""
 

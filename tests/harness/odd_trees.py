@@ -1,6 +1,7 @@
 """Trees with everything in them that Linux can keep, and how they look to a plain program that walks them by path."""
 
 import os
+import shutil
 import socket
 import stat
 import struct
@@ -29,7 +30,8 @@ def make_odd_tree(top: Path) -> None:
     _make_files(top)
     _make_others(top)
     os.link(top / "hard-a", top / "dir" / "hard-b")
-    os.link(top / "link-a", top / "dir" / "link-b", follow_symlinks=False)
+    os.link(top / "link-b", top / "link-c")
+    os.link(top / "link-a", top / "dir" / "link-d", follow_symlinks=False)
     _set_modes_and_owners(top)
     os.setxattr(top / "setuid", "security.capability", CAPABILITY)
     os.setxattr(top / "plain", "user.note", b"value")
@@ -40,12 +42,24 @@ def make_odd_tree(top: Path) -> None:
     os.setxattr(top, "user.top", b"\0\xff")
     for number, path in enumerate(sorted(top.rglob("*"), reverse=True)):
         os.utime(path, ns=(_OLD_NS + number, _OLD_NS + 2 * number), follow_symlinks=False)
+    shutil.copystat(top / "twin", top / "twin-b")
     os.utime(top / "negative", ns=(-1_500_000_001, -1_500_000_002))
     os.utime(top, ns=(_OLD_NS - 1, _OLD_NS - 2))
 
 
 def _make_files(top: Path) -> None:
-    for name in ("plain", "twin", "setuid", "setgid", "hard-a", "with-acl", "negative", "dir/inner/leaf"):
+    for name in (
+        "plain",
+        "twin",
+        "twin-b",
+        "link-b",
+        "setuid",
+        "setgid",
+        "hard-a",
+        "with-acl",
+        "negative",
+        "dir/inner/leaf",
+    ):
         (top / name).write_bytes(b"content")
     (top / "empty").touch()
     (top / "big").write_bytes(bytes(range(251)) * 10_000)
@@ -72,9 +86,15 @@ def _set_modes_and_owners(top: Path) -> None:
     os.chown(top, 4_000_000_000, 77)
     for name, mode in (("setuid", 0o4755), ("setgid", 0o2711), ("sticky", 0o1777), ("dir", 0o2750), ("fifo", 0o600)):
         (top / name).chmod(mode)
+    os.chown(top / "twin-b", *_owner(top / "twin"))
     (top / "plain").chmod(0o604)
     (top / "empty").chmod(0)
     top.chmod(0o751)
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_uid, status.st_gid
 
 
 Description = dict[bytes, tuple[object, ...]]
@@ -140,4 +160,5 @@ def times_kept(*paths: Path) -> Iterator[None]:
     before = [(path, os.lstat(path)) for path in paths]
     yield
     for path, status in before:
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+        if path.is_symlink() or path.exists():
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)

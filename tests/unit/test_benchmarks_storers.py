@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.finding import volumes_of
 from benchmarks.stub_engine import matching
-from benchmarks.table import Comparison, Setting, storers
+from benchmarks.table import Comparison, Setting, comparisons
 from katafs.kata_id import volume_owner
 
 _SETTING = Setting("6.1.0", 2, pinned=False, rounds=3, versions={"katafs": "1.0", "Docker": "20.10.24"})
@@ -14,7 +14,7 @@ _VOLUMES = [{"Name": name} for name in ("123456789A", "123456789A_lion", "12FEDC
 
 
 def _cells(comparison: Comparison) -> list[str]:
-    row = storers(_SETTING, 0.5, [comparison]).splitlines()[-1]
+    row = comparisons(_SETTING, 0.5, [comparison]).splitlines()[-1]
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
@@ -38,7 +38,7 @@ def test_a_duration_has_the_unit_that_suits_it(seconds: float, text: str) -> Non
 
 
 def test_the_heading_says_what_it_was_measured_on_and_how_busy_that_was() -> None:
-    heading = storers(_SETTING, 4.62, []).splitlines()[0]
+    heading = comparisons(_SETTING, 4.62, []).splitlines()[0]
 
     assert heading.startswith(
         "Linux 6.1.0, 2 CPUs, katafs 1.0, Docker 20.10.24. Medians of 3 rounds in turns; load 4.6"

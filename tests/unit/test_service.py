@@ -1,11 +1,15 @@
-"""The systemd unit: it must not hide the mount from the rest of the machine."""
+"""The systemd units: none may hide the mount from the rest of the machine, or stop what it runs at a bad moment."""
 
 import configparser
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-_UNIT = Path(__file__).parents[2] / "systemd" / "katafs.service"
+from tests.harness import needs
+
+_UNITS = Path(__file__).parents[2] / "systemd"
 
 _NAMESPACE_MAKING = """
     BindLogSockets BindPaths BindReadOnlyPaths DynamicUser ExecPaths ExtensionDirectories ExtensionImages
@@ -18,16 +22,71 @@ _NAMESPACE_MAKING = """
 """The options of systemd.exec(5) that give a service its own view of the mounts, or may do so in some version."""
 
 
-@pytest.fixture
-def service() -> dict[str, str]:
+def _section(unit: str, section: str) -> dict[str, str]:
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's options have capitals
-    parser.read_string(_UNIT.read_text())
-    return dict(parser["Service"])
+    parser.read_string((_UNITS / unit).read_text())
+    return dict(parser[section])
 
 
-def test_nothing_makes_a_mount_namespace(service: dict[str, str]) -> None:
-    assert sorted(service.keys() & set(_NAMESPACE_MAKING.split())) == []
+@pytest.fixture
+def service() -> dict[str, str]:
+    return _section("katafs.service", "Service")
+
+
+@pytest.fixture
+def converter() -> dict[str, str]:
+    return _section("katafs-convert@.service", "Service")
+
+
+@pytest.mark.parametrize("unit", ["katafs.service", "katafs-convert@.service"])
+def test_nothing_makes_a_mount_namespace(unit: str) -> None:
+    assert sorted(_section(unit, "Service").keys() & set(_NAMESPACE_MAKING.split())) == []
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(disk: Path) -> None:
+    needs.programs("systemd-analyze")
+    for unit in _UNITS.iterdir():
+        # The command that is installed by hand isn't there when tests run.
+        installed = re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text())
+        (disk / unit.name).write_text(installed)
+    units = [disk / unit.name.replace("@.", "@katas.") for unit in _UNITS.iterdir()]
+    for unit in units:
+        template = disk / re.sub(r"@[^.]+\.", "@.", unit.name)
+        if template != unit:
+            unit.symlink_to(template)
+
+    found = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
+    )
+
+    assert (found.returncode, _about_ours(found.stderr)) == (0, [])
+
+
+def _about_ours(said: str) -> list[str]:
+    return [line for line in said.splitlines() if "katafs" in line]
+
+
+def test_a_conversion_is_stopped_between_two_katas(converter: dict[str, str]) -> None:
+    assert converter["KillSignal"] == "SIGTERM"
+    assert converter["TimeoutStopSec"] == "10min"
+
+
+def test_a_conversion_gives_way_to_everybody(converter: dict[str, str]) -> None:
+    assert (converter["Nice"], converter["CPUSchedulingPolicy"], converter["IOSchedulingClass"]) == (
+        "19",
+        "idle",
+        "idle",
+    )
+
+
+def test_a_conversion_starts_again_after_it_ended() -> None:
+    assert set(_section("katafs-convert@.timer", "Timer")) == {"OnBootSec", "OnUnitInactiveSec"}
+
+
+@pytest.mark.parametrize("unit", ["katafs.service", "katafs-convert@.service"])
+def test_what_converts_may_lease_the_files_of_others(unit: str) -> None:
+    assert "CAP_LEASE" in _section(unit, "Service")["CapabilityBoundingSet"].split()
 
 
 def test_the_unit_is_ready_when_the_daemon_says_so(service: dict[str, str]) -> None:

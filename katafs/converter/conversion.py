@@ -1,0 +1,180 @@
+"""One piece of the old disk, converted: moved where disk and store share a file system, else copied and compared.
+
+The commit is one rename. Before it the disk has the piece, and is the truth; after it the volume has.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from katafs.converter.results import Outcome
+from katafs.converter.spots import Spot
+from katafs.converter.targets import Target, Targets
+from katafs.errors import ConversionRefused, KatafsError, PieceChanged, WrittenLate
+from katafs.kata_id import kata_volume
+from katafs.rooted import files, names
+from katafs.rooted.surveys import Survey
+from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
+from katafs.volumes.store import VolumeStore
+
+_NOTHING = Survey(0, 0, (), b"")
+_CANNOT_MOVE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOSYS)
+"""Two file systems, or no right or no call to reach both through one mount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What became of a piece that was no trouble."""
+
+    outcome: Outcome
+    survey: Survey = _NOTHING
+
+
+class Conversion:
+    """Converts the pieces of a disk into a store. Safe for several threads, and beside other processes."""
+
+    def __init__(self, disk: LegacyDisk, store: VolumeStore, *, keep: bool = False) -> None:
+        """`keep` leaves on the disk what was copied, where it goes on being the truth."""
+        self._disk = disk
+        self._store = store
+        self._keep = keep
+        self._targets = Targets(disk, store)
+
+    def convert(self, piece: Piece) -> Converted:
+        """Convert a piece, unless that was done before; waits for another who does it now.
+
+        Raises ConversionRefused, PieceBusy, PieceChanged, WrittenLate, StoreUnreachable, and OSError: ENOENT for a
+        piece that is nowhere, ENOSPC for a full disk, and whatever the piece itself can't be read with. But for
+        WrittenLate the piece is on the disk as it was."""
+        with self._disk.locks.claim(piece.key):
+            self._clear(piece)
+            if not self._disk.stands(piece):
+                return self.elsewhere(piece)
+            with self._disk.folder(piece.outer) as folder:
+                converted = self._convert(piece, Spot(folder, piece.name))
+            self._drop_outer(piece.outer)
+            return converted
+
+    def keep_outer(self, outer: str) -> None:
+        """Make an outer directory in the root volume, as it is on the disk, if it isn't there."""
+        self._targets.keep_outer(outer)
+
+    def tidy(self, outers: Iterable[str]) -> None:
+        """Keep these outer directories in the root volume, and remove from the disk those that are empty; and where
+        that leaves nothing on the disk, the locks' file."""
+        for outer in outers:
+            self.keep_outer(outer)
+            self._drop_outer(outer)
+        if not self._disk.outers() and not self._disk.strays_in(""):
+            self._disk.locks.remove_if_alone()
+
+    def _drop_outer(self, outer: str) -> None:
+        """Remove an outer directory from the disk once nothing is left in it; the root volume has it by then."""
+        if outer and not self._keep:
+            with contextlib.suppress(OSError):  # not empty yet, or gone already
+                os.rmdir(outer, dir_fd=self._disk.top)
+
+    def survey(self, piece: Piece) -> Survey:
+        """Look at a piece without changing anything. Raises ConversionRefused for one that can't be converted."""
+        with self._disk.folder(piece.outer) as folder:
+            return _surveyed(Spot(folder, piece.name))
+
+    def elsewhere(self, piece: Piece) -> Converted:
+        """What became of a piece that isn't on the disk. Raises OSError(ENOENT) where it is in no volume either."""
+        if piece.kata is not None and self._store.exists(kata_volume(piece.kata)):
+            return Converted(Outcome.ALREADY)
+        raise FileNotFoundError(errno.ENOENT, "is neither on the disk nor in a volume", piece.label)
+
+    def _convert(self, piece: Piece, source: Spot) -> Converted:
+        survey = _surveyed(source)
+        self._targets.keep_outer(piece.outer)
+        with self._targets.of(piece, source) as target:
+            if not target.filled and not self._keep and _moved(source, target):
+                return Converted(Outcome.MOVED, survey)
+            if not target.filled:
+                _copy(source, target, survey)
+            if self._keep:
+                return Converted(Outcome.KEPT, survey)
+            self._commit(piece, source, target, survey)
+        return Converted(Outcome.COPIED, survey)
+
+    def _commit(self, piece: Piece, source: Spot, target: Target, survey: Survey) -> None:
+        """Take the piece off the disk, in one step, and then delete it."""
+        aside = self._aside(piece, source.folder)
+        with source.held_still() as held:
+            if source.survey().fingerprint != survey.fingerprint:
+                raise PieceChanged(f"{piece.label} changed while it was copied")
+            if piece.kata is not None:
+                target.unmark()
+            source.rename_to(aside)
+            files.sync_directory(source.folder)
+            self._disk.locks.wait_for_readers(piece.key)
+            late = held.broken() or aside.survey().fingerprint != survey.fingerprint
+        if late:
+            raise WrittenLate(f"{piece.label}: {self._set_aside(piece, aside)}")
+        aside.remove()
+
+    def _set_aside(self, piece: Piece, aside: Spot) -> str:
+        """Keep what somebody has written to past the mount, who found it before the commit and wrote after it."""
+        late = Spot(aside.folder, OWN_PREFIX + b"late-" + aside.name.removeprefix(OWN_PREFIX))
+        aside.rename_to(late)
+        where = os.path.join(self._disk.path, piece.outer, os.fsdecode(late.name))
+        return f"something wrote to it on the old disk while it was committed; what it wrote to is kept as {where}"
+
+    def _clear(self, piece: Piece) -> None:
+        """Delete what an earlier run had moved aside when it was killed."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(piece.outer) as folder:
+            self._aside(piece, folder).remove()
+
+    @staticmethod
+    def _aside(piece: Piece, folder: int) -> Spot:
+        return Spot(folder, aside_name(piece))
+
+
+def aside_name(piece: Piece) -> bytes:
+    """What a piece is called while it is deleted, in the directory it was in."""
+    return OWN_PREFIX + f"done-{piece.kata or f'{piece.key:x}'}".encode()
+
+
+def _surveyed(source: Spot) -> Survey:
+    try:
+        survey = source.survey()
+    except OSError as problem:
+        if problem.errno == errno.EXDEV:
+            raise ConversionRefused(f"something is mounted on {os.fsdecode(problem.filename)} in it") from problem
+        raise
+    if survey.devices:
+        raise ConversionRefused(f"{os.fsdecode(survey.devices[0])} in it is a device node")
+    return survey
+
+
+def _moved(source: Spot, target: Target) -> bool:
+    """Move the piece to its target, which commits it; False where only a copy will do."""
+    try:
+        source.rename_to(target.spot, 0 if target.replaces else names.RENAME_NOREPLACE)
+    except OSError as problem:
+        if problem.errno in _CANNOT_MOVE:
+            return False
+        raise
+    files.sync_directory(target.spot.folder)
+    files.sync_directory(source.folder)
+    return True
+
+
+def _copy(source: Spot, target: Target, survey: Survey) -> None:
+    """Make a whole copy, compare it, and bring it to the target."""
+    try:
+        source.copy_to(target.staged)
+        difference = source.difference_from(target.staged)
+        if source.survey().fingerprint != survey.fingerprint:
+            raise PieceChanged("it changed while it was copied")
+        if difference is not None:
+            raise KatafsError(f"its copy differs, {difference}")
+        if target.replaces:
+            target.mark_staged()
+        target.place_staged()
+    except BaseException:
+        target.staged.remove()
+        raise

@@ -1,0 +1,109 @@
+"""Many pieces, one after the other in each worker: paced, stopped between two, tried again where that may help."""
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from katafs.converter.conversion import Conversion
+from katafs.converter.results import PASSING, Outcome, Result
+from katafs.errors import ConversionRefused, KatafsError, PieceBusy, PieceChanged, StoreUnreachable, VolumeRefused
+from katafs.volumes.legacy_disk import Piece
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TRIES = 3
+_REST_S = 2.0
+"""What changes now may have come to rest after so long."""
+
+_OUTCOMES: tuple[tuple[type[Exception], Outcome], ...] = (
+    (PieceBusy, Outcome.BUSY),
+    (PieceChanged, Outcome.CHANGED),
+    (ConversionRefused, Outcome.REFUSED),
+    (VolumeRefused, Outcome.REFUSED),
+    (FileNotFoundError, Outcome.MISSING),
+)
+
+Work = Callable[[Piece], Result]
+
+
+class Run:
+    """The way a command goes through pieces."""
+
+    def __init__(self, *, jobs: int, rate_per_s: float | None = None) -> None:
+        """`jobs` pieces at a time, and no more than `rate_per_s` begun in a second."""
+        self._jobs = jobs
+        self._pace_s = 1 / rate_per_s if rate_per_s else 0.0
+        self._stopping = threading.Event()
+        self.fault: Exception | None = None
+        """Why the run was broken off: a store that is gone, a disk that is full. No further piece would fare better."""
+
+    def stop(self) -> None:
+        """Begin no other piece; those under way are finished."""
+        self._stopping.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether pieces were left because somebody said `stop`."""
+        return self._stopping.is_set() and self.fault is None
+
+    def results(self, pieces: Iterable[Piece], work: Work) -> Iterator[Result]:
+        """What became of each piece, as each is done. What was busy or changed comes last, after it was tried again."""
+        for tries_left in reversed(range(_TRIES)):
+            again: list[Result] = []
+            for result in self._each(pieces, work):
+                if result.outcome in PASSING and tries_left:
+                    again.append(result)
+                else:
+                    yield result
+            if not again:
+                return
+            if self._stopping.wait(_REST_S):
+                yield from again
+                return
+            pieces = [result.piece for result in again]
+
+    def _each(self, pieces: Iterable[Piece], work: Work) -> Iterator[Result]:
+        """Results in the order in which they come; as many pieces are taken from the source as have a worker."""
+        running: set[Future[Result]] = set()
+        left = iter(pieces)
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="convert") as workers:
+            while True:
+                piece = None if self._stopping.is_set() else next(left, None)
+                if piece is not None:
+                    running.add(workers.submit(self._one, piece, work))
+                    self._stopping.wait(self._pace_s)
+                if not running and piece is None:
+                    return
+                if piece is None or len(running) >= self._jobs:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from (each.result() for each in done)
+
+    def _one(self, piece: Piece, work: Work) -> Result:
+        started = time.monotonic()
+        try:
+            return work(piece)
+        except (KatafsError, OSError) as problem:
+            if isinstance(problem, StoreUnreachable) or (isinstance(problem, OSError) and problem.errno in _FULL):
+                self.fault = self.fault or problem
+                self._stopping.set()
+            return Result(piece, _outcome(problem), seconds=time.monotonic() - started, reason=_told(problem))
+
+
+def converted(conversion: Conversion, piece: Piece) -> Result:
+    """Convert a piece, as a run's work."""
+    started = time.monotonic()
+    done = conversion.convert(piece)
+    seconds = time.monotonic() - started
+    return Result(piece, done.outcome, done.survey.entries, done.survey.size_bytes, seconds)
+
+
+def _outcome(problem: Exception) -> Outcome:
+    return next((outcome for kind, outcome in _OUTCOMES if isinstance(problem, kind)), Outcome.FAILED)
+
+
+def _told(problem: Exception) -> str:
+    if isinstance(problem, OSError):
+        where = problem.filename.decode(errors="backslashreplace") if isinstance(problem.filename, bytes) else ""
+        return f"{where}: {problem.strerror}" if where else problem.strerror or str(problem)
+    return str(problem)

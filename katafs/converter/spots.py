@@ -1,0 +1,96 @@
+"""A name in a directory as one thing to be surveyed, copied, compared, moved and removed, whatever it stands for."""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from katafs.errors import PieceBusy
+from katafs.rooted import comparing, copying, files, leases, names, surveys
+from katafs.rooted.leases import Leases
+from katafs.rooted.mounts import through_one_mount
+from katafs.rooted.surveys import Survey
+
+_STAGED_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A name below a descriptor that belongs to somebody else."""
+
+    folder: int
+    name: bytes
+
+    def status(self) -> os.stat_result | None:
+        """The status of what is there; None where nothing is."""
+        return files.status_of(self.folder, self.name)
+
+    def is_directory(self) -> bool:
+        """Whether a directory is there."""
+        return files.is_directory(self.folder, self.name)
+
+    def survey(self) -> Survey:
+        """What is there, counted, with a fingerprint of it. Raises OSError for what can't be read."""
+        if not self.is_directory():
+            return surveys.survey_entry(self.folder, self.name)
+        with self.opened() as directory:
+            return surveys.survey(directory)
+
+    def copy_to(self, target: "Spot") -> None:
+        """Make a copy with everything kept, which is on the disk on return. Raises OSError(EEXIST)."""
+        if not self.is_directory():
+            copying.copy_entry(self.folder, self.name, target.folder, target.name)
+            return
+        names.make_directory(target.folder, target.name, _STAGED_MODE)
+        with self.opened() as source, target.opened() as copy:
+            copying.copy_tree(source, copy)
+
+    def difference_from(self, other: "Spot") -> str | None:
+        """The first difference between the two, in words; None where they are equal."""
+        if not (self.is_directory() and other.is_directory()):
+            return next(comparing.entry_differences(self.folder, self.name, other.folder, other.name), None)
+        with self.opened() as left, other.opened() as right:
+            return next(comparing.differences(left, right), None)
+
+    @contextlib.contextmanager
+    def held_still(self) -> Iterator[Leases]:
+        """Have everybody wait who wants to write to what is there. Raises PieceBusy where somebody does already."""
+        with contextlib.ExitStack() as held:
+            try:
+                if self.is_directory():
+                    leased = held.enter_context(leases.held_still(held.enter_context(self.opened())))
+                else:
+                    leased = held.enter_context(leases.entry_held_still(self.folder, self.name))
+            except OSError as problem:
+                if problem.errno != errno.EBUSY:
+                    raise
+                raise PieceBusy(f"{os.fsdecode(problem.filename)} in it is open for writing") from problem
+            yield leased
+
+    def rename_to(self, target: "Spot", flags: int = names.RENAME_NOREPLACE) -> None:
+        """renameat2(2) in one file system, also where two mounts show it; without flags an empty directory is replaced.
+
+        Raises OSError(EXDEV) where they are on two."""
+        with through_one_mount(self.folder, target.folder) as (old, new):
+            names.rename(old, self.name, new, target.name, flags)
+
+    def remove(self) -> None:
+        """Remove what is there with all that is in it; nothing there is no error."""
+        status = self.status()
+        if status is None:
+            return
+        if stat.S_ISDIR(status.st_mode):
+            files.remove_tree(self.folder, self.name)
+        else:
+            names.remove(self.folder, self.name)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """An O_PATH descriptor of the directory that is there. Raises OSError(ENOTDIR), OSError(ENOENT)."""
+        directory = files.open_directory(self.folder, self.name)
+        try:
+            yield directory
+        finally:
+            os.close(directory)

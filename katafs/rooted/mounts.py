@@ -1,0 +1,115 @@
+"""The mounts that this process sees, and how two directories of one file system are reached through one of them.
+
+rename(2) answers EXDEV between two mounts even where both show the same file system: Docker's engine, for one, mounts
+its data-root onto itself. A mount that holds both directories can be cloned, for this process's descriptors alone.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from katafs.rooted import syscalls
+from katafs.rooted.answer import answer
+
+_TABLE = "/proc/self/mountinfo"
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Mount(NamedTuple):
+    """A line of proc_pid_mountinfo(5)."""
+
+    number: int
+    device: bytes
+    """Major and minor number of the file system."""
+    root: bytes
+    """The directory in the file system that is mounted."""
+    point: bytes
+    type: bytes
+
+
+def mounts() -> list[Mount]:
+    """Every mount, the one that covers another after it."""
+    with open(_TABLE, "rb") as table:
+        return [_parsed(line) for line in table]
+
+
+def _parsed(line: bytes) -> Mount:
+    before, _, after = line.partition(b" - ")
+    number, _, device, root, point = before.split()[:5]
+    return Mount(int(number), device, _unescaped(root), _unescaped(point), after.split()[0])
+
+
+def _unescaped(field: bytes) -> bytes:
+    for code in (b"\\040", b"\\011", b"\\012", b"\\134"):
+        field = field.replace(code, bytes([int(code[1:], 8)]))
+    return field
+
+
+def mount_of(descriptor: int) -> Mount:
+    """The mount through which a descriptor was opened. Raises OSError(EXDEV) for one that this process doesn't see."""
+    with open(f"/proc/self/fdinfo/{descriptor}", "rb") as info:
+        number = next(int(line.split()[1]) for line in info if line.startswith(b"mnt_id:"))
+    for mount in mounts():
+        if mount.number == number:
+            return mount
+    raise answer(errno.EXDEV)
+
+
+@contextlib.contextmanager
+def through_one_mount(first: int, second: int) -> Iterator[tuple[int, int]]:
+    """Descriptors of these two directories between which rename(2) works.
+
+    Raises OSError(EXDEV) where they are on two file systems, or where no mount that is seen holds both; OSError(EPERM)
+    without CAP_SYS_ADMIN where a mount would have to be cloned (open_tree(2), Linux 5.2)."""
+    one, other = mount_of(first), mount_of(second)
+    if one.number == other.number:
+        yield first, second
+        return
+    inside = _inside(one, first), _inside(other, second)
+    for mount in mounts() if one.device == other.device else ():
+        if mount.device == one.device and all(_is_below(path, mount.root) for path in inside):
+            pair = _cloned(mount, inside, (first, second))
+            if pair is not None:
+                try:
+                    yield pair
+                finally:
+                    _close(*pair)
+                return
+    raise answer(errno.EXDEV)
+
+
+def _inside(mount: Mount, descriptor: int) -> bytes:
+    """Where a directory is in its file system."""
+    path = os.readlink(f"/proc/self/fd/{descriptor}".encode())
+    return os.path.normpath(os.path.join(mount.root, os.path.relpath(path, mount.point)))
+
+
+def _is_below(path: bytes, root: bytes) -> bool:
+    return path == root or path.startswith(root.rstrip(b"/") + b"/")
+
+
+def _cloned(mount: Mount, inside: tuple[bytes, bytes], originals: tuple[int, int]) -> tuple[int, int] | None:
+    """The two directories below a clone of the mount; None where another mount covers it, and so was cloned instead."""
+    opened: list[int] = []
+    try:
+        tree = syscalls.clone_mount(mount.point)
+        try:
+            for path, original in zip(inside, originals, strict=True):
+                opened.append(os.open(os.path.relpath(path, mount.root), _DIRECTORY, dir_fd=tree))
+                if not os.path.samestat(os.fstat(opened[-1]), os.fstat(original)):
+                    raise answer(errno.ENOENT, path)
+        finally:
+            os.close(tree)
+    except OSError as problem:
+        _close(*opened)
+        if problem.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
+            return None
+        raise
+    return opened[0], opened[1]
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""What the tree serves from a legacy disk: which of its inodes are there, and when they have to leave.
+
+A piece of the disk is only ever read. Whatever would change it raises `Unconverted` before anything is done; whoever
+called then has it converted, where that may take its time, and asks again. Knows nothing of how that is done.
+"""
+
+import errno
+from typing import Protocol
+
+from katafs.config import Convert
+from katafs.namespace import Kind, Place
+from katafs.rooted.answer import answer
+from katafs.tree.nodes import Node
+from katafs.volumes.legacy_disk import LegacyDisk, Piece
+from katafs.volumes.legacy_store import LegacyStore
+
+
+class Unconverted(Exception):
+    """What was asked for would change a piece that stands on the disk."""
+
+    def __init__(self, piece: Piece) -> None:
+        super().__init__(f"{piece.label} is to be converted first")
+        self.piece = piece
+
+
+class Mover(Protocol):
+    """Converts. Safe for several threads; may take its time."""
+
+    def convert(self, piece: Piece) -> object:
+        """Bring the piece into its volume, unless it is there. Raises KatafsError or OSError where that failed."""
+
+    def keep_outer(self, outer: str) -> None:
+        """Make an outer directory in the root volume, as it is on the disk, if it isn't there."""
+
+
+class Legacy:
+    """The disk's part of a tree. Guarded by the tree's lock."""
+
+    def __init__(self, store: LegacyStore, mover: Mover, rule: Convert) -> None:
+        self.store = store
+        self.mover = mover
+        self.rule = rule
+        self._nodes: dict[Piece, set[Node]] = {}
+        """The inodes of each piece that the kernel knows."""
+        self._held: list[int] = []
+        """The keys of the pieces that the request under way has met."""
+
+    @property
+    def disk(self) -> LegacyDisk:
+        """The disk itself."""
+        return self.store.disk
+
+    def stray(self, parent: Place, name: bytes) -> Piece | None:
+        """The stray of this name in the directory at a place."""
+        return self.disk.stray(parent.outer, name) if parent.kind in (Kind.ROOT, Kind.OUTER) else None
+
+    def keep_outer(self, outer: str) -> None:
+        """Make an outer directory in the root volume as it is on the disk, if it is there."""
+        if self.disk.outer_status(outer) is not None:
+            self.mover.keep_outer(outer)
+
+    def track(self, node: Node, piece: Piece | None) -> None:
+        """Take note that the node is served from this piece, or from a volume."""
+        if node.piece is not None:
+            left = self._nodes[node.piece]
+            left.discard(node)
+            if not left:
+                del self._nodes[node.piece]
+        if piece is not None:
+            self._nodes.setdefault(piece, set()).add(node)
+        node.piece = piece
+
+    def nodes_of(self, piece: Piece) -> list[Node]:
+        """The nodes that are served from a piece."""
+        return list(self._nodes.get(piece, ()))
+
+    def hold(self, piece: Piece) -> bool:
+        """Whether the piece stands on the disk; if so, nothing of it is deleted until `release`."""
+        if piece.key in self._held:
+            return True
+        if not self.disk.locks.hold(piece.key):
+            return False
+        self._held.append(piece.key)
+        return self.disk.stands(piece)
+
+    def release(self) -> None:
+        """A request ends."""
+        while self._held:
+            self.disk.locks.release(self._held.pop())
+
+    def refuse(self, piece: Piece | None) -> None:
+        """Raise Unconverted for what is to change, or OSError(EROFS) where nothing is ever converted."""
+        if piece is None:
+            return
+        if self.rule is Convert.NEVER:
+            raise answer(errno.EROFS, piece.name)
+        raise Unconverted(piece)
+
+    def refuse_open(self, piece: Piece | None) -> None:
+        """The same for what is to be opened, where that alone converts."""
+        if self.rule is Convert.ON_OPEN:
+            self.refuse(piece)

@@ -1,0 +1,77 @@
+"""After a piece was converted: the inodes that the kernel knows of it go on in the volume, open files included.
+
+They keep their numbers, so that the kernel's caches, locks and open files stay those of the same inode.
+"""
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from katafs.namespace import Kind
+from katafs.rooted import inodes, names
+from katafs.tree.nodes import Node, identity_of
+from katafs.volumes.legacy_disk import Piece
+
+if TYPE_CHECKING:
+    from katafs.tree.core import Core  # which settles before it answers
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.EXDEV)
+
+
+def settle(core: "Core", piece: Piece) -> None:
+    """Move the piece's nodes over. Called with the tree's lock held. Raises a fault of the store; those that were not
+    moved yet are then moved the next time."""
+    if core.legacy is None:
+        return
+    nodes = sorted(core.legacy.nodes_of(piece), key=_depth)
+    if nodes and nodes[0].volume is not None and not core.store.exists(nodes[0].volume):
+        core.store.look_up(nodes[0].volume)
+    for node in nodes:
+        try:
+            _relocate(core, node)
+        except OSError as problem:
+            if problem.errno not in _GONE:
+                raise
+            core.descriptors.drop(node)  # removed since, by somebody else
+        core.legacy.track(node, None)
+
+
+def _depth(node: Node) -> int:
+    depth = 0
+    while node.parent is not None:
+        depth, node = depth + 1, node.parent
+    return depth
+
+
+def _relocate(core: "Core", node: Node) -> None:
+    """Find the node's inode where it is now: below its parent, which was moved before."""
+    descriptor = _found(core, node)
+    try:
+        identity = identity_of(os.fstat(descriptor))
+        if identity == node.identity:
+            return
+        core.descriptors.drop(node)
+        core.numbers.keep(node.identity, identity, node.number)
+        node.identity = identity
+        for handle in node.handles:
+            _redirect(handle, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _found(core: "Core", node: Node) -> int:
+    if core.is_grafted(node) and node.volume is not None:
+        return core.store.open(node.volume)
+    assert node.parent is not None  # only the root has none, and that is no part of a piece
+    if node.parent.identity is None and node.parent.place.kind is Kind.OUTER:
+        core.adopt(node.parent)
+    descriptor, _ = names.look(core.directory(node.parent), node.name)
+    return descriptor
+
+
+def _redirect(handle: int, descriptor: int) -> None:
+    """Make an open file's descriptor be one of another inode, in one step: a read may be under way in a thread."""
+    opened = inodes.open_again(descriptor, os.O_RDONLY)
+    with contextlib.closing(os.fdopen(opened, "rb", buffering=0)):
+        os.dup2(opened, handle, inheritable=False)

@@ -1,0 +1,128 @@
+"""A store of volumes and a legacy disk as one store: what stands on the disk is served from there, all else as it was.
+
+While a kata stands on the disk it is the truth, whatever volume has its name: it may be one that a conversion has only
+begun to fill.
+"""
+
+import errno
+
+from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, kata_id, kata_volume, outer_of
+from katafs.rooted.answer import answer
+from katafs.volumes.catalog import Catalog
+from katafs.volumes.legacy_disk import LegacyDisk, Piece, piece_of
+from katafs.volumes.store import VolumeStore
+
+
+class LegacyStore:
+    """The store of a tree that serves a legacy disk beside its volumes. It owns neither of the two."""
+
+    def __init__(self, store: VolumeStore, disk: LegacyDisk) -> None:
+        self.volumes = store
+        self.disk = disk
+        self._catalog = LegacyCatalog(store, disk)
+
+    @property
+    def url(self) -> str:
+        """As in the protocol."""
+        return self.volumes.url
+
+    def catalog(self) -> Catalog:
+        """As in the protocol."""
+        return self._catalog
+
+    def piece(self, name: VolumeName) -> Piece | None:
+        """The piece that is served for a volume, while it stands on the disk."""
+        kata = kata_id(name)
+        piece = None if kata is None else piece_of(kata)
+        return piece if piece is not None and self.disk.stands(piece) else None
+
+    def exists(self, name: VolumeName) -> bool:
+        """As in the protocol."""
+        return self.piece(name) is not None or self.volumes.exists(name)
+
+    def open(self, name: VolumeName) -> int:
+        """As in the protocol."""
+        kata = kata_id(name)
+        if kata is not None:
+            try:
+                return self.disk.open(kata)
+            except FileNotFoundError:
+                pass  # not on the disk, or not any more
+        return self.volumes.open(name)
+
+    def look_up(self, name: VolumeName) -> None:
+        """As in the protocol."""
+        self.volumes.look_up(name)
+
+    def location(self, name: VolumeName) -> str:
+        """As in the protocol. What isn't converted may only be read: a container's changes would be lost."""
+        piece = self.piece(name)
+        if piece is None:
+            return self.volumes.location(name)
+        return f"type=bind,source={self.disk.path}/{outer_of(KataId(name))}/{inner_of(KataId(name))},readonly"
+
+    def create(self, name: VolumeName) -> None:
+        """As in the protocol."""
+        if self.piece(name) is not None:
+            raise answer(errno.EEXIST, name.encode())
+        self.volumes.create(name)
+
+    def remove(self, name: VolumeName) -> None:
+        """As in the protocol. Raises OSError(EROFS) for what stands on the disk: it is converted first."""
+        if self.piece(name) is not None:
+            raise answer(errno.EROFS, name.encode())
+        self.volumes.remove(name)
+
+    def in_use(self, name: VolumeName) -> bool:
+        """As in the protocol."""
+        return self.volumes.in_use(name)
+
+    def close(self) -> None:
+        """Nothing: whoever made the store and the disk closes them."""
+
+
+class LegacyCatalog(Catalog):
+    """The volumes of a store and the katas of a disk. It keeps nothing of its own."""
+
+    def __init__(self, store: VolumeStore, disk: LegacyDisk) -> None:
+        super().__init__()
+        self._store = store
+        self._disk = disk
+
+    def __contains__(self, name: VolumeName) -> bool:
+        kata = kata_id(name)
+        return name in self._store.catalog() or (kata is not None and self._disk.stands(piece_of(kata)))
+
+    def names(self) -> frozenset[VolumeName]:
+        """As in Catalog."""
+        return self._store.catalog().names().union(kata_volume(kata) for kata in self.katas())
+
+    def outers(self) -> list[str]:
+        """As in Catalog."""
+        on_disk = (outer for outer in self._disk.outers() if self._disk.katas_in(outer))
+        return sorted({*self._store.catalog().outers(), *on_disk})
+
+    def katas(self) -> list[KataId]:
+        """As in Catalog."""
+        on_disk = (kata for outer in self._disk.outers() for kata in self._disk.katas_in(outer))
+        return sorted({*self._store.catalog().katas(), *on_disk})
+
+    def katas_in(self, outer: str) -> list[KataId]:
+        """As in Catalog."""
+        return sorted({*self._store.catalog().katas_in(outer), *self._disk.katas_in(outer)})
+
+    def count_in(self, outer: str) -> int:
+        """As in Catalog. A kata whose conversion was broken off counts twice until it is converted."""
+        return self._store.catalog().count_in(outer) + len(self._disk.katas_in(outer))
+
+    def count(self) -> int:
+        """As in Catalog, and `count_in`."""
+        return self._store.catalog().count() + sum(len(self._disk.katas_in(outer)) for outer in self._disk.outers())
+
+    def has_kata(self, kata: KataId) -> bool:
+        """As in Catalog."""
+        return self._store.catalog().has_kata(kata) or self._disk.stands(piece_of(kata))
+
+    def avatars_of(self, kata: KataId) -> list[AvatarName]:
+        """As in Catalog: those that have a volume of their own."""
+        return self._store.catalog().avatars_of(kata)
