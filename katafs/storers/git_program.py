@@ -27,6 +27,8 @@ _SETTINGS = {
     "tag.gpgSign": "false",
 }
 _REPOSITORY = b".git"
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "Out of diskspace")
+"""How git says that a disk is full; the last is csum-file.c's own word for it, while a pack is written."""
 _NAMES_AT_ONCE = 500
 """Each has 263 bytes at most: far from the 2 MB that a command line may have."""
 
@@ -102,7 +104,7 @@ def _environment(name: str, address: str) -> dict[str, str]:
 
 def _failure(words: Sequence[str], problem: GitCommandError) -> GitFailed | StoreFull:
     said = problem.stderr.strip() if isinstance(problem.stderr, str) else ""
-    if os.strerror(errno.ENOSPC) in said or os.strerror(errno.EDQUOT) in said:
+    if any(word in said for word in _FULL):
         return StoreFull(f"git {words[0]}: no space left")
     first = said.removeprefix("stderr: '").splitlines()
     return GitFailed(f"git {words[0]} ended with {problem.status}: {first[0] if first else 'without a word'}")
