@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +20,7 @@ from katafs.converter.dry_runs import foreseen
 from katafs.converter.guards import refuse_source
 from katafs.converter.results import GOOD
 from katafs.converter.runs import Run, Work, converted
+from katafs.converter.tag_runs import in_volume, with_tags
 from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import KataId, is_outer
 from katafs.volumes.legacy_disk import LegacyDisk, Piece
@@ -28,7 +30,8 @@ _EXAMPLES = """\b
 Examples:
   katafs convert --sample 5 --from /srv/old-katas --dry-run
   katafs convert 123456789A --from /srv/old-katas
-  katafs convert --all --from /srv/old-katas --rate 10 --report /var/log/katafs-convert.jsonl"""
+  katafs convert --all --from /srv/old-katas --rate 10 --report /var/log/katafs-convert.jsonl
+  katafs convert --all --format tags                        katas in volumes: each tag as a file too"""
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
@@ -36,8 +39,11 @@ Examples:
 @click.option("--outer", metavar="XX", help="Every kata whose id begins with these two characters.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="N katas, chosen by chance.")
 @click.option("--all", "everything", is_flag=True, help="Every kata, and what else lies at the top.")
-@click.option("--from", "source", required=True, metavar="DIR", type=click.Path(path_type=Path),
+@click.option("--from", "source", metavar="DIR", type=click.Path(path_type=Path),
               help="The old disk, with a kata as DIR/12/3456789A.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["as-is", "tags"]), default="as-is", show_default=True,
+              help="tags: avatars kept with git get the git-free form too; --from may be left out.")  # fmt: skip
+@click.option("--drop-git", is_flag=True, help="With --format tags: remove .git once every tag was read back equal.")
 @store_options
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would happen, and what looks odd.")
 @click.option("--keep", is_flag=True, help="Copy, compare, and leave the kata on the disk, which stays the truth.")
@@ -50,7 +56,9 @@ def convert(
     outer: str | None,
     sample: int | None,
     everything: bool,
-    source: Path,
+    source: Path | None,
+    form: str,
+    drop_git: bool,
     volumes: str | None,
     prefix: str,
     dry_run: bool,
@@ -63,43 +71,71 @@ def convert(
 
     It may be stopped, killed, run again and run beside itself and beside `katafs mount --legacy DIR`. What can't be
     converted stays on the disk as it was, and is said."""
-    if (bool(ids) + (outer is not None) + (sample is not None) + everything) != 1:
-        raise click.UsageError("name katas by ID, or else give one of --outer, --sample and --all")
-    if outer is not None and not is_outer(outer):
-        raise click.UsageError(f"--outer {outer}: is not two characters of 0-9 A-F")
+    wanted = _Wanted(ids, outer, sample, everything)
+    wanted.check()
+    if drop_git and form != "tags":
+        raise click.UsageError("--drop-git: only with --format tags")
+    if form == "tags" and (dry_run or keep):
+        raise click.UsageError("--format tags: not with --dry-run or --keep")
+    if source is None and form != "tags":
+        raise click.UsageError("--from DIR: where are the katas?")
     if os.geteuid() != 0:
         raise KatafsError("convert must be run as root: it keeps the owners of all files")
     raised_limit()  # a commit has every file of a kata open
-    with (
-        contextlib.closing(open_store(volumes, prefix)) as store,
-        contextlib.closing(LegacyDisk(source)) as disk,
-        _opened(report) as lines,
-    ):
-        refuse_source(disk, store)
-        conversion = Conversion(disk, store, keep=keep)
-        wanted = _wanted(disk, store, ids, outer, sample)
-        run = Run(jobs=jobs, rate_per_s=rate)
+    run = Run(jobs=jobs, rate_per_s=rate)
+    with contextlib.ExitStack() as opened:
+        store = opened.enter_context(contextlib.closing(open_store(volumes, prefix)))
+        lines = opened.enter_context(_opened(report))
+        disk = None if source is None else opened.enter_context(contextlib.closing(LegacyDisk(source)))
+        conversion = None if disk is None else Conversion(disk, store, keep=keep)
+        work = _work(conversion, disk, store, dry_run)
+        if form == "tags":
+            work = with_tags(work, store, drop_git=drop_git)
         with _stopped_by_signals(run):
-            good = _carry_out(run, wanted, _work(conversion, disk, dry_run), lines)
-        if good and not (dry_run or keep or run.stopped):
-            conversion.tidy([outer] if outer else disk.outers() if everything else [])
+            good = _carry_out(run, wanted.pieces(disk, store), work, lines)
+        if conversion is not None and good and not (dry_run or keep or run.stopped):
+            conversion.tidy(wanted.outers(disk))
     if isinstance(run.fault, StoreUnreachable):
         raise run.fault
     if not good:
         raise click.exceptions.Exit(exit_codes.ExitCode.FAILED)
 
 
-def _wanted(
-    disk: LegacyDisk, store: VolumeStore, ids: tuple[KataId, ...], outer: str | None, sample: int | None
-) -> list[Piece]:
-    if ids:
-        return list(pieces.of_ids(ids))
-    if sample is not None:
-        return list(pieces.sample(disk, sample))
-    return list(pieces.in_outer(disk, store, outer) if outer else pieces.everything(disk, store))
+@dataclass(frozen=True)
+class _Wanted:
+    """Which katas the command line names."""
+
+    ids: tuple[KataId, ...]
+    outer: str | None
+    sample: int | None
+    everything: bool
+
+    def check(self) -> None:
+        """Raises click.UsageError unless they are named in one way."""
+        if (bool(self.ids) + (self.outer is not None) + (self.sample is not None) + self.everything) != 1:
+            raise click.UsageError("name katas by ID, or else give one of --outer, --sample and --all")
+        if self.outer is not None and not is_outer(self.outer):
+            raise click.UsageError(f"--outer {self.outer}: is not two characters of 0-9 A-F")
+
+    def pieces(self, disk: LegacyDisk | None, store: VolumeStore) -> list[Piece]:
+        """The pieces, in the order in which they are converted."""
+        if self.ids:
+            return list(pieces.of_ids(self.ids))
+        if self.sample is not None:
+            return list(pieces.sample(disk, store, self.sample))
+        return list(pieces.in_outer(disk, store, self.outer) if self.outer else pieces.everything(disk, store))
+
+    def outers(self, disk: LegacyDisk | None) -> list[str]:
+        """The outer directories of which nothing is left on the disk if all went well."""
+        if self.outer is not None:
+            return [self.outer]
+        return disk.outers() if self.everything and disk is not None else []
 
 
-def _work(conversion: Conversion, disk: LegacyDisk, dry_run: bool) -> Work:
+def _work(conversion: Conversion | None, disk: LegacyDisk | None, store: VolumeStore, dry_run: bool) -> Work:
+    if conversion is None or disk is None:
+        return lambda piece: in_volume(store, piece)
+    refuse_source(disk, store)
     if dry_run:
         return lambda piece: foreseen(conversion, disk, piece)
     return lambda piece: converted(conversion, piece)

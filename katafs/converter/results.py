@@ -14,6 +14,8 @@ class Outcome(enum.Enum):
     COPIED = "copied"
     KEPT = "kept"
     """Copied, and left on the disk."""
+    STORED = "stored"
+    """In a volume already, and now in the git-free form too."""
     ALREADY = "already"
     WOULD_CONVERT = "would-convert"
     BUSY = "busy"
@@ -25,7 +27,7 @@ class Outcome(enum.Enum):
     MISSING = "missing"
 
 
-GOOD = frozenset((Outcome.MOVED, Outcome.COPIED, Outcome.KEPT, Outcome.ALREADY, Outcome.WOULD_CONVERT))
+GOOD = frozenset((Outcome.MOVED, Outcome.COPIED, Outcome.KEPT, Outcome.STORED, Outcome.ALREADY, Outcome.WOULD_CONVERT))
 """The others make a run fail."""
 
 PASSING = frozenset((Outcome.BUSY, Outcome.CHANGED))
