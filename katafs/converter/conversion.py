@@ -6,20 +6,23 @@ The commit is one rename. Before it the disk has the piece, and is the truth; af
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from katafs.converter.results import Outcome
-from katafs.converter.spots import Spot
+from katafs.converter.spots import Spot, changes_told
 from katafs.converter.targets import Target, Targets
 from katafs.errors import ConversionRefused, KatafsError, PieceChanged, WrittenLate
-from katafs.kata_id import kata_volume
+from katafs.kata_id import ROOT_VOLUME, kata_volume
 from katafs.rooted import files, names
 from katafs.rooted.surveys import Survey
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
 
 _NOTHING = Survey(0, 0, (), b"")
+_ASIDE = OWN_PREFIX + b"done-"
+_ASIDE_STRAY = re.compile(re.escape(_ASIDE) + rb"stray-([0-9a-f]+)")
 _CANNOT_MOVE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOSYS)
 """Two file systems, or no right or no call to reach both through one mount."""
 
@@ -49,9 +52,10 @@ class Conversion:
         piece that is nowhere, ENOSPC for a full disk, and whatever the piece itself can't be read with. But for
         WrittenLate the piece is on the disk as it was."""
         with self._disk.locks.claim(piece.key):
-            self._clear(piece)
             if not self._disk.stands(piece):
+                self._settle(piece)
                 return self.elsewhere(piece)
+            self._clear(piece)
             with self._disk.folder(piece.outer) as folder:
                 converted = self._convert(piece, Spot(folder, piece.name))
             self._drop_outer(piece.outer)
@@ -66,7 +70,11 @@ class Conversion:
         that leaves nothing on the disk, the locks' file."""
         for outer in outers:
             self.keep_outer(outer)
+            self._clear_strays(outer)
             self._drop_outer(outer)
+        self._clear_strays("")
+        if self._store.exists(ROOT_VOLUME):
+            self.keep_outer("")
         if not self._disk.outers() and not self._disk.strays_in(""):
             self._disk.locks.remove_if_alone()
 
@@ -94,7 +102,8 @@ class Conversion:
             if not target.filled and not self._keep and _moved(source, target):
                 return Converted(Outcome.MOVED, survey)
             if not target.filled:
-                _copy(source, target, survey)
+                with changes_told():
+                    _copy(source, target, survey)
             if self._keep:
                 return Converted(Outcome.KEPT, survey)
             self._commit(piece, source, target, survey)
@@ -103,12 +112,14 @@ class Conversion:
     def _commit(self, piece: Piece, source: Spot, target: Target, survey: Survey) -> None:
         """Take the piece off the disk, in one step, and then delete it."""
         aside = self._aside(piece, source.folder)
-        with source.held_still() as held:
-            if source.survey().fingerprint != survey.fingerprint:
-                raise PieceChanged(f"{piece.label} changed while it was copied")
+        with contextlib.ExitStack() as stack:
+            with changes_told():
+                held = stack.enter_context(source.held_still())
+                if source.survey().fingerprint != survey.fingerprint:
+                    raise PieceChanged("it changed while it was copied")
+            source.rename_to(aside)
             if piece.kata is not None:
                 target.unmark()
-            source.rename_to(aside)
             files.sync_directory(source.folder)
             self._disk.locks.wait_for_readers(piece.key)
             late = held.broken() or aside.survey().fingerprint != survey.fingerprint
@@ -118,15 +129,33 @@ class Conversion:
 
     def _set_aside(self, piece: Piece, aside: Spot) -> str:
         """Keep what somebody has written to past the mount, who found it before the commit and wrote after it."""
-        late = Spot(aside.folder, OWN_PREFIX + b"late-" + aside.name.removeprefix(OWN_PREFIX))
+        late = Spot(aside.folder, OWN_PREFIX + b"late-" + aside.name.removeprefix(_ASIDE))
         aside.rename_to(late)
         where = os.path.join(self._disk.path, piece.outer, os.fsdecode(late.name))
         return f"something wrote to it on the old disk while it was committed; what it wrote to is kept as {where}"
 
+    def _settle(self, piece: Piece) -> None:
+        """Do what an earlier run, which was killed, had still to do for a piece that it had committed."""
+        if piece.kata is not None:
+            self._targets.settle(piece.kata)
+        self._clear(piece)
+
     def _clear(self, piece: Piece) -> None:
-        """Delete what an earlier run had moved aside when it was killed."""
+        """Delete what an earlier run had moved aside when it was killed, once nobody reads it any more."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(piece.outer) as folder:
-            self._aside(piece, folder).remove()
+            aside = self._aside(piece, folder)
+            if aside.status() is not None:
+                self._disk.locks.wait_for_readers(piece.key)
+                aside.remove()
+
+    def _clear_strays(self, outer: str) -> None:
+        """The same for strays, which nothing else tells of once they are committed."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(outer) as folder:
+            for name in names.listing(folder):
+                key = _ASIDE_STRAY.fullmatch(name)
+                if key is not None:
+                    with self._disk.locks.claim(int(key[1], 16)):
+                        Spot(folder, name).remove()
 
     @staticmethod
     def _aside(piece: Piece, folder: int) -> Spot:
@@ -135,12 +164,13 @@ class Conversion:
 
 def aside_name(piece: Piece) -> bytes:
     """What a piece is called while it is deleted, in the directory it was in."""
-    return OWN_PREFIX + f"done-{piece.kata or f'{piece.key:x}'}".encode()
+    return _ASIDE + (piece.kata or f"stray-{piece.key:x}").encode()
 
 
 def _surveyed(source: Spot) -> Survey:
     try:
-        survey = source.survey()
+        with changes_told():
+            survey = source.survey()
     except OSError as problem:
         if problem.errno == errno.EXDEV:
             raise ConversionRefused(f"something is mounted on {os.fsdecode(problem.filename)} in it") from problem
@@ -153,12 +183,11 @@ def _surveyed(source: Spot) -> Survey:
 def _moved(source: Spot, target: Target) -> bool:
     """Move the piece to its target, which commits it; False where only a copy will do."""
     try:
-        source.rename_to(target.spot, 0 if target.replaces else names.RENAME_NOREPLACE)
+        target.take(source)
     except OSError as problem:
         if problem.errno in _CANNOT_MOVE:
             return False
         raise
-    files.sync_directory(target.spot.folder)
     files.sync_directory(source.folder)
     return True
 
@@ -174,7 +203,7 @@ def _copy(source: Spot, target: Target, survey: Survey) -> None:
             raise KatafsError(f"its copy differs, {difference}")
         if target.replaces:
             target.mark_staged()
-        target.place_staged()
+        target.take(target.staged)
     except BaseException:
         target.staged.remove()
         raise

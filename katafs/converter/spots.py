@@ -7,13 +7,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from katafs.errors import PieceBusy
+from katafs.errors import PieceBusy, PieceChanged
 from katafs.rooted import comparing, copying, files, leases, names, surveys
 from katafs.rooted.leases import Leases
 from katafs.rooted.mounts import through_one_mount
 from katafs.rooted.surveys import Survey
 
 _STAGED_MODE = 0o700
+_WENT_AWAY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +95,17 @@ class Spot:
             yield directory
         finally:
             os.close(directory)
+
+
+@contextlib.contextmanager
+def changes_told() -> Iterator[None]:
+    """Raise what the piece is found in the middle of as PieceBusy or PieceChanged: it may pass."""
+    try:
+        yield
+    except OSError as problem:
+        where = os.fsdecode(problem.filename or b"")
+        if problem.errno in (errno.EBUSY, errno.EAGAIN):
+            raise PieceBusy(f"{where} in it is open for writing") from problem
+        if problem.errno in _WENT_AWAY:
+            raise PieceChanged(f"it changed while it was read: {where} is gone") from problem
+        raise

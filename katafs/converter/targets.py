@@ -5,12 +5,13 @@ A copy grows beside its volume, never in it, so no reader of a volume meets half
 
 import contextlib
 import errno
+import functools
 import os
-import secrets
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from katafs.converter.spots import Spot
+from katafs.converter.spots import Spot, changes_told
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, kata_volume
 from katafs.rooted import copying, files, inodes, names
@@ -18,7 +19,9 @@ from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
 
 _UNCOMMITTED = b"trusted.katafs.uncommitted"
-"""An extended attribute of a volume's top: a copy of a kata that still stands on the disk, which may be replaced."""
+"""An extended attribute of a volume's top: a copy of a kata that still stands on the disk of this origin. Only who
+converts that disk may replace it. Once the kata doesn't stand there any more, it means nothing."""
+_AS_MADE_MODE = 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +35,36 @@ class Target:
     """Whether an empty directory is at the spot, which a rename without flags replaces."""
     filled: bool
     """Whether what is at the spot is the piece already: all but the commit was done."""
+    origin: bytes
+    """What tells the disk from any other."""
+    arriving: Callable[[], contextlib.AbstractContextManager[None]]
+    """For the moment of the rename to the spot."""
+
+    def take(self, source: Spot) -> None:
+        """Bring what is whole to the spot: the staged copy, or the piece itself."""
+        with self.arriving():
+            source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
+        files.sync_directory(self.spot.folder)
 
     def mark_staged(self) -> None:
         """Say of the copy that it isn't committed."""
         with self.staged.opened() as top, contextlib.suppress(OSError):
             # Without: where a file system has no such attributes, a kill before the commit makes a person decide.
-            inodes.set_xattr(top, _UNCOMMITTED, b"")
+            inodes.set_xattr(top, _UNCOMMITTED, self.origin)
 
     def unmark(self) -> None:
-        """Take that back, just before the commit."""
+        """Take that back, right after the commit."""
         with self.spot.opened() as top:
-            if _UNCOMMITTED in inodes.all_xattrs(top):
-                inodes.remove_xattr(top, _UNCOMMITTED)
+            _unmark(top, self.origin)
 
-    def place_staged(self) -> None:
-        """Bring the complete copy to the spot."""
-        self.staged.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
-        files.sync_directory(self.spot.folder)
+
+def _mark_of(top: int) -> bytes | None:
+    return inodes.all_xattrs(top).get(_UNCOMMITTED)
+
+
+def _unmark(top: int, origin: bytes) -> None:
+    if _mark_of(top) == origin:
+        inodes.remove_xattr(top, _UNCOMMITTED)
 
 
 class Targets:
@@ -57,8 +73,7 @@ class Targets:
     def __init__(self, disk: LegacyDisk, store: VolumeStore) -> None:
         self._disk = disk
         self._store = store
-        top = os.fstat(disk.top)
-        self._origin = f"{top.st_dev:x}-{top.st_ino:x}"
+        self._origin = disk.locks.identity
         """Two disks may hold katas of the same ids, and be converted into one store at the same time."""
 
     @contextlib.contextmanager
@@ -81,15 +96,45 @@ class Targets:
             staged.remove()
             if self._store.in_use(volume):
                 raise ConversionRefused(f"volume {volume} is in use by a container")
-            if not names.is_empty(top) and _UNCOMMITTED in inodes.all_xattrs(top):
+            filled = self._is_filled(top, volume, source, spot, staged)
+            arriving = functools.partial(files.locked, spot.folder)
+            try:
+                yield Target(spot, staged, True, filled, self._origin, arriving)
+            except BaseException:
+                self._withdraw(piece, spot, staged)
+                raise
+
+    def _is_filled(self, top: int, volume: VolumeName, source: Spot, spot: Spot, staged: Spot) -> bool:
+        """Whether the volume holds the piece already. Raises ConversionRefused where it holds anything else; but a copy
+        that was begun from the same disk makes way."""
+        if names.is_empty(top):
+            return False
+        mark = _mark_of(top)
+        if mark == self._origin:
+            self._empty(spot, staged)
+            return False
+        if mark is not None:
+            raise ConversionRefused(f"volume {volume} holds what another disk's conversion hasn't finished yet")
+        with changes_told():
+            difference = source.difference_from(spot)
+        if difference is not None:
+            raise ConversionRefused(f"volume {volume} holds something else already, {difference}")
+        return True
+
+    def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
+        """Take a copy away that can't be committed, so that nobody takes it for the kata."""
+        with contextlib.suppress(OSError), spot.opened() as top:
+            if self._disk.stands(piece) and _mark_of(top) == self._origin:
                 self._empty(spot, staged)
-                yield Target(spot, staged, replaces=True, filled=False)
-            elif names.is_empty(top):
-                yield Target(spot, staged, replaces=True, filled=False)
-            elif (difference := source.difference_from(spot)) is None:
-                yield Target(spot, staged, replaces=True, filled=True)
-            else:
-                raise ConversionRefused(f"volume {volume} holds something else already, {difference}")
+
+    def settle(self, kata: KataId) -> None:
+        """For a kata that isn't on the disk any more: take its volume's mark away, where a kill left it."""
+        if self._store.exists(kata_volume(kata)):
+            top = self._store.open(kata_volume(kata))
+            try:
+                _unmark(top, self._origin)
+            finally:
+                os.close(top)
 
     @staticmethod
     def _empty(spot: Spot, staged: Spot) -> None:
@@ -110,39 +155,69 @@ class Targets:
                 filled = spot.status() is not None
                 if filled and (difference := source.difference_from(spot)) is not None:
                     raise ConversionRefused(f"the root volume has {piece.label} already, {difference}")
-                with inodes.times_kept(folder):
-                    yield Target(spot, staged, replaces=False, filled=filled)
+                arriving = functools.partial(self._times_kept, piece.outer, folder)
+                yield Target(spot, staged, False, filled, self._origin, arriving)
             finally:
                 os.close(folder)
 
     def keep_outer(self, outer: str) -> None:
         """Make an outer directory in the root volume, as it is on the disk, if it isn't there; with "", only the root
         volume itself. From then on the disk's own may change: it is no longer what is shown."""
-        with self._made_root(), self._beside(ROOT_VOLUME) as (top, beside):
+        self._make_root()
+        with self._beside(ROOT_VOLUME) as (top, beside):
+            self._give_times_back("", top)
             name = outer.encode()
-            if not outer or files.is_directory(top, name):
+            if not outer:
                 return
-            staged = Spot(beside.folder, OWN_PREFIX + b"outer-" + name + b"-" + secrets.token_hex(8).encode())
+            if not files.is_directory(top, name):
+                self._copy_outer(outer, top, beside)
+            directory = files.open_directory(top, name)
+            try:
+                self._give_times_back(outer, directory)
+            finally:
+                os.close(directory)
+
+    def _copy_outer(self, outer: str, top: int, beside: Spot) -> None:
+        staged = Spot(beside.folder, OWN_PREFIX + b"outer-" + outer.encode() + b"-" + self._origin)
+        with self._times_kept("", top):
+            staged.remove()
+            if files.is_directory(top, outer.encode()):
+                return
             names.make_directory(staged.folder, staged.name, 0o700)
             try:
                 with self._disk.folder(outer) as original, staged.opened() as copy:
                     copying.copy_attributes(original, copy)
-                with contextlib.suppress(FileExistsError), inodes.times_kept(top):
-                    staged.rename_to(Spot(top, name))
+                with contextlib.suppress(FileExistsError):
+                    staged.rename_to(Spot(top, outer.encode()))
             finally:
                 staged.remove()
 
-    @contextlib.contextmanager
-    def _made_root(self) -> Iterator[None]:
-        if not self._store.exists(ROOT_VOLUME):
-            with contextlib.suppress(FileExistsError):
+    def _make_root(self) -> None:
+        """Make the root volume, as the top of the disk is. One that a kill left as the store had made it is dressed
+        then."""
+        with contextlib.suppress(FileExistsError):
+            if not self._store.exists(ROOT_VOLUME):
                 self._store.create(ROOT_VOLUME)
-                top = self._store.open(ROOT_VOLUME)
-                try:
-                    copying.copy_attributes(self._disk.top, top)
-                finally:
-                    os.close(top)
-        yield
+        top = self._store.open(ROOT_VOLUME)
+        try:
+            wanted = os.fstat(self._disk.top)
+            if _is_as_made(os.fstat(top), wanted) and names.is_empty(top):
+                # The times first: they stay through all that follows, and the mode tells that all is done.
+                inodes.set_times(top, wanted.st_atime_ns, wanted.st_mtime_ns)
+                copying.copy_attributes(self._disk.top, top)
+        finally:
+            os.close(top)
+
+    @contextlib.contextmanager
+    def _times_kept(self, outer: str, directory: int) -> Iterator[None]:
+        """Give a directory of the root volume its times back when an entry has been put into it, whoever else puts one
+        into it, and also after a kill."""
+        with self._disk.locks.claim(Piece(outer, b"").key), inodes.times_kept_through_kills(directory):
+            yield
+
+    def _give_times_back(self, outer: str, directory: int) -> None:
+        with self._disk.locks.claim(Piece(outer, b"").key):
+            inodes.give_times_back(directory)
 
     @contextlib.contextmanager
     def _made(self, volume: VolumeName) -> Iterator[None]:
@@ -155,9 +230,13 @@ class Targets:
             yield
         except BaseException:
             if made:
-                with contextlib.suppress(OSError, KatafsError):
-                    self._store.remove(volume)
+                self._unmake(volume)
             raise
+
+    def _unmake(self, volume: VolumeName) -> None:
+        """Remove the volume, unless somebody has filled it: no other conversion can while its place is locked."""
+        with contextlib.suppress(OSError, KatafsError), self._beside(volume) as (_, spot), files.locked(spot.folder):
+            self._store.remove(volume)
 
     @contextlib.contextmanager
     def _beside(self, volume: VolumeName) -> Iterator[tuple[int, Spot]]:
@@ -177,4 +256,10 @@ class Targets:
             os.close(top)
 
     def _staged_name(self, piece: Piece) -> bytes:
-        return OWN_PREFIX + f"staged-{self._origin}-{piece.key:x}".encode()
+        return OWN_PREFIX + b"staged-" + self._origin + f"-{piece.key:x}".encode()
+
+
+def _is_as_made(status: os.stat_result, wanted: os.stat_result) -> bool:
+    """Whether a root volume's top is as stores make it, or has got no more than its owner since."""
+    owners = (0, 0), (wanted.st_uid, wanted.st_gid)
+    return stat.S_IMODE(status.st_mode) == _AS_MADE_MODE and (status.st_uid, status.st_gid) in owners

@@ -13,6 +13,9 @@ touch_modified = syscalls.touch_modified
 set_times = syscalls.set_times
 set_owner = syscalls.set_owner
 
+_TIMES = b"trusted.katafs.times"
+"""The atime and mtime that a directory gets back once an entry has been put into it."""
+
 
 def _path(descriptor: int) -> str:
     """The inode behind a descriptor as a path that leads to it and nowhere else, even where it is a symbolic link."""
@@ -62,6 +65,31 @@ def times_kept(directory: int) -> Iterator[None]:
         yield
     finally:
         set_times(directory, before.st_atime_ns, before.st_mtime_ns)
+
+
+@contextlib.contextmanager
+def times_kept_through_kills(directory: int) -> Iterator[None]:
+    """`times_kept`, also where this process is killed in it: the next who asks `give_times_back` does it then. One at
+    a time. Where a file system has no trusted xattrs a kill loses the times."""
+    give_times_back(directory)
+    before = os.fstat(directory)
+    with contextlib.suppress(OSError):
+        set_xattr(directory, _TIMES, b"%d %d" % (before.st_atime_ns, before.st_mtime_ns))
+    try:
+        with times_kept(directory):
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # another may have given them back by now
+            remove_xattr(directory, _TIMES)
+
+
+def give_times_back(directory: int) -> None:
+    """Give a directory the times that a kill in `times_kept_through_kills` took."""
+    kept = all_xattrs(directory).get(_TIMES)
+    if kept is not None:
+        set_times(directory, *map(int, kept.split()))
+        with contextlib.suppress(OSError):
+            remove_xattr(directory, _TIMES)
 
 
 def read_link(descriptor: int) -> bytes:

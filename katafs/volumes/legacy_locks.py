@@ -36,6 +36,13 @@ class Locks:
         self._held: Counter[int] = Counter()
         """How many in this process read each piece; the kernel would count them as one."""
 
+    @property
+    def identity(self) -> bytes:
+        """What tells this disk from every other one, also after a restart of the machine, until its file of locks is
+        deleted: fit for a part of a name."""
+        status = os.fstat(self._directory if self._descriptor is None else self._descriptor)
+        return f"{status.st_ino:x}-{status.st_mtime_ns:x}".encode()
+
     @contextlib.contextmanager
     def claim(self, key: int) -> Iterator[None]:
         """Be the only one who converts the piece; waits for another who does."""
@@ -92,9 +99,10 @@ class Locks:
 
     def _made(self) -> int | None:
         try:
+            inodes.give_times_back(self._directory)
             if files.status_of(self._directory, LOCK_FILE) is not None:
                 return self._opened()
-            with inodes.times_kept(self._directory):
+            with inodes.times_kept_through_kills(self._directory):
                 return self._opened()
         except OSError as problem:
             if problem.errno == errno.EROFS:
