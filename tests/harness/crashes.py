@@ -1,0 +1,122 @@
+"""Runs `katafs` in a forked process that kills itself at its N-th call that changes or syncs something, or locks.
+
+A fork of a process that has everything imported starts in milliseconds, so every call can be the last one in turn.
+"""
+
+import fcntl
+import functools
+import itertools
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from katafs.cli.main import katafs
+from katafs.rooted import inodes, syscalls
+
+_OS_CALLS = (
+    *("mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename", "replace", "chmod", "chown", "utime", "open"),
+    *("setxattr", "removexattr", "write", "pwrite", "ftruncate", "truncate", "copy_file_range", "sendfile"),
+    *("fsync", "fdatasync", "sync", "fchmod", "fchown", "posix_fallocate"),
+)
+_SYSCALLS = ("rename", "set_times", "touch_modified", "set_owner", "sync_file_system", "clone_mount", "open_inside")
+_ALIASES = ("set_times", "touch_modified", "set_owner")
+_OPENS = ("open", "open_inside")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    crashed: bool
+    """Whether it killed itself; else it ended before its N-th call."""
+    status: int
+    call: str
+    """The call at which it killed itself."""
+    output: str
+
+
+def run_katafs(arguments: list[str], scratch: Path, *, crash_at: int = 0, before: bool = False) -> Ended:
+    """Run `katafs ARGUMENTS…`, to be killed right after its N-th call, or right before it; 0 is never.
+
+    `scratch` is a directory for its output."""
+    output, call = scratch / "output", scratch / "call"
+    call.write_text("")
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads at each fork; the only other one here is the test runner's, and it waits.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        _be_katafs(arguments, output, lambda: _count(crash_at, before, call))
+    _, waited = os.waitpid(pid, 0)
+    crashed = os.WIFSIGNALED(waited)
+    if crashed:
+        assert os.WTERMSIG(waited) == signal.SIGKILL
+    return Ended(crashed, -1 if crashed else os.WEXITSTATUS(waited), call.read_text(), output.read_text())
+
+
+def _be_katafs(arguments: list[str], output: Path, prepare: Callable[[], None]) -> NoReturn:
+    status = 70
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115  # to its end
+        prepare()
+        try:
+            katafs.main(arguments, prog_name="katafs")
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001  # nothing may run the test runner's own code in a child
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _count(crash_at: int, before: bool, told: Path) -> None:
+    """From here on count this process's calls."""
+    numbers = itertools.count(1)
+    lock = threading.RLock()
+    report = os.open(told, os.O_WRONLY | os.O_CLOEXEC)
+    write = os.write
+
+    def counting(owner: ModuleType, name: str) -> None:
+        original = getattr(owner, name)
+
+        @functools.wraps(original)
+        def counted(*positional: Any, **named: Any) -> Any:  # noqa: ANN401  # as the original's
+            if name in _OPENS and not any(isinstance(word, int) and word & os.O_CREAT for word in positional[1:]):
+                return original(*positional, **named)
+            with lock:
+                last = next(numbers) == crash_at
+            if last and before:
+                die(name)
+            try:
+                return original(*positional, **named)
+            finally:
+                if last:
+                    die(name)
+
+        setattr(owner, name, counted)
+
+    def die(name: str) -> None:
+        write(report, name.encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    for name in _OS_CALLS:
+        counting(os, name)
+    for name in _SYSCALLS:
+        counting(syscalls, name)
+    for name in _ALIASES:
+        setattr(inodes, name, getattr(syscalls, name))
+    for name in ("fcntl", "flock"):
+        counting(fcntl, name)

@@ -1,0 +1,60 @@
+"""A second disk: an ext4 file system in an image file, mounted by loop. Needs root."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.harness import waiting
+from tests.harness.mount_table import mount_at, tear_off
+from tests.harness.programs import run
+
+MEMORY = Path("/dev/shm")
+"""Where an image is in memory."""
+
+
+def made_image(image: Path, size_mb: int, *features: str) -> None:
+    """Make an image file with an empty file system, which any user may reach."""
+    with image.open("wb") as file:
+        file.truncate(size_mb << 20)
+    run(["mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", *features, image])
+
+
+@contextmanager
+def mounted_image(image: Path, target: Path) -> Iterator[Path]:
+    """The image's file system at `target`, without its lost+found; unmounted and let go of in any case."""
+    target.mkdir(exist_ok=True)
+    run(["mount", "-o", "loop", image, target])
+    try:
+        (target / "lost+found").rmdir()
+        yield target
+    finally:
+        _unmount(target)
+        waiting.until(lambda: not run(["losetup", "--noheadings", "--associated", image]).stdout, "the loop's end")
+
+
+@contextmanager
+def ext4_disk(target: Path, size_mb: int = 64, image_in: Path | None = None) -> Iterator[Path]:
+    """A new file system at `target`, whose image lies beside it, or in another directory."""
+    descriptor, name = tempfile.mkstemp(prefix="katafs-", suffix=".img", dir=image_in or target.parent)
+    os.close(descriptor)
+    image = Path(name)
+    try:
+        made_image(image, size_mb)
+        with mounted_image(image, target) as disk:
+            yield disk
+    finally:
+        image.unlink()
+
+
+def _unmount(target: Path) -> None:
+    def unmounted() -> bool:
+        return subprocess.run(["umount", str(target)], capture_output=True, timeout=60, check=False).returncode == 0
+
+    if not waiting.holds_within(unmounted, 10):
+        held = run(["fuser", "--verbose", "--mount", target], status=None)
+        tear_off(target)
+        raise AssertionError(f"still in use: {target}\n{held}")
+    assert mount_at(target) is None
