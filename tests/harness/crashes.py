@@ -11,14 +11,16 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from katafs.cli.main import katafs
+import katafs.volumes.docker  # noqa: F401  # takes long to import, and each fork would do so
+from katafs.cli.main import katafs as command
 from katafs.rooted import inodes, syscalls
+from tests.harness import programs, waiting
 
 _OS_CALLS = (
     *("mkdir", "mknod", "symlink", "link", "unlink", "rmdir", "rename", "replace", "chmod", "chown", "utime", "open"),
@@ -46,19 +48,59 @@ def run_katafs(arguments: list[str], scratch: Path, *, crash_at: int = 0, before
     """Run `katafs ARGUMENTS…`, to be killed right after its N-th call, or right before it; 0 is never.
 
     `scratch` is a directory for its output."""
-    output, call = scratch / "output", scratch / "call"
+    call = scratch / "call"
     call.write_text("")
-    with warnings.catch_warnings():
-        # Python 3.12 warns of threads at each fork; the only other one here is the test runner's, and it waits.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
-        _be_katafs(arguments, output, lambda: _count(crash_at, before, call))
-    _, waited = os.waitpid(pid, 0)
-    crashed = os.WIFSIGNALED(waited)
-    if crashed:
-        assert os.WTERMSIG(waited) == signal.SIGKILL
-    return Ended(crashed, -1 if crashed else os.WEXITSTATUS(waited), call.read_text(), output.read_text())
+    running = Forked(arguments, scratch / "output", prepare=lambda: _count(crash_at, before, call))
+    status = running.ended()
+    assert status in (0, 1, 2, 3, -signal.SIGKILL), running.output()
+    return Ended(status < 0, status, call.read_text(), running.output())
+
+
+class Forked:
+    """A run of `katafs ARGUMENTS…` in the background."""
+
+    def __init__(
+        self,
+        arguments: list[str],
+        output: Path,
+        env: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._output = output
+        self._status: int | None = None
+        with warnings.catch_warnings():
+            # Python 3.12 warns of threads at each fork; the only other one here is the test runner's, and it waits.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._pid = os.fork()
+        if self._pid == 0:
+            os.environ.update(env or {})
+            _be_katafs(arguments, output, prepare)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it hasn't ended yet."""
+        if self._status is None:
+            pid, waited = os.waitpid(self._pid, os.WNOHANG)
+            self._status = os.waitstatus_to_exitcode(waited) if pid else None
+        return self._status is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+        if self.runs:
+            os.kill(self._pid, number)
+
+    def ended(self) -> int:
+        """Its exit status, negative for the signal that killed it, once it has ended; it has a deadline to do so."""
+        try:
+            waiting.until(lambda: not self.runs, "the forked katafs to end", programs.DEADLINE_S)
+        finally:
+            self.signal(signal.SIGKILL)
+        assert self._status is not None
+        return self._status
+
+    def output(self) -> str:
+        """All that it has printed."""
+        return self._output.read_text()
 
 
 def _be_katafs(arguments: list[str], output: Path, prepare: Callable[[], None]) -> NoReturn:
@@ -70,7 +112,7 @@ def _be_katafs(arguments: list[str], output: Path, prepare: Callable[[], None]) 
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115  # to its end
         prepare()
         try:
-            katafs.main(arguments, prog_name="katafs")
+            command.main(arguments, prog_name="katafs")
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         sys.stdout.flush()
