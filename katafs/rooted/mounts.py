@@ -37,7 +37,7 @@ def mounts() -> list[Mount]:
 
 def _parsed(line: bytes) -> Mount:
     before, _, after = line.partition(b" - ")
-    number, _, device, root, point = before.split()[:5]
+    number, _, device, root, point = before.split(b" ")[:5]  # other white space is in names as it is
     return Mount(int(number), device, _unescaped(root), _unescaped(point), after.split()[0])
 
 
@@ -69,7 +69,7 @@ def through_one_mount(first: int, second: int) -> Iterator[tuple[int, int]]:
         return
     inside = _inside(one, first), _inside(other, second)
     for mount in mounts() if one.device == other.device else ():
-        if mount.device == one.device and all(_is_below(path, mount.root) for path in inside):
+        if mount.device == one.device and all(is_below(path, mount.root) for path in inside):
             pair = _cloned(mount, inside, (first, second))
             if pair is not None:
                 try:
@@ -80,18 +80,27 @@ def through_one_mount(first: int, second: int) -> Iterator[tuple[int, int]]:
     raise answer(errno.EXDEV)
 
 
+def place_of(descriptor: int) -> tuple[bytes, bytes]:
+    """The file system of a directory, and where in that it is: the same through whatever mount. Raises as
+    `mount_of`."""
+    mount = mount_of(descriptor)
+    return mount.device, _inside(mount, descriptor)
+
+
+def is_below(path: bytes, root: bytes) -> bool:
+    """Whether a place in a file system is another one, or inside it."""
+    return path == root or path.startswith(root.rstrip(b"/") + b"/")
+
+
 def _inside(mount: Mount, descriptor: int) -> bytes:
     """Where a directory is in its file system."""
     path = os.readlink(f"/proc/self/fd/{descriptor}".encode())
     return os.path.normpath(os.path.join(mount.root, os.path.relpath(path, mount.point)))
 
 
-def _is_below(path: bytes, root: bytes) -> bool:
-    return path == root or path.startswith(root.rstrip(b"/") + b"/")
-
-
 def _cloned(mount: Mount, inside: tuple[bytes, bytes], originals: tuple[int, int]) -> tuple[int, int] | None:
-    """The two directories below a clone of the mount; None where another mount covers it, and so was cloned instead."""
+    """The two directories below a clone of the mount; None where another mount covers it, and so was cloned instead,
+    or where it is read-only."""
     opened: list[int] = []
     try:
         tree = syscalls.clone_mount(mount.point)
@@ -100,6 +109,8 @@ def _cloned(mount: Mount, inside: tuple[bytes, bytes], originals: tuple[int, int
                 opened.append(os.open(os.path.relpath(path, mount.root), _DIRECTORY, dir_fd=tree))
                 if not os.path.samestat(os.fstat(opened[-1]), os.fstat(original)):
                     raise answer(errno.ENOENT, path)
+            if os.fstatvfs(opened[0]).f_flag & os.ST_RDONLY:
+                raise answer(errno.EINVAL)  # another one may let things be renamed
         finally:
             os.close(tree)
     except OSError as problem:
