@@ -86,7 +86,9 @@ def convert(
     with contextlib.ExitStack() as opened:
         store = opened.enter_context(contextlib.closing(open_store(volumes, prefix)))
         lines = opened.enter_context(_opened(report))
-        disk = None if source is None else opened.enter_context(contextlib.closing(LegacyDisk(source)))
+        disk = (
+            None if source is None else opened.enter_context(contextlib.closing(LegacyDisk(source, look_only=dry_run)))
+        )
         conversion = None if disk is None else Conversion(disk, store, keep=keep)
         work = _work(conversion, disk, store, dry_run)
         if form == "tags":

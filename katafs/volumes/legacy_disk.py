@@ -23,8 +23,8 @@ from katafs.volumes.legacy_locks import Locks
 OWN_PREFIX = b".katafs-"
 """What katafs itself leaves on the disk for a while begins so, and is no piece."""
 _LOST_AND_FOUND = b"lost+found"
-_MTIME_GRAIN_NS = 20_000_000
-"""What changes within one tick of a file system's clock leaves one mtime."""
+_CTIME_GRAIN_NS = 20_000_000
+"""What changes within one tick of a file system's clock leaves one ctime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,9 @@ def piece_of(kata: KataId) -> Piece:
 class _Listing:
     """What is in an outer directory, or at the top."""
 
-    mtime_ns: int
-    """The directory's, when it was listed; -1 where a change just then wouldn't show in it."""
+    ctime_ns: int
+    """The directory's, when it was listed; -1 where a change just then wouldn't show in it. Not its mtime, which rsync
+    and tar set back after they have put something into it."""
     outers: list[str] = field(default_factory=list)
     katas: list[KataId] = field(default_factory=list)
     strays: list[bytes] = field(default_factory=list)
@@ -71,15 +72,17 @@ class LegacyDisk:
     """What stands on the disk now. Others convert it too, so every answer is read from it. Safe for several threads,
     but for the locks' `hold` and `release`."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises StoreUnreachable where the directory is missing, can't be opened, or its locks can't be."""
+    def __init__(self, path: Path, *, look_only: bool = False) -> None:
+        """`look_only` leaves no trace on the disk, and can't convert anything of it.
+
+        Raises StoreUnreachable where the directory is missing, can't be opened, or its locks can't be."""
         self.path = path.absolute()
         try:
             self.top = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as problem:
             raise StoreUnreachable(f"the old disk {path} can't be opened: {problem.strerror}") from problem
         try:
-            self.locks = Locks(self.top)
+            self.locks = Locks(self.top, make=not look_only)
         except OSError as problem:
             os.close(self.top)
             raise StoreUnreachable(f"the old disk {path} can't be locked: {problem.strerror}") from problem
@@ -163,10 +166,10 @@ class LegacyDisk:
         known = self._listings.get(outer)
         try:
             with self.folder(outer) as folder:
-                mtime_ns = os.fstat(folder).st_mtime_ns
-                if known is not None and known.mtime_ns == mtime_ns:
+                ctime_ns = os.fstat(folder).st_ctime_ns
+                if known is not None and known.ctime_ns == ctime_ns:
                     return known
-                listing = _listed(folder, outer, mtime_ns)
+                listing = _listed(folder, outer, ctime_ns)
         except (FileNotFoundError, NotADirectoryError):
             self._listings.pop(outer, None)
             return _Listing(-1)
@@ -179,9 +182,9 @@ class LegacyDisk:
         os.close(self.top)
 
 
-def _listed(folder: int, outer: str, mtime_ns: int) -> _Listing:
-    settled = time.time_ns() - mtime_ns > _MTIME_GRAIN_NS
-    listing = _Listing(mtime_ns if settled else -1)
+def _listed(folder: int, outer: str, ctime_ns: int) -> _Listing:
+    settled = time.time_ns() - ctime_ns > _CTIME_GRAIN_NS
+    listing = _Listing(ctime_ns if settled else -1)
     readable = names.open_directory_again(folder)
     try:
         with os.scandir(readable) as entries:

@@ -28,11 +28,11 @@ _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 class Locks:
     """The locks of one disk. A lock belongs to a descriptor, so each claim has one of its own."""
 
-    def __init__(self, directory: int) -> None:
+    def __init__(self, directory: int, *, make: bool = True) -> None:
         """`directory` is the top of the disk, which must stay open. Raises OSError where no lock can be kept there."""
         self._directory = directory
-        self._descriptor = self._made()
-        """None on a read-only disk, of which nobody can convert anything."""
+        self._descriptor = self._made() if make else None
+        """None on a read-only disk, of which nobody can convert anything, and for who only looks."""
         self._held: Counter[int] = Counter()
         """How many in this process read each piece; the kernel would count them as one."""
 
