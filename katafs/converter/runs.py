@@ -1,10 +1,11 @@
 """Many pieces, one after the other in each worker: paced, stopped between two, tried again where that may help."""
 
+import contextlib
 import errno
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 
 from katafs.converter.conversion import Conversion
 from katafs.converter.results import PASSING, Outcome, Result
@@ -34,18 +35,21 @@ class Run:
         """`jobs` pieces at a time, and no more than `rate_per_s` begun in a second."""
         self._jobs = jobs
         self._pace_s = 1 / rate_per_s if rate_per_s else 0.0
-        self._stopping = threading.Event()
+        self._stopping = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        """Not an Event, whose lock a signal's handler may find held by the very thread that it interrupts."""
         self.fault: Exception | None = None
         """Why the run was broken off: a store that is gone, a disk that is full. No further piece would fare better."""
 
     def stop(self) -> None:
-        """Begin no other piece; those under way are finished."""
-        self._stopping.set()
+        """Begin no other piece; those under way are finished. A signal's handler may call it."""
+        self._stopping = True
+        self._wake.put(None)
 
     @property
     def stopped(self) -> bool:
         """Whether pieces were left because somebody said `stop`."""
-        return self._stopping.is_set() and self.fault is None
+        return self._stopping and self.fault is None
 
     def results(self, pieces: Iterable[Piece], work: Work) -> Iterator[Result]:
         """What became of each piece, as each is done. What was busy or changed comes last, after it was tried again."""
@@ -58,7 +62,7 @@ class Run:
                     yield result
             if not again:
                 return
-            if self._stopping.wait(_REST_S):
+            if self._stopped_within(_REST_S):
                 yield from again
                 return
             pieces = [result.piece for result in again]
@@ -69,15 +73,22 @@ class Run:
         left = iter(pieces)
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="convert") as workers:
             while True:
-                piece = None if self._stopping.is_set() else next(left, None)
+                piece = None if self._stopping else next(left, None)
                 if piece is not None:
                     running.add(workers.submit(self._one, piece, work))
-                    self._stopping.wait(self._pace_s)
+                    self._stopped_within(self._pace_s)
                 if not running and piece is None:
                     return
                 if piece is None or len(running) >= self._jobs:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     yield from (each.result() for each in done)
+
+    def _stopped_within(self, seconds: float) -> bool:
+        """Wait so long, or until somebody says `stop`."""
+        if seconds and not self._stopping:
+            with contextlib.suppress(Empty):
+                self._wake.get(timeout=seconds)
+        return self._stopping
 
     def _one(self, piece: Piece, work: Work) -> Result:
         started = time.monotonic()
@@ -86,7 +97,7 @@ class Run:
         except (KatafsError, OSError) as problem:
             if isinstance(problem, StoreUnreachable) or (isinstance(problem, OSError) and problem.errno in _FULL):
                 self.fault = self.fault or problem
-                self._stopping.set()
+                self.stop()
             return Result(piece, _outcome(problem), seconds=time.monotonic() - started, reason=_told(problem))
 
 
