@@ -1,12 +1,13 @@
 """What must not be converted at all: a tree that katafs itself shows, or a disk that the store is a part of."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from katafs.errors import ConversionRefused
 from katafs.kata_id import ROOT_VOLUME
-from katafs.rooted import files
-from katafs.rooted.mounts import mount_of
+from katafs.rooted import files, mounts
 from katafs.volumes.legacy_disk import LegacyDisk
 from katafs.volumes.store import VolumeStore
 
@@ -16,22 +17,38 @@ _DIRECTORY_URL = "dir:"
 
 def refuse_source(disk: LegacyDisk, store: VolumeStore) -> None:
     """Raise ConversionRefused where a conversion of the disk into the store would convert the store."""
-    if mount_of(disk.top).type == _OWN_TYPE:
+    if mounts.mount_of(disk.top).type == _OWN_TYPE:
         raise ConversionRefused(f"{disk.path} is in a tree that katafs has mounted, not on an old disk")
-    top = Path(os.fsdecode(files.path_of(disk.top)))
-    kept = _place_of(store)
-    if kept is not None and kept.is_relative_to(top):
-        raise ConversionRefused(f"the volumes are in {kept}, which is in {disk.path}: what is in there can't be moved")
+    with _place_of(store) as place:
+        if place is not None and (_is_inside(place, disk.top) or _is_below(place, disk.top)):
+            kept = files.path_of(place)
+            raise ConversionRefused(
+                f"the volumes are in {kept}, which is in {disk.path}: what is in there can't be moved"
+            )
 
 
-def _place_of(store: VolumeStore) -> Path | None:
-    """Where the store keeps its volumes, as far as that can be known without making one."""
+def _is_inside(place: int, top: int) -> bool:
+    """By their paths, which lead across file systems."""
+    return Path(files.path_of(place)).is_relative_to(files.path_of(top))
+
+
+def _is_below(place: int, top: int) -> bool:
+    """By where they are in their file system, which other mounts may show elsewhere."""
+    kept, searched = mounts.place_of(place), mounts.place_of(top)
+    return kept[0] == searched[0] and mounts.is_below(kept[1], searched[1])
+
+
+@contextlib.contextmanager
+def _place_of(store: VolumeStore) -> Iterator[int | None]:
+    """A descriptor of where the store keeps its volumes, as far as that can be known without making one."""
     if store.url.startswith(_DIRECTORY_URL):
-        return Path(store.url.removeprefix(_DIRECTORY_URL)).resolve()
-    if not store.exists(ROOT_VOLUME):
-        return None
-    root = store.open(ROOT_VOLUME)
+        place = os.open(store.url.removeprefix(_DIRECTORY_URL), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    elif store.exists(ROOT_VOLUME):
+        place = store.open(ROOT_VOLUME)
+    else:
+        yield None
+        return
     try:
-        return Path(files.path_of(root))
+        yield place
     finally:
-        os.close(root)
+        os.close(place)
