@@ -124,7 +124,7 @@ class Conversion:
             self._disk.locks.wait_for_readers(piece.key)
             late = held.broken() or aside.survey().fingerprint != survey.fingerprint
         if late:
-            raise WrittenLate(f"{piece.label}: {self._set_aside(piece, aside)}")
+            raise WrittenLate(self._set_aside(piece, aside))
         aside.remove()
 
     def _set_aside(self, piece: Piece, aside: Spot) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from katafs.converter.spots import Spot, changes_told
 from katafs.errors import ConversionRefused, KatafsError
-from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, kata_volume
+from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
 from katafs.rooted import copying, files, inodes, names
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
@@ -22,6 +22,7 @@ _UNCOMMITTED = b"trusted.katafs.uncommitted"
 """An extended attribute of a volume's top: a copy of a kata that still stands on the disk of this origin. Only who
 converts that disk may replace it. Once the kata doesn't stand there any more, it means nothing."""
 _AS_MADE_MODE = 0o755
+_SANDBOX = b"sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Targets:
             staged.remove()
             if self._store.in_use(volume):
                 raise ConversionRefused(f"volume {volume} is in use by a container")
+            self._refuse_hidden(kata, source)
             filled = self._is_filled(top, volume, source, spot, staged)
             arriving = functools.partial(files.locked, spot.folder)
             try:
@@ -103,6 +105,15 @@ class Targets:
             except BaseException:
                 self._withdraw(piece, spot, staged)
                 raise
+
+    def _refuse_hidden(self, kata: KataId, source: Spot) -> None:
+        """A tree shows an avatar's own volume in the place of its sandbox, so there must be nothing in that."""
+        for avatar in self._store.catalog().avatars_of(kata):
+            with source.opened() as top, contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                with Spot(top, avatar.encode()).opened() as directory, Spot(directory, _SANDBOX).opened() as sandbox:
+                    hides = not names.is_empty(sandbox)
+                if hides:
+                    raise ConversionRefused(f"volume {avatar_volume(kata, avatar)} would hide {avatar}/sandbox in it")
 
     def _is_filled(self, top: int, volume: VolumeName, source: Spot, spot: Spot, staged: Spot) -> bool:
         """Whether the volume holds the piece already. Raises ConversionRefused where it holds anything else; but a copy
