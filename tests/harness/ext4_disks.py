@@ -28,7 +28,8 @@ def mounted_image(image: Path, target: Path) -> Iterator[Path]:
     target.mkdir(exist_ok=True)
     run(["mount", "-o", "loop", image, target])
     try:
-        (target / "lost+found").rmdir()
+        if (target / "lost+found").exists():
+            (target / "lost+found").rmdir()
         yield target
     finally:
         _unmount(target)
