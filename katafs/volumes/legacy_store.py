@@ -5,6 +5,7 @@ begun to fill.
 """
 
 import errno
+from collections.abc import Iterator
 
 from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, kata_id, kata_volume, outer_of
 from katafs.rooted.answer import answer
@@ -95,7 +96,7 @@ class LegacyCatalog(Catalog):
 
     def names(self) -> frozenset[VolumeName]:
         """As in Catalog."""
-        return self._store.catalog().names().union(kata_volume(kata) for kata in self.katas())
+        return self._store.catalog().names().union(kata_volume(kata) for kata in self._on_disk())
 
     def outers(self) -> list[str]:
         """As in Catalog."""
@@ -104,8 +105,10 @@ class LegacyCatalog(Catalog):
 
     def katas(self) -> list[KataId]:
         """As in Catalog."""
-        on_disk = (kata for outer in self._disk.outers() for kata in self._disk.katas_in(outer))
-        return sorted({*self._store.catalog().katas(), *on_disk})
+        return sorted({*self._store.catalog().katas(), *self._on_disk()})
+
+    def _on_disk(self) -> Iterator[KataId]:
+        return (kata for outer in self._disk.outers() for kata in self._disk.katas_in(outer))
 
     def katas_in(self, outer: str) -> list[KataId]:
         """As in Catalog."""
