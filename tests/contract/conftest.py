@@ -4,6 +4,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,8 @@ import pytest
 
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.docker import DockerStore
+from katafs.volumes.legacy_disk import LegacyDisk
+from katafs.volumes.legacy_store import LegacyStore
 from katafs.volumes.memory import MemoryStore
 from katafs.volumes.store import VolumeStore
 from tests.harness.engine import Engine
@@ -98,6 +101,34 @@ def docker_place(engine: Engine) -> Iterator[DockerPlace]:
     place.clean_up()
 
 
+class LegacyPlace(DirectoryPlace):
+    """Volumes in a directory, beside an old disk on which nothing is left."""
+
+    def __init__(self, disk: Path) -> None:
+        self._closing = ExitStack()
+        self._old = disk / "old"
+        self._old.mkdir()
+        (disk / "volumes").mkdir()
+        super().__init__(disk / "volumes")
+
+    def open(self, prefix: str = "") -> VolumeStore:
+        """As in Place."""
+        store = self._closing.enter_context(closing(super().open(prefix)))
+        return LegacyStore(store, self._closing.enter_context(closing(LegacyDisk(self._old))))
+
+    def close(self) -> None:
+        """What a LegacyStore leaves to whoever made its parts."""
+        self._closing.close()
+
+
+@pytest.fixture
+def legacy_place(disk: Path) -> Iterator[LegacyPlace]:
+    """A place beside an old disk."""
+    place = LegacyPlace(disk)
+    yield place
+    place.close()
+
+
 @pytest.fixture
 def memory_place() -> Iterator[MemoryPlace]:
     """A place in memory."""
@@ -112,7 +143,9 @@ def directory_place(disk: Path) -> DirectoryPlace:
     return DirectoryPlace(disk)
 
 
-@pytest.fixture(params=["directory", "memory", pytest.param("docker", marks=pytest.mark.xdist_group("docker"))])
+@pytest.fixture(
+    params=["directory", "memory", "legacy", pytest.param("docker", marks=pytest.mark.xdist_group("docker"))]
+)
 def place(request: pytest.FixtureRequest) -> Place:
     """Each kind of place."""
     place: Place = request.getfixturevalue(f"{request.param}_place")
