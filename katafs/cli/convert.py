@@ -86,9 +86,7 @@ def convert(
     with contextlib.ExitStack() as opened:
         store = opened.enter_context(contextlib.closing(open_store(volumes, prefix)))
         lines = opened.enter_context(_opened(report))
-        disk = (
-            None if source is None else opened.enter_context(contextlib.closing(LegacyDisk(source, look_only=dry_run)))
-        )
+        disk = None if source is None else opened.enter_context(_opened_disk(source, dry_run))
         conversion = None if disk is None else Conversion(disk, store, keep=keep)
         work = _work(conversion, disk, store, dry_run)
         if form == "tags":
@@ -96,11 +94,22 @@ def convert(
         with _stopped_by_signals(run):
             good = _carry_out(run, wanted.pieces(disk, store), work, lines)
         if conversion is not None and good and not (dry_run or keep or run.stopped):
-            conversion.tidy(wanted.outers(disk))
+            _tidy(conversion, wanted.outers(disk))
     if isinstance(run.fault, StoreUnreachable):
         raise run.fault
     if not good:
         raise click.exceptions.Exit(exit_codes.ExitCode.FAILED)
+
+
+def _opened_disk(source: Path, dry_run: bool) -> contextlib.closing[LegacyDisk]:
+    return contextlib.closing(LegacyDisk(source, look_only=dry_run))
+
+
+def _tidy(conversion: Conversion, outers: list[str]) -> None:
+    try:
+        conversion.tidy(outers)
+    except OSError as problem:
+        raise KatafsError(f"what is left on the old disk can't be tidied up: {problem.strerror}") from problem
 
 
 @dataclass(frozen=True)

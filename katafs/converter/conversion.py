@@ -69,6 +69,8 @@ class Conversion:
         """Keep these outer directories in the root volume, and remove from the disk those that are empty; and where
         that leaves nothing on the disk, the locks' file."""
         for outer in outers:
+            if self._disk.outer_status(outer) is None:
+                continue
             self.keep_outer(outer)
             self._clear_strays(outer)
             self._drop_outer(outer)
