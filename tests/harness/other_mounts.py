@@ -1,11 +1,15 @@
 """Mounts that aren't katafs, for tests of what it does where one is in its way or below a volume. Needs root."""
 
+import ctypes
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.harness.programs import run
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWNS = 0x00020000
 
 
 @contextmanager
@@ -20,6 +24,14 @@ def memory_disk(target: Path) -> Iterator[None]:
     """A new, small file system at `target`. The inodes of one are numbered like those of another."""
     with _mounted(["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", str(target)], target):
         yield
+
+
+def own_mount_table() -> None:
+    """Let this process, a child of the test's, mount what it likes: nobody else sees it, and it goes with the process.
+    Raises OSError."""
+    if _libc.unshare(_CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    run(["mount", "--make-rprivate", "/"])
 
 
 @contextmanager
