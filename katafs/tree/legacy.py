@@ -54,6 +54,10 @@ class Legacy:
         """The stray of this name in the directory at a place."""
         return self.disk.stray(parent.outer, name) if parent.kind in (Kind.ROOT, Kind.OUTER) else None
 
+    def is_outer(self, place: Place) -> bool:
+        """Whether the place is an outer directory that is on the disk."""
+        return place.kind is Kind.OUTER and self.disk.outer_status(place.outer) is not None
+
     def keep_outer(self, outer: str) -> None:
         """Make an outer directory in the root volume as it is on the disk, if it is there."""
         if self.disk.outer_status(outer) is not None:

@@ -44,7 +44,7 @@ class Volumes:
         core = self._core
         with core.locked():
             parent = core.changing(parent_number)
-            if core.legacy is not None and core.legacy.disk.outer_status(parent.place.outer) is not None:
+            if core.legacy is not None and core.legacy.is_outer(parent.place):
                 self._creation.backed(parent)
             parent_status = core.status(parent)
             self._refuse_taken(parent, name)

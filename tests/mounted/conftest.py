@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from katafs.namespace import Layout
+from tests.harness import needs
 from tests.harness.mounts import Mounts, mounting
+from tests.harness.old_disk import OldDisk, old_disk
 from tests.harness.places import fresh_directory, remove_directory
-from tests.mounted.served import Served
+from tests.mounted.served import LegacyServed, Served
 
 Serve = Callable[..., Served]
+ServeLegacy = Callable[..., LegacyServed]
 
 
 @contextmanager
@@ -51,5 +55,39 @@ def serve(mount: Mounts) -> Serve:
     def start(*arguments: str, layout: Layout = Layout.FLAT, **options: object) -> Served:
         mounted = mount("--layout", layout.value, *arguments, **options)  # type: ignore[arg-type]  # Mounts' own
         return Served(mounted, mounted.path.parent / "volumes", layout)
+
+    return start
+
+
+WAYS = [(way, layout) for way in ("move", "copy") for layout in Layout]
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=[f"{way}-{layout.value}" for way, layout in WAYS])
+def legacy(request: pytest.FixtureRequest) -> Iterator[LegacyServed]:
+    """A mount beside an old disk for all tests of the module: each layout, and each way to convert."""
+    needs.root()
+    way, layout = request.param
+    directory = fresh_directory()
+    with old_disk(directory, way) as old, mounting(directory) as mount:
+        mounted = mount("--layout", layout.value, "--legacy", str(old.path))
+        yield LegacyServed(mounted, directory / "volumes", layout, old)
+    remove_directory(directory)
+
+
+@pytest.fixture(params=["move", "copy"])
+def old(request: pytest.FixtureRequest, disk: Path) -> Iterator[OldDisk]:
+    """An old disk of the test's own, from which a conversion moves or copies."""
+    needs.root()
+    with old_disk(disk, request.param) as old:
+        yield old
+
+
+@pytest.fixture
+def serve_legacy(old: OldDisk, serve: Serve) -> ServeLegacy:
+    """`serve` beside the old disk."""
+
+    def start(*arguments: str, layout: Layout = Layout.SPLIT, **options: object) -> LegacyServed:
+        served = serve("--legacy", str(old.path), *arguments, layout=layout, **options)
+        return LegacyServed(served.mounted, served.store, layout, old)
 
     return start

@@ -2,11 +2,13 @@
 
 import itertools
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from katafs.namespace import Layout
 from tests.harness.mounted import Mounted
+from tests.harness.old_disk import FILES, OldDisk
 from tests.harness.waiting import until
 
 _ids = itertools.count(1)
@@ -66,3 +68,28 @@ class Served:
     def volumes(self) -> set[str]:
         """What is in the store."""
         return set(os.listdir(self.store))
+
+
+@dataclass(frozen=True)
+class LegacyServed(Served):
+    """The same beside an old disk, from which katas are served until they are converted."""
+
+    disk: OldDisk
+
+    def old(self, files: Mapping[str, str] = FILES) -> str:
+        """The id of a new kata on the old disk."""
+        kata = fresh_id()
+        self.disk.make(kata, files)
+        return kata
+
+    def is_converted(self, kata: str) -> bool:
+        """Whether the kata is in its volume, whole, and nowhere else."""
+        return self.volume(kata).is_dir() and bool(os.listdir(self.volume(kata))) and not self.is_on_disk(kata)
+
+    def is_untouched(self, kata: str) -> bool:
+        """Whether the kata is where it was, and there is no volume of it."""
+        return self.is_on_disk(kata) and not self.volume(kata).exists()
+
+    def is_on_disk(self, kata: str) -> bool:
+        """Whether the old disk has the kata."""
+        return self.disk.where(kata).is_dir()
