@@ -158,8 +158,11 @@ class Core:
 
     def steady(self, node: Node) -> Node:
         """The node, which stays where it is until the request ends: what was converted meanwhile is settled first."""
-        if node.piece is not None and self.legacy is not None and not self.legacy.hold(node.piece):
-            settle(self, node.piece)
+        if self.legacy is not None:
+            if node.piece is None:
+                self.notice_kept(node)
+            elif not self.legacy.hold(node.piece):
+                settle(self, node.piece)
         return node
 
     def changing(self, number: int) -> Node:
@@ -182,6 +185,18 @@ class Core:
             raise answer(errno.EROFS, node.name)
         node.identity, node.volume = identity_of(status), node.parent.volume
         self.descriptors.keep(node, descriptor)
+
+    def notice_kept(self, node: Node) -> bool:
+        """Take note of an outer directory that a conversion has made in the root volume since; whether one has."""
+        if self.legacy is None or node.identity is not None or node.place.kind is not Kind.OUTER:
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                self.adopt(node)
+            except OSError as unserved:
+                if unserved.errno != errno.EROFS:
+                    raise
+        return node.identity is not None
 
     @contextlib.contextmanager
     def borrowed(self, node: Node) -> Iterator[int]:

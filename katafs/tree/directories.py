@@ -65,6 +65,7 @@ class Directories:
         with self._core.locked():
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
+            self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
             present = [] if node.identity is None else names.listing(self._core.directory(node))
         added += self._tags.added_to(node, present)
         taken = set(present) if added else ()

@@ -31,9 +31,9 @@ class Finder:
     def find(self, parent: Node, name: bytes) -> Found:
         """What the name stands for. Raises FileNotFoundError, or a fault of the store."""
         place = self.place_of(parent, name)
-        legacy = self._core.legacy
-        if legacy is not None and (piece := legacy.stray(parent.place, name)):
-            return self._looked(*legacy.disk.look(piece), place, parent.volume, piece)
+        stray = self._stray(parent, name, place)
+        if stray is not None:
+            return stray
         if place.kind is Kind.PLAIN:
             return self._entry(parent, name, place)
         volume = self._core.grafts.volume_at(place)
@@ -47,8 +47,23 @@ class Finder:
                 os.close(found.descriptor)
         except FileNotFoundError:
             if not self._core.grafts.calls_for(place):
+                if self._core.legacy is not None and place.kind is Kind.OUTER:
+                    return self._entry(parent, name, place)  # it may have left the disk between the two looks
                 raise
         return self._virtual(parent, place)
+
+    def _stray(self, parent: Node, name: bytes, place: Place) -> Found | None:
+        """A stray of a legacy disk. Of one that has left it, what the kernel knows goes on in the root volume first."""
+        legacy = self._core.legacy
+        if legacy is None or parent.place.kind not in (Kind.ROOT, Kind.OUTER):
+            return None
+        try:
+            if piece := legacy.disk.stray(parent.place.outer, name):
+                return self._looked(*legacy.disk.look(piece), place, parent.volume, piece)
+        except FileNotFoundError:
+            pass  # between the two looks
+        settle(self._core, Piece(parent.place.outer, name))
+        return None
 
     @staticmethod
     def _shows(found: Found) -> bool:
@@ -73,7 +88,7 @@ class Finder:
         return self._looked(descriptor, os.fstat(descriptor), place, volume, piece)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
-        if parent.identity is None:
+        if parent.identity is None and not self._core.notice_kept(parent):
             raise answer(errno.ENOENT if len(name) <= _NAME_MAX else errno.ENAMETOOLONG, name)
         descriptor, status = names.look(self._core.directory(parent), name)
         return self._looked(descriptor, status, place, parent.volume, parent.piece)
@@ -108,8 +123,7 @@ class Finder:
             node = Node(found.number, found.place, found.volume, parent, name, identity, self._is_directory(found))
             core.nodes.add(node)
         else:
-            if node.piece is not None and node.piece != found.piece:
-                settle(core, node.piece)
+            core.steady(node)
             self._move(node, parent, name, found, identity)
         if core.legacy is not None:
             core.legacy.track(node, found.piece)
