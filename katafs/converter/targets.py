@@ -171,6 +171,22 @@ class Targets:
             finally:
                 os.close(folder)
 
+    def has_stray(self, piece: Piece) -> bool:
+        """Whether the root volume has something where the stray goes."""
+        if not self._store.exists(ROOT_VOLUME):
+            return False
+        top = self._store.open(ROOT_VOLUME)
+        try:
+            folder = files.open_directory(top, piece.outer.encode()) if piece.outer else os.dup(top)
+            try:
+                return files.status_of(folder, piece.name) is not None
+            finally:
+                os.close(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        finally:
+            os.close(top)
+
     def keep_outer(self, outer: str) -> None:
         """Make an outer directory in the root volume, as it is on the disk, if it isn't there; with "", only the root
         volume itself. From then on the disk's own may change: it is no longer what is shown."""

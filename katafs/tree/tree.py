@@ -53,8 +53,14 @@ class Tree:
 
     def convert(self, piece: Piece) -> None:
         """Convert what `Unconverted` named; it takes its time. Raises KatafsError or OSError where that failed."""
-        if self._mover is not None:
+        if self._mover is None or self._core.legacy is None:
+            return
+        try:
             self._mover.convert(piece)
+        except FileNotFoundError:
+            # Somebody else has converted it and removed or renamed it since: asked again, the tree says what is there.
+            if self._core.legacy.disk.stands(piece):
+                raise
 
     def close(self) -> None:
         """Close every descriptor."""
