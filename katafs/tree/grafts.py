@@ -42,10 +42,10 @@ class Grafts:
             return []
         catalog = self._store.catalog()
         if place.kind is Kind.ROOT:
-            if self._layout is Layout.SPLIT:
-                outers = sorted({*catalog.outers(), *self._outers_on_disk()})
-                return [outer.encode() for outer in outers] + self._strays(place)
-            return [kata.encode() for kata in catalog.katas()] + self._strays(place)
+            # In a flat layout the outer directories are listed that the root volume has, or will have.
+            outers = {*self._outers_on_disk(), *(catalog.outers() if self._layout is Layout.SPLIT else ())}
+            katas = catalog.katas() if self._layout is Layout.FLAT else []
+            return [name.encode() for name in (*sorted(outers), *katas)] + self._strays(place)
         if place.kind is Kind.OUTER:
             katas = catalog.katas_in(place.outer) if self._layout is Layout.SPLIT else []
             return [name_of(kata, self._layout) for kata in katas] + self._strays(place)
