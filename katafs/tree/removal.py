@@ -6,7 +6,7 @@ import stat
 
 from katafs.config import Sandboxes
 from katafs.namespace import Kind
-from katafs.rooted import names
+from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
 from katafs.tree.core import Core, Found
 from katafs.tree.creation import Creation
@@ -68,6 +68,7 @@ class Removal:
         if legacy is not None and found.place.kind is Kind.OUTER:
             removed = legacy.disk.remove_outer(found.place.outer)
             if removed and found.status is None:
+                inodes.touch_modified(self._core.directory(parent))
                 return
         names.remove_directory(self._core.directory(parent), name)
 
