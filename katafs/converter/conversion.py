@@ -93,10 +93,7 @@ class Conversion:
 
     def elsewhere(self, piece: Piece) -> Converted:
         """What became of a piece that isn't on the disk. Raises OSError(ENOENT) where it is in no volume either."""
-        if piece.kata is None:
-            already = self._targets.has_stray(piece)
-        else:
-            already = self._store.exists(kata_volume(piece.kata))
+        already = self._targets.has_stray(piece) if piece.kata is None else self._store.exists(kata_volume(piece.kata))
         if already:
             return Converted(Outcome.ALREADY)
         raise FileNotFoundError(errno.ENOENT, "is neither on the disk nor in a volume", piece.label)

@@ -28,12 +28,14 @@ class Attributes:
     timeout_s: float
 
 
-def of_inode(number: int, generation: int, status: os.stat_result, added_links: int, timeout_s: float) -> Attributes:
-    """A backing inode's own status. A file system that doesn't count a directory's links (it says 1) still doesn't."""
+def of_inode(
+    number: int, generation: int, status: os.stat_result, ctime_ns: int, added_links: int, timeout_s: float
+) -> Attributes:
+    """A backing inode's own status, but for its ctime. A file system that doesn't count a directory's links (it says 1) still doesn't."""
     links = status.st_nlink + added_links if status.st_nlink > 1 else status.st_nlink
     return Attributes(
         number, generation, status.st_mode, links, status.st_uid, status.st_gid, status.st_rdev, status.st_size,
-        status.st_blocks, status.st_blksize, status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns, timeout_s,
+        status.st_blocks, status.st_blksize, status.st_atime_ns, status.st_mtime_ns, ctime_ns, timeout_s,
     )  # fmt: skip
 
 

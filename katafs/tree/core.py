@@ -226,7 +226,7 @@ class Core:
         at = node
         while (descriptor := self._kept(at)) is None:
             chain.append(at)
-            if self.is_grafted(at) or self._is_stray(at):
+            if self.is_grafted(at) or self.is_stray(at):
                 descriptor = -1
                 break
             if at.parent is None or len(chain) > DEEPEST:
@@ -263,7 +263,7 @@ class Core:
         return node.place.volume is not None and node.place.volume == node.volume
 
     @staticmethod
-    def _is_stray(node: Node) -> bool:
+    def is_stray(node: Node) -> bool:
         """Whether the node is the top of a stray on a legacy disk."""
         if node.piece is None or node.piece.kata is not None:
             return False
@@ -272,7 +272,7 @@ class Core:
     def _open(self, node: Node, parent: int) -> int:
         if self.is_grafted(node) and node.volume is not None:
             return self.store.open(node.volume)
-        if self.legacy is not None and node.piece is not None and self._is_stray(node):
+        if self.legacy is not None and node.piece is not None and self.is_stray(node):
             descriptor, status = self.legacy.disk.look(node.piece)
         else:
             descriptor, status = names.look(parent, node.name)
@@ -298,7 +298,7 @@ class Core:
 
     def _open_named(self, node: Node, parent: Node) -> int:
         try:
-            return self._open(node, -1 if self._is_stray(node) else self.directory(parent))
+            return self._open(node, -1 if self.is_stray(node) else self.directory(parent))
         except FileNotFoundError:
             # The name went away behind the mount. ESTALE makes the kernel look the path up anew; ENOENT would not.
             raise answer(errno.ESTALE, node.name) from None
@@ -324,7 +324,8 @@ class Core:
             return self._tell_virtual(node, added, timeout_s, closed=closed)
         node.told = (status.st_mode, status.st_uid, status.st_gid)
         node.told_size = status.st_size
-        return attributes.of_inode(node.number, node.generation, status, added, timeout_s)
+        ctime_ns = node.ctime_shown(status.st_ctime_ns)
+        return attributes.of_inode(node.number, node.generation, status, ctime_ns, added, timeout_s)
 
     def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:
         outer = self._legacy_outer(node.place)

@@ -40,6 +40,16 @@ class Node:
     """The piece of a legacy disk that its bytes are in, if they aren't in a volume."""
     told_size: int = 0
     """Where the kernel believes that the file ends, in bytes."""
+    told_ctime_ns: int = 0
+    """When the inode changed last, as the kernel was told last."""
+    converted_ctime_ns: int = 0
+    """The backing inode's ctime after a conversion, which changed nothing of what the kernel knows."""
+
+    def ctime_shown(self, backing_ns: int) -> int:
+        """The ctime to tell the kernel. A conversion is no change: tar complains of a file whose ctime has moved."""
+        if not self.converted_ctime_ns or backing_ns != self.converted_ctime_ns:
+            self.converted_ctime_ns, self.told_ctime_ns = 0, backing_ns
+        return self.told_ctime_ns
 
 
 def identity_of(status: os.stat_result) -> tuple[int, int]:

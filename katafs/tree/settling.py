@@ -48,7 +48,10 @@ def _relocate(core: "Core", node: Node) -> None:
     """Find the node's inode where it is now: below its parent, which was moved before."""
     descriptor = _found(core, node)
     try:
-        identity = identity_of(os.fstat(descriptor))
+        status = os.fstat(descriptor)
+        identity = identity_of(status)
+        if identity != node.identity or core.is_grafted(node) or core.is_stray(node):
+            node.converted_ctime_ns = status.st_ctime_ns if node.told_ctime_ns else 0
         if identity == node.identity:
             return
         core.descriptors.drop(node)
