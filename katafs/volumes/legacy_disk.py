@@ -87,6 +87,7 @@ class LegacyDisk:
             os.close(self.top)
             raise StoreUnreachable(f"the old disk {path} can't be locked: {problem.strerror}") from problem
         self._listings: dict[str, _Listing] = {}
+        self._left: dict[str, set[KataId]] = {}
 
     def stands(self, piece: Piece) -> bool:
         """Whether the piece is on the disk."""
@@ -157,6 +158,16 @@ class LegacyDisk:
         """The katas in an outer directory, sorted."""
         return self._listing(outer).katas
 
+    def left(self, outer: str) -> set[KataId]:
+        """The katas that were seen in an outer directory and have left it: a store may not know of them yet. Whoever
+        has found one there, or nowhere, takes it out."""
+        self._listing(outer)
+        return self._left.setdefault(outer, set())
+
+    def outers_left(self) -> list[str]:
+        """The outer directories for which there is something in `left`, in which there may be nothing else by now."""
+        return [outer for outer, katas in list(self._left.items()) if katas]
+
     def strays_in(self, outer: str) -> list[bytes]:
         """The names of the strays in an outer directory, or at the top, sorted."""
         return self._listing(outer).strays
@@ -171,8 +182,9 @@ class LegacyDisk:
                     return known
                 listing = _listed(folder, outer, ctime_ns)
         except (FileNotFoundError, NotADirectoryError):
-            self._listings.pop(outer, None)
-            return _Listing(-1)
+            listing = _Listing(-1)
+        if known is not None and known.katas:
+            self._left.setdefault(outer, set()).update(set(known.katas).difference(listing.katas))
         self._listings[outer] = listing
         return listing
 

@@ -5,8 +5,8 @@ begun to fill.
 """
 
 import errno
-from collections.abc import Iterator
 
+from katafs.errors import KatafsError
 from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, kata_id, kata_volume, outer_of
 from katafs.rooted.answer import answer
 from katafs.volumes.catalog import Catalog
@@ -21,6 +21,8 @@ class LegacyStore:
         self.volumes = store
         self.disk = disk
         self._catalog = LegacyCatalog(store, disk)
+        for outer in disk.outers():
+            disk.katas_in(outer)  # so that of each that leaves the disk it is known that it was there
 
     @property
     def url(self) -> str:
@@ -38,8 +40,18 @@ class LegacyStore:
         return piece if piece is not None and self.disk.stands(piece) else None
 
     def exists(self, name: VolumeName) -> bool:
-        """As in the protocol."""
-        return self.piece(name) is not None or self.volumes.exists(name)
+        """As in the protocol. A store that follows its engine may not know yet of a volume that another process has
+        made; of one into which a kata has gone it is asked anew, since that must never seem to be nowhere."""
+        if self.piece(name) is not None or self.volumes.exists(name):
+            return True
+        kata = kata_id(name)
+        if kata is None or kata not in (left := self.disk.left(outer_of(kata))):
+            return False
+        self.volumes.look_up(name)
+        exists = self.volumes.exists(name)
+        if not exists:
+            left.discard(kata)
+        return exists
 
     def open(self, name: VolumeName) -> int:
         """As in the protocol."""
@@ -48,7 +60,7 @@ class LegacyStore:
             try:
                 return self.disk.open(kata)
             except FileNotFoundError:
-                pass  # not on the disk, or not any more
+                self.exists(name)  # not on the disk, or not any more: then the store comes to know of it
         return self.volumes.open(name)
 
     def look_up(self, name: VolumeName) -> None:
@@ -83,7 +95,9 @@ class LegacyStore:
 
 
 class LegacyCatalog(Catalog):
-    """The volumes of a store and the katas of a disk. It keeps nothing of its own."""
+    """The volumes of a store and the katas of a disk. It keeps nothing of its own.
+
+    The disk is always asked first: a kata goes from there into the store, so none is missed between the two."""
 
     def __init__(self, store: VolumeStore, disk: LegacyDisk) -> None:
         super().__init__()
@@ -92,40 +106,69 @@ class LegacyCatalog(Catalog):
 
     def __contains__(self, name: VolumeName) -> bool:
         kata = kata_id(name)
-        return name in self._store.catalog() or (kata is not None and self._disk.stands(piece_of(kata)))
+        return (kata is not None and self._disk.stands(piece_of(kata))) or name in self._store.catalog()
 
     def names(self) -> frozenset[VolumeName]:
         """As in Catalog."""
-        return self._store.catalog().names().union(kata_volume(kata) for kata in self._on_disk())
+        own = self._own()
+        return self._store.catalog().names().union(kata_volume(kata) for kata in own)
 
     def outers(self) -> list[str]:
         """As in Catalog."""
-        on_disk = (outer for outer in self._disk.outers() if self._disk.katas_in(outer))
-        return sorted({*self._store.catalog().outers(), *on_disk})
+        on_disk = [outer for outer in self._disk.outers() if self._disk.katas_in(outer)]
+        return sorted({*on_disk, *self._store.catalog().outers()})
 
     def katas(self) -> list[KataId]:
         """As in Catalog."""
-        return sorted({*self._store.catalog().katas(), *self._on_disk()})
+        own = self._own()
+        return sorted(own.union(self._store.catalog().katas()))
 
-    def _on_disk(self) -> Iterator[KataId]:
-        return (kata for outer in self._disk.outers() for kata in self._disk.katas_in(outer))
+    def _own(self) -> set[KataId]:
+        """The katas on the disk, and those that have just left it."""
+        outers = {*self._disk.outers(), *self._disk.outers_left()}
+        on_disk = {kata for outer in outers for kata in self._disk.katas_in(outer)}
+        return on_disk.union(*(self._arrived(outer) for outer in outers))
 
     def katas_in(self, outer: str) -> list[KataId]:
         """As in Catalog."""
-        return sorted({*self._store.catalog().katas_in(outer), *self._disk.katas_in(outer)})
+        on_disk = self._disk.katas_in(outer)
+        in_store = self._store.catalog().katas_in(outer)
+        return sorted({*on_disk, *in_store, *self._arrived(outer)})
+
+    def _arrived(self, outer: str) -> list[KataId]:
+        """The katas that have left the disk for volumes of which the store's own catalog doesn't know yet."""
+        left = self._disk.left(outer)
+        arrived = []
+        for kata in left.copy():
+            if kata_volume(kata) in self._store.catalog():
+                left.discard(kata)
+            elif _has(self._store, kata_volume(kata)):
+                arrived.append(kata)
+            else:
+                left.discard(kata)
+        return arrived
 
     def count_in(self, outer: str) -> int:
         """As in Catalog. A kata whose conversion was broken off counts twice until it is converted."""
-        return self._store.catalog().count_in(outer) + len(self._disk.katas_in(outer))
+        return len(self._disk.katas_in(outer)) + self._store.catalog().count_in(outer)
 
     def count(self) -> int:
         """As in Catalog, and `count_in`."""
-        return self._store.catalog().count() + sum(len(self._disk.katas_in(outer)) for outer in self._disk.outers())
+        return sum(len(self._disk.katas_in(outer)) for outer in self._disk.outers()) + self._store.catalog().count()
 
     def has_kata(self, kata: KataId) -> bool:
         """As in Catalog."""
-        return self._store.catalog().has_kata(kata) or self._disk.stands(piece_of(kata))
+        return self._disk.stands(piece_of(kata)) or self._store.catalog().has_kata(kata)
 
     def avatars_of(self, kata: KataId) -> list[AvatarName]:
         """As in Catalog: those that have a volume of their own."""
         return self._store.catalog().avatars_of(kata)
+
+
+def _has(store: VolumeStore, name: VolumeName) -> bool:
+    """Whether the store has a volume, asked anew; where it can't be asked, it is believed to."""
+    try:
+        store.look_up(name)
+        return store.exists(name)
+    except KatafsError:
+        return True
