@@ -2,14 +2,19 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from katafs.kata_id import VolumeName
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Caller
+from katafs.tree.legacy import Unconverted
 from katafs.tree.tree import Tree
 from katafs.volumes.memory import MemoryStore
 from tests.harness.waiting import until
+
+T = TypeVar("T")
 
 ROOT = 1
 ME = Caller(os.geteuid(), os.getegid())
@@ -31,6 +36,14 @@ class Kernel:
     def number(self, path: bytes) -> int:
         """The path's inode number."""
         return self.lookup(path).number if path else ROOT
+
+    def change(self, call: Callable[[], T]) -> T:
+        """Make a call that may change what stands on a legacy disk, as the edge makes it."""
+        while True:
+            try:
+                return call()
+            except Unconverted as first:
+                self.tree.convert(first.piece)
 
     def _named(self, told: Attributes) -> Attributes:
         self.known[told.number] += 1
