@@ -14,7 +14,6 @@ from katafs.mount import replies
 from katafs.mount.answers import answered, errno_of
 from katafs.tree.legacy import Unconverted
 from katafs.tree.tree import Tree
-from katafs.volumes.legacy_disk import Piece
 
 _LONG_WRITE_BYTES = 256 * 1024
 """From here on a write takes longer than its way to another thread and back."""
@@ -38,7 +37,7 @@ def _changing(
             try:
                 return await handler(self, *args, **kwargs)
             except Unconverted as first:
-                await self.convert(first.piece)
+                await self.convert(first)
 
     return wrapped
 
@@ -63,9 +62,15 @@ class Operations(pyfuse3.Operations):
     async def _waiting_for_disk(self, call: Callable[[], Result]) -> Result:
         return await trio.to_thread.run_sync(call, limiter=self._disk_threads)
 
-    async def convert(self, piece: Piece) -> None:
+    async def convert(self, first: Unconverted) -> None:
         """Have a piece of the legacy disk converted."""
-        await trio.to_thread.run_sync(partial(self._tree.convert, piece), limiter=self._conversion_threads)
+        try:
+            await trio.to_thread.run_sync(partial(self._tree.convert, first.piece), limiter=self._conversion_threads)
+        except Exception as problem:
+            if first.needed:
+                raise
+            errno_of("open", problem)
+            self._tree.leave_as_it_is(first.piece)
 
     def waits_for_nothing(self) -> bool:
         """Whether no request is in a worker thread."""

@@ -18,9 +18,11 @@ from katafs.volumes.legacy_store import LegacyStore
 class Unconverted(Exception):
     """What was asked for would change a piece that stands on the disk."""
 
-    def __init__(self, piece: Piece) -> None:
+    def __init__(self, piece: Piece, *, needed: bool = True) -> None:
         super().__init__(f"{piece.label} is to be converted first")
         self.piece = piece
+        self.needed = needed
+        """Whether it can't be done otherwise. A piece that can't be converted can still be read."""
 
 
 class Mover(Protocol):
@@ -44,6 +46,8 @@ class Legacy:
         """The inodes of each piece that the kernel knows."""
         self._held: list[int] = []
         """The keys of the pieces that the request under way has met."""
+        self.left_as_they_are: set[Piece] = set()
+        """What couldn't be converted when it was opened for reading: that isn't tried anew until it is changed."""
 
     @property
     def disk(self) -> LegacyDisk:
@@ -102,5 +106,5 @@ class Legacy:
 
     def refuse_open(self, piece: Piece | None) -> None:
         """The same for what is to be opened, where that alone converts."""
-        if self.rule is Convert.ON_OPEN:
-            self.refuse(piece)
+        if piece is not None and self.rule is Convert.ON_OPEN and piece not in self.left_as_they_are:
+            raise Unconverted(piece, needed=False)

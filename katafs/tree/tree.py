@@ -62,6 +62,11 @@ class Tree:
             if self._core.legacy.disk.stands(piece):
                 raise
 
+    def leave_as_it_is(self, piece: Piece) -> None:
+        """Let a piece that couldn't be converted be read where it is."""
+        if self._core.legacy is not None:
+            self._core.legacy.left_as_they_are.add(piece)
+
     def close(self) -> None:
         """Close every descriptor."""
         self._core.close()
