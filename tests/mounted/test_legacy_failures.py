@@ -1,0 +1,136 @@
+"""Conversions that fail beside a mount: the kata stays where it is, whole, and readable; and it is said why."""
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.harness.mounts import Mounts
+from tests.harness.old_disk import FILES
+from tests.harness.other_mounts import memory_disk
+from tests.harness.refusals import refused
+from tests.harness.waiting import until
+from tests.mounted.conftest import ServeLegacy
+from tests.mounted.served import LegacyServed
+from tests.mounted.test_legacy_first_change import CHANGES
+
+HIKER = "lion/sandbox/hiker.c"
+
+
+def warnings(served: LegacyServed) -> list[str]:
+    return [line for line in served.mounted.log().splitlines() if not line.startswith("katafs: INFO")]
+
+
+def is_whole(served: LegacyServed, kata: str) -> bool:
+    return all((served.path(kata) / name).read_text() == content for name, content in FILES.items())
+
+
+def test_a_kata_with_a_device_node_can_only_be_read(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy()
+    kata = served.old()
+    os.mknod(served.disk.where(kata) / "lion/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    before = served.disk.left()
+    served.mounted.expect("lion/null in it is a device node")
+
+    for title, (do, _, _) in CHANGES.items():
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            pytest.fail(f"{title} worked: {do(served.path(kata))}")
+
+    assert is_whole(served, kata)
+    assert served.is_untouched(kata)
+    assert served.disk.left() == before
+    said = warnings(served)
+    assert len(said) == len(CHANGES)
+    assert all(re.fullmatch(r"katafs: WARNING: \w+: lion/null in it is a device node", line) for line in said)
+
+
+def test_a_kata_into_which_somebody_writes_past_the_mount_waits_for_that(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy()
+    kata = served.old()
+    by_copy = os.stat(served.disk.path).st_dev != os.stat(served.store).st_dev
+    served.mounted.expect("is open for writing")
+    with (served.disk.where(kata) / HIKER).open("a") as writer:
+        if by_copy:
+            with refused(errno.EIO):
+                (served.path(kata) / "new").touch()
+            assert served.is_on_disk(kata)
+        else:
+            (served.path(kata) / "new").touch()  # by rename: the writer's file goes along
+        writer.write("more")
+    (served.path(kata) / "newer").touch()
+
+    assert (served.path(kata) / HIKER).read_text() == FILES[HIKER] + "more"
+    assert served.is_converted(kata)
+
+
+def test_a_full_disk_is_enospc_and_leaves_the_kata(mount: Mounts, disk: Path, serve_legacy: ServeLegacy) -> None:
+    (disk / "small").mkdir()
+    with memory_disk(disk / "small"):
+        served = serve_legacy(volumes=f"dir:{disk}/small")
+        kata = served.old({**FILES, "large": "x" * 3_000_000})
+        filler = disk / "small" / "filler"
+        with filler.open("wb") as file:
+            file.write(bytes(6_000_000))
+        before = sorted(os.listdir(disk / "small"))
+
+        with refused(errno.ENOSPC):
+            (served.path(kata) / "new").touch()
+
+        assert is_whole(served, kata)
+        assert sorted(os.listdir(disk / "small")) == sorted({*before, "katafs_root"})
+        filler.unlink()
+        (served.path(kata) / "new").touch()
+        assert (disk / "small" / kata / "new").exists()
+        assert not served.is_on_disk(kata)
+        served.mounted.stop()
+
+
+def test_a_store_that_is_gone_is_eio_until_it_is_back(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy("-o", "timeout=0")
+    kata = served.old()
+    away = served.store.with_name("away")
+    served.mounted.expect("the directory of volumes .* is gone")
+    served.store.rename(away)
+
+    with refused(errno.EIO):
+        (served.path(kata) / "new").touch()
+    assert (served.path(kata) / "manifest.json").read_text() == FILES["manifest.json"]
+    assert served.is_on_disk(kata)
+    away.rename(served.store)
+
+    (served.path(kata) / "new").touch()
+    assert served.is_converted(kata)
+    assert is_whole(served, kata)
+
+
+def test_a_volume_that_holds_something_else_is_never_merged(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy()
+    kata = served.old()
+    served.volume(kata).mkdir()
+    (served.volume(kata) / "foreign").write_text("somebody else's")
+    served.mounted.expect("holds something else already")
+
+    with refused(errno.EIO):
+        (served.path(kata) / "new").touch()
+
+    assert is_whole(served, kata)
+    assert os.listdir(served.volume(kata)) == ["foreign"]
+    assert set(os.listdir(served.path(kata))) == {"manifest.json", "lion"}
+
+
+def test_what_a_killed_conversion_left_is_not_shown(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy()
+    kata = served.old()
+    outer = served.disk.path / kata[:2]
+    for place in (served.disk.path, outer):
+        (place / f".katafs-done-{kata}").mkdir()
+        (place / f".katafs-done-{kata}" / "half").touch()
+
+    assert os.listdir(served.top / kata[:2]) == [kata[2:]]
+    assert os.listdir(served.top) == [kata[:2]]
+    (served.path(kata) / "new").touch()
+    until(lambda: served.is_converted(kata), "the conversion")
+    assert not (outer / f".katafs-done-{kata}").exists()
