@@ -62,9 +62,9 @@ def get_xattr(descriptor: int, name: bytes) -> bytes:
     return os.getxattr(_path(descriptor), name)
 
 
-def set_xattr(descriptor: int, name: bytes, value: bytes) -> None:
+def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> None:
     """setxattr(2)."""
-    os.setxattr(_path(descriptor), name, value)
+    os.setxattr(_path(descriptor), name, value, flags)
 
 
 def list_xattrs(descriptor: int) -> list[bytes]:

@@ -82,7 +82,7 @@ class Files:
         """pread(2)."""
         return os.pread(self.handles[handle].descriptor, size_bytes, offset)
 
-    def write(self, handle: int, offset: int, content: bytes) -> int:
+    def write(self, handle: int, offset: int, content: bytes | memoryview) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them."""
         opened = self.handles[handle]
         node = opened.node

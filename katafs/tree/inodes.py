@@ -104,15 +104,15 @@ class Inodes:
             with self._core.reached(node) as reached:
                 return inodes.get_xattr(reached, name)
 
-    def setxattr(self, number: int, name: bytes, value: bytes, caller: Caller) -> None:
-        """Set an extended attribute."""
+    def setxattr(self, number: int, name: bytes, value: bytes, flags: int, caller: Caller) -> None:
+        """Set an extended attribute; the flags are XATTR_CREATE and XATTR_REPLACE."""
         with self._core.locked():
             self._refuse(name, caller, errno.EPERM)
             node = self._core.nodes[number]
             if node.identity is None:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
-                inodes.set_xattr(reached, name, value)
+                inodes.set_xattr(reached, name, value, flags)
 
     def removexattr(self, number: int, name: bytes, caller: Caller) -> None:
         """Remove an extended attribute."""
