@@ -13,7 +13,9 @@ REQUEST_BYTES = MOST_BYTES + 4096
 _ENDED = frozenset((errno.ENODEV, errno.ECONNABORTED, errno.EBADF))
 _SMALL_BYTES = 8192
 """Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
-_TRIES = 50
+_MOST_TRIES = 24
+_PROBE = 16
+"""After so many times of too few tries it is seen whether more are worth it by now."""
 
 
 class Device:
@@ -23,6 +25,8 @@ class Device:
         self.descriptor = descriptor
         os.set_blocking(descriptor, False)
         self._called_away = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._tries = _MOST_TRIES
+        self._slept = 0
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
         self._poll.register(self._called_away, select.POLLIN)
@@ -30,12 +34,13 @@ class Device:
     def read(self, buffer: memoryview) -> int:
         """The size of the next request, which is in the buffer then. 0 at the connection's end, or when called away.
 
-        The next request mostly comes a moment after the last reply, so it is asked for a few times before this thread
-        lets itself be put to sleep. Signals don't end it."""
+        On an idle machine the next request comes a moment after the last reply, and to be put to sleep and woken takes
+        longer than that. So it is asked for a few times first: as often as was of use lately, since on a busy machine
+        the program that would make it only waits for this CPU."""
         while True:
-            for _ in range(_TRIES):
+            for tried in range(self._tries):
                 try:
-                    return os.readv(self.descriptor, (buffer,))
+                    size = os.readv(self.descriptor, (buffer,))
                 except BlockingIOError:
                     continue
                 except OSError as problem:
@@ -43,8 +48,18 @@ class Device:
                         return 0
                     if problem.errno != errno.ENOENT:  # it was taken back before it was read
                         raise
-            if any(ready == self._called_away for ready, _ in self._poll.poll()):
+                else:
+                    if tried:
+                        self._tries = min(2 * tried + 8, _MOST_TRIES)
+                    return size
+            if self._sleep():
                 return 0
+
+    def _sleep(self) -> bool:
+        """Wait until there is something to read; whether that is to end."""
+        self._slept += 1
+        self._tries = _MOST_TRIES if self._slept % _PROBE == 0 else self._tries // 2 or 1
+        return any(ready == self._called_away for ready, _ in self._poll.poll())
 
     def call_away(self) -> None:
         """Make every `read` return 0, now and from now on."""
