@@ -9,6 +9,7 @@ from katafs.fuse import negotiation, wire
 from katafs.fuse.device import REQUEST_BYTES, Device
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Answer, Later, Operations
+from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.readers import Reader, Readers
 from katafs.fuse.requests import Dispatcher, NotFound, Request
 
@@ -33,7 +34,8 @@ class Connection:
         self.agreement: Agreement | None = None
         """What INIT agreed on; nothing but INIT comes before."""
         self._explain = explain
-        dispatcher = Dispatcher(operations)
+        self._passthrough = Passthrough(descriptor)
+        dispatcher = Dispatcher(operations, self._passthrough)
         self._methods = dispatcher.methods
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
@@ -156,9 +158,11 @@ class Connection:
 
     def _init(self, request: Request) -> None:
         try:
-            payload, self.agreement = negotiation.agree(bytes(request.body))
+            payload, self.agreement = negotiation.agree(bytes(request.body), wire.PASSTHROUGH)
         except ProtocolUnknown as problem:
             _log.error("%s", problem)
             self.device.refuse(request.unique, errno.EPROTO)
         else:
+            if self.agreement is not None and self.agreement.has(wire.PASSTHROUGH):
+                self._passthrough.permit()
             self.device.reply(request.unique, payload)

@@ -4,7 +4,7 @@ An operation answers at once, or with `Later` where it may have to wait: then a 
 this one goes on to the next request. Any exception becomes an errno; which one is the file system's to say.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -102,6 +102,10 @@ class Opened(NamedTuple):
     handle: int
     keep_cache: bool
     """Whether what the kernel has kept of its content is still good."""
+    inode: Hashable = None
+    """The same for all open files of one inode, and only for these."""
+    descriptor: int | None = None
+    """What the kernel may read and write itself in the place of asking for each read and write (FUSE_PASSTHROUGH)."""
 
 
 class Listing(Protocol):
@@ -159,9 +163,9 @@ class Operations(Protocol):
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
         """pread(2); less than was asked for only at the end of the file."""
 
-    def write(self, handle: int, offset: int, content: memoryview, *, from_mapping: bool) -> Answer[int]:
-        """pwrite(2). The content is good until the answer is made. `from_mapping`: a page of an mmap(2), which may come
-        with any handle that is open for writing."""
+    def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
+        """pwrite(2), or with `appends` a write(2) to wherever the file ends. The content is good until the answer is
+        made. A page of an mmap(2) comes with any handle that is open for writing, and never appends."""
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         """fsync(2), fdatasync(2)."""

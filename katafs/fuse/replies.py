@@ -47,19 +47,16 @@ def _timeout(seconds: float) -> tuple[int, int]:
     return int(seconds), int(seconds % 1 * _SECOND_NS)
 
 
-def opened(file: Opened) -> bytes:
-    """An open file."""
+def opened(file: Opened, backing: int = 0) -> bytes:
+    """An open file; with a backing id one that the kernel reads and writes itself, and keeps nothing of."""
+    if backing:
+        return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_PASSTHROUGH, backing)
     return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_KEEP_CACHE if file.keep_cache else 0, 0)
 
 
 def opened_directory(handle: int) -> bytes:
     """An open directory."""
     return wire.OPEN_OUT.pack(handle, 0, 0)
-
-
-def created(made: tuple[Attributes, Opened]) -> bytes:
-    """A new file, and its handle."""
-    return entry(made[0]) + opened(made[1])
 
 
 def written(size_bytes: int) -> bytes:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from katafs.fuse import replies, wire
-from katafs.fuse.operations import Answer, Later, Operations, Wanted, Who
+from katafs.fuse.operations import Answer, Attributes, Later, Opened, Operations, Wanted, Who
+from katafs.fuse.passthrough import Passthrough
 
 Result = TypeVar("Result")
 
@@ -61,8 +62,9 @@ def _nothing(_: object) -> bytes:
 class Dispatcher:
     """Has one method for each kind of request that is passed on. Each gives what the reply carries, or raises."""
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, operations: Operations, passthrough: Passthrough) -> None:
         self._operations = operations
+        self._passthrough = passthrough
         self.methods: dict[int, Callable[[Request], Answer[bytes]]] = {
             wire.LOOKUP: self.lookup,
             wire.GETATTR: self.getattr,
@@ -182,24 +184,32 @@ class Dispatcher:
 
     def open(self, request: Request) -> Answer[bytes]:
         flags, _ = wire.OPEN_IN.unpack_from(request.body)
-        return _then(self._operations.open(request.node, flags, request.who), replies.opened)
+        return _then(self._operations.open(request.node, flags, request.who), self._opened)
 
     def create(self, request: Request) -> Answer[bytes]:
         flags, mode, _, _ = wire.CREATE_IN.unpack_from(request.body)
         name = request.name(wire.CREATE_IN.size)
-        return _then(self._operations.create(request.node, name, flags, mode, request.who), replies.created)
+        return _then(self._operations.create(request.node, name, flags, mode, request.who), self._created)
+
+    def _opened(self, file: Opened) -> bytes:
+        return replies.opened(file, self._passthrough.opened(file.handle, file.inode, file.descriptor))
+
+    def _created(self, made: tuple[Attributes, Opened]) -> bytes:
+        told, file = made
+        return replies.entry(told) + self._opened(file)
 
     def read(self, request: Request) -> Answer[bytes]:
         handle, offset, size, _, _, _ = wire.READ_IN.unpack_from(request.body)
         return self._operations.read(handle, offset, size)
 
     def write(self, request: Request) -> Answer[bytes]:
-        handle, offset, size, flags, _, _ = wire.WRITE_IN.unpack_from(request.body)
+        handle, offset, size, flags, _, open_flags = wire.WRITE_IN.unpack_from(request.body)
         content = request.body[wire.WRITE_IN.size :]
         if len(content) != size:
             raise Malformed(f"a write of {len(content)} bytes, not {size}")
-        from_mapping = bool(flags & wire.WRITE_CACHE)
-        return _then(self._operations.write(handle, offset, content, from_mapping=from_mapping), replies.written)
+        # The flags are the open file's own, as fcntl(2) has left them; a page's come from no open file.
+        appends = bool(open_flags & os.O_APPEND) and not flags & wire.WRITE_CACHE
+        return _then(self._operations.write(handle, offset, content, appends=appends), replies.written)
 
     def fsync(self, request: Request) -> Answer[bytes]:
         handle, flags = wire.FSYNC_IN.unpack_from(request.body)
@@ -207,6 +217,7 @@ class Dispatcher:
 
     def release(self, request: Request) -> Answer[bytes]:
         handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
+        self._passthrough.released(handle)
         return _then(self._operations.release(handle), _nothing)
 
     def opendir(self, request: Request) -> Answer[bytes]:

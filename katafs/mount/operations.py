@@ -111,20 +111,24 @@ class Operations:
 
     def open(self, number: int, flags: int, who: Who) -> Answer[Opened]:
         if self._tree.tags.show(number):
-            return self._waiting_for_disk(lambda: Opened(self._tree.tags.open(number, flags), keep_cache=True))
-        return Opened(self._tree.files.open(number, flags, Caller(*who)), keep_cache=True)
+            return self._waiting_for_disk(lambda: self._opened(self._tree.tags.open(number, flags)))
+        return self._opened(self._tree.files.open(number, flags, Caller(*who)))
+
+    def _opened(self, handle: int) -> Opened:
+        inode, descriptor = self._tree.files.direct(handle)
+        return Opened(handle, True, inode, descriptor)
 
     def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:
         handle, told = self._tree.files.create(parent, name, flags, mode, Caller(*who))
-        return told, Opened(handle, keep_cache=True)
+        return told, self._opened(handle)
 
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
         return self._tree.files.read(handle, offset, size_bytes)
 
-    def write(self, handle: int, offset: int, content: memoryview, *, from_mapping: bool) -> Answer[int]:
+    def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
         if len(content) >= _LONG_WRITE_BYTES or self._tree.files.waits(handle):
-            return self._waiting_for_disk(partial(self._tree.files.write, handle, offset, content))
-        return self._tree.files.write(handle, offset, content)
+            return self._waiting_for_disk(partial(self._tree.files.write, handle, offset, content, appends=appends))
+        return self._tree.files.write(handle, offset, content, appends=appends)
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         return self._waiting_for_disk(partial(self._tree.files.fsync, handle, data_only=data_only))

@@ -232,7 +232,6 @@ class Core:
         if status is None:
             return self._tell_virtual(node, added, timeout_s, closed=closed)
         node.told = (status.st_mode, status.st_uid, status.st_gid)
-        node.told_size = status.st_size
         return attributes.of_inode(node.number, node.generation, status, added, timeout_s)
 
     def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:

@@ -55,16 +55,15 @@ class Inodes:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
                 if changes.size is not None:
-                    self._set_size(node, reached, changes.size, handle)
+                    self._set_size(reached, changes.size, handle)
                 self._set_rest(reached, changes)
                 return self._core.tell(node, os.fstat(reached))
 
-    def _set_size(self, node: Node, reached: int, size_bytes: int, handle: int | None) -> None:
+    def _set_size(self, reached: int, size_bytes: int, handle: int | None) -> None:
         if handle is None:
             inodes.set_size(reached, size_bytes)
         else:
             os.ftruncate(self._files.handles[handle].descriptor, size_bytes)
-        node.told_size = size_bytes
 
     @staticmethod
     def _set_rest(reached: int, changes: Changes) -> None:

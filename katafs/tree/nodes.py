@@ -35,8 +35,6 @@ class Node:
     """An O_PATH descriptor of an inode that has lost its last name, until the kernel forgets it."""
     told: tuple[int, int, int] | None = None
     """Mode, owner and group as the kernel was told last: what its permission checks go by."""
-    told_size: int = 0
-    """Where the kernel believes that the file ends, in bytes."""
 
 
 def identity_of(status: os.stat_result) -> tuple[int, int]:

@@ -109,12 +109,22 @@ def test_a_request_is_taken_apart(served: Served, recorder: Recorder, kind: str)
     assert (error, recorder.calls) == (0, [call])
 
 
-@pytest.mark.parametrize("flags", [0, wire.WRITE_CACHE])
-def test_a_write_has_its_content(served: Served, recorder: Recorder, flags: int) -> None:
-    error, payload = served.kernel.ask(wire.WRITE, struct.pack("=QQIIQI4x", 5, 6, 4, flags, 0, 0) + b"\0abc")
+@pytest.mark.parametrize(
+    ("open_flags", "flags", "appends"),
+    [
+        (os.O_WRONLY, 0, False),
+        (os.O_WRONLY | os.O_APPEND, 0, True),
+        (0, wire.WRITE_CACHE, False),
+        (os.O_APPEND, wire.WRITE_CACHE, False),
+    ],
+)
+def test_a_write_has_its_content(
+    served: Served, recorder: Recorder, open_flags: int, flags: int, appends: bool
+) -> None:
+    error, payload = served.kernel.ask(wire.WRITE, struct.pack("=QQIIQI4x", 5, 6, 4, flags, 0, open_flags) + b"\0abc")
 
     assert (error, payload) == (0, struct.pack("=II", 4, 0))
-    assert recorder.calls[0][:4] == ("write", 5, 6, b"\0abc")
+    assert recorder.calls == [("write", 5, 6, b"\0abc", appends)]
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,8 @@ def test_an_open_file(keeps: bool, flags: int) -> None:
     assert replies.opened(Opened(5, keep_cache=keeps)) == struct.pack("=QII", 5, flags, 0)
 
 
-def test_a_created_file_is_an_entry_and_an_open_file() -> None:
-    opened = Opened(5, keep_cache=True)
-
-    assert replies.created((Told(), opened)) == replies.entry(Told()) + replies.opened(opened)
+def test_an_open_file_that_the_kernel_reads_itself_has_a_backing_id_and_no_cache() -> None:
+    assert replies.opened(Opened(5, keep_cache=True), 9) == struct.pack("=QII", 5, 1 << 7, 9)
 
 
 def test_an_entry_of_a_listing_is_padded_to_8_bytes() -> None:
