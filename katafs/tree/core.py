@@ -65,7 +65,8 @@ class _Locked:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._descriptors.trim()
+            if self._descriptors.untidy:
+                self._descriptors.trim()
         finally:
             self._lock.release()
 
@@ -190,8 +191,9 @@ class Core:
             raise answer(errno.ESTALE, node.name)
         return descriptor
 
-    def reached(self, node: Node) -> _Reached:
-        """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
+    def reached(self, node: Node, *, just_found: bool = False) -> _Reached:
+        """A descriptor of the node's inode, O_PATH or not, for the time of one operation. With `just_found` what the
+        request before this one has looked up isn't looked up again.
 
         Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
         if node.is_directory:
@@ -199,6 +201,8 @@ class Core:
         descriptor = self._kept(node)
         if descriptor is None and node.handles:
             descriptor = node.handles[-1]
+        if descriptor is None and just_found:
+            descriptor = self.descriptors.just_found(node)
         if descriptor is not None:
             return _Reached(descriptor, opened=False)
         if node.parent is None or node.identity is None:

@@ -41,11 +41,11 @@ class Files:
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
         with self._core.locked():
             node = self._core.nodes[number]
-            with self._core.reached(node) as reached:
+            with self._core.reached(node, just_found=True) as reached:
                 status = os.fstat(reached)
                 if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
                     raise answer(errno.ESTALE, node.name)
-                descriptor = inodes.open_again(reached, flags & _PASSED_ON)
+                descriptor = inodes.open_again(reached, flags & _PASSED_ON, status)
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
