@@ -34,7 +34,8 @@ def _parsed(line: str) -> Mount:
 def mounts() -> list[Mount]:
     """Every mount, in the order in which they were made."""
     text = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-    return [_parsed(line) for line in text.splitlines()]
+    # Not splitlines(): a path may have a form feed in it.
+    return [_parsed(line) for line in text.split("\n") if line]
 
 
 def mount_at(path: Path) -> Mount | None:
