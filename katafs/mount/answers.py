@@ -1,12 +1,7 @@
-"""The one place where errors become errno, and the wrapper that keeps any exception from ending the mount."""
+"""The one place where errors become errno."""
 
 import errno
-import functools
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
-
-import pyfuse3
 
 from katafs.errors import KatafsError
 
@@ -14,26 +9,6 @@ _log = logging.getLogger(__name__)
 
 _ALARMING = frozenset((errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 """Answers that POSIX knows and that an operator must still hear of."""
-
-Arguments = ParamSpec("Arguments")
-Reply = TypeVar("Reply")
-
-
-def answered(
-    handler: Callable[Arguments, Coroutine[Any, Any, Reply]],
-) -> Callable[Arguments, Coroutine[Any, Any, Reply]]:
-    """A request's handler of which only FUSEError comes out: any other exception would end the binding's main loop."""
-
-    @functools.wraps(handler)
-    async def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Reply:
-        try:
-            return await handler(*args, **kwargs)
-        except pyfuse3.FUSEError:
-            raise
-        except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away
-            raise pyfuse3.FUSEError(errno_of(handler.__name__, error)) from None
-
-    return wrapped
 
 
 def errno_of(operation: str, error: Exception) -> int:

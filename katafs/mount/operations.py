@@ -1,22 +1,21 @@
-"""The kernel's requests, each handed to the tree: inline where that is quick, in a worker thread where it may wait."""
+"""The kernel's requests, each handed to the tree: at once where that is quick, in a pool where it may wait."""
 
-import errno
 import functools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-import pyfuse3
-import trio
-from pyfuse3 import FileHandleT, FileNameT, FlagT, InodeT, ModeT, XAttrNameT
-
-from katafs.mount import replies
-from katafs.mount.answers import answered, errno_of
+from katafs.fuse.operations import Answer, Later, Listing, Opened, Statistics, Wanted, Who
+from katafs.mount.answers import errno_of
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Caller
+from katafs.tree.inodes import Changes
 from katafs.tree.legacy import Unconverted
 from katafs.tree.tree import Tree
 
 _LONG_WRITE_BYTES = 256 * 1024
-"""From here on a write takes longer than its way to another thread and back."""
+"""From here on a write takes longer than its way to another thread."""
 _STORE_THREADS = 4
 _DISK_THREADS = 16
 _CONVERSION_THREADS = 8
@@ -26,243 +25,200 @@ Result = TypeVar("Result")
 
 
 def _changing(
-    handler: Callable[Concatenate["Operations", Arguments], Coroutine[Any, Any, Result]],
-) -> Callable[Concatenate["Operations", Arguments], Coroutine[Any, Any, Result]]:
+    handler: Callable[Concatenate["Operations", Arguments], Answer[Result]],
+) -> Callable[Concatenate["Operations", Arguments], Answer[Result]]:
     """A handler of what may change something. Where that is on the legacy disk still, the handler says so before it has
-    done anything; then that is converted, and the handler begins anew."""
+    done anything; then that is converted in a pool, and the handler begins anew there."""
 
     @functools.wraps(handler)
-    async def wrapped(self: "Operations", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        while True:
-            try:
-                return await handler(self, *args, **kwargs)
-            except Unconverted as first:
-                await self.convert(first)
+    def wrapped(self: "Operations", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer[Result]:
+        attempt = partial(handler, self, *args, **kwargs)
+        try:
+            answer = attempt()
+        except Unconverted as first:
+            return self.converting(first, attempt)
+        return Later(answer.pool, partial(self.finished, answer.call, attempt)) if isinstance(answer, Later) else answer
 
     return wrapped
 
 
-class Operations(pyfuse3.Operations):
-    """One method a kind of request."""
-
-    supports_dot_lookup = False
-    enable_writeback_cache = False
-    enable_acl = False
+class Operations:
+    """One method a kind of request. The two pools are apart, so that a slow engine doesn't use up the threads that
+    fsync needs."""
 
     def __init__(self, tree: Tree) -> None:
-        super().__init__()
         self._tree = tree
-        self._store_threads = trio.CapacityLimiter(_STORE_THREADS)
-        self._disk_threads = trio.CapacityLimiter(_DISK_THREADS)
-        self._conversion_threads = trio.CapacityLimiter(_CONVERSION_THREADS)
+        self._store_threads = ThreadPoolExecutor(_STORE_THREADS, "katafs-store")
+        self._disk_threads = ThreadPoolExecutor(_DISK_THREADS, "katafs-disk")
+        self._conversion_threads = ThreadPoolExecutor(_CONVERSION_THREADS, "katafs-convert")
 
-    async def _waiting_for_store(self, call: Callable[[], Result]) -> Result:
-        return await trio.to_thread.run_sync(call, limiter=self._store_threads)
+    def close(self) -> None:
+        """Wait for what was begun; nothing more is."""
+        self._store_threads.shutdown(cancel_futures=True)
+        self._disk_threads.shutdown(cancel_futures=True)
+        self._conversion_threads.shutdown(cancel_futures=True)
 
-    async def _waiting_for_disk(self, call: Callable[[], Result]) -> Result:
-        return await trio.to_thread.run_sync(call, limiter=self._disk_threads)
+    def _waiting_for_store(self, call: Callable[[], Result]) -> Later[Result]:
+        return Later(self._store_threads, call)
 
-    async def convert(self, first: Unconverted) -> None:
-        """Have a piece of the legacy disk converted."""
+    def _waiting_for_disk(self, call: Callable[[], Result]) -> Later[Result]:
+        return Later(self._disk_threads, call)
+
+    def converting(self, first: Unconverted, attempt: Callable[[], Answer[Result]]) -> Later[Result]:
+        """Have a piece of the legacy disk converted, and then try again."""
+
+        def convert() -> Result:
+            self._convert(first)
+            return self.finished(attempt, attempt)
+
+        return Later(self._conversion_threads, convert)
+
+    def finished(self, call: Callable[[], Answer[Result]], attempt: Callable[[], Answer[Result]]) -> Result:
+        """The result of a call, however long it takes; what turns out to be unconverted is converted and tried anew."""
+        while True:
+            try:
+                answer = call()
+                while isinstance(answer, Later):
+                    answer = answer.call()
+            except Unconverted as first:
+                self._convert(first)
+                call = attempt
+            else:
+                return answer
+
+    def _convert(self, first: Unconverted) -> None:
         try:
-            await trio.to_thread.run_sync(partial(self._tree.convert, first.piece), limiter=self._conversion_threads)
+            self._tree.convert(first.piece)
         except Exception as problem:
             if first.needed:
                 raise
             errno_of("open", problem)
             self._tree.leave_as_it_is(first.piece)
 
-    def waits_for_nothing(self) -> bool:
-        """Whether no request is in a worker thread."""
-        threads = (self._store_threads, self._disk_threads, self._conversion_threads)
-        return not any(limiter.borrowed_tokens for limiter in threads)
-
     # Names
 
-    @answered
-    async def lookup(
-        self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
-        try:
-            if self._tree.tags.wait_for(parent_inode, name):
-                return replies.entry(await self._waiting_for_disk(partial(self._tree.tags.lookup, parent_inode, name)))
-            return replies.entry(self._tree.creation.lookup(parent_inode, name))
-        except FileNotFoundError:
-            raise pyfuse3.FUSEError(errno.ENOENT) from None
+    def lookup(self, parent: int, name: bytes) -> Answer[Attributes | None]:
+        if self._tree.tags.wait_for(parent, name):
+            return self._waiting_for_disk(partial(_found, self._tree.tags.lookup, parent, name))
+        return _found(self._tree.creation.lookup, parent, name)
 
-    @answered
     @_changing
-    async def mknod(
-        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, rdev: int, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
-        return replies.entry(self._tree.creation.mknod(parent_inode, name, mode, rdev, replies.caller(ctx)))
+    def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
+        return self._tree.creation.mknod(parent, name, mode, device, Caller(*who))
 
-    @answered
     @_changing
-    async def mkdir(
-        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
-        caller = replies.caller(ctx)
-        volume = self._tree.volumes.made_by_mkdir(parent_inode, name)
+    def mkdir(self, parent: int, name: bytes, mode: int, who: Who) -> Answer[Attributes]:
+        caller = Caller(*who)
+        volume = self._tree.volumes.made_by_mkdir(parent, name)
         if volume is None:
-            return replies.entry(self._tree.creation.mkdir(parent_inode, name, mode & 0o7777, caller))
-        make = partial(self._tree.volumes.make, volume, parent_inode, name, mode, caller)
-        return replies.entry(await self._waiting_for_store(make))
+            return self._tree.creation.mkdir(parent, name, mode & 0o7777, caller)
+        return self._waiting_for_store(partial(self._tree.volumes.make, volume, parent, name, mode, caller))
 
-    @answered
     @_changing
-    async def symlink(
-        self, parent_inode: InodeT, name: FileNameT, target: FileNameT, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
-        return replies.entry(self._tree.creation.symlink(parent_inode, name, target, replies.caller(ctx)))
+    def symlink(self, parent: int, name: bytes, target: bytes, who: Who) -> Answer[Attributes]:
+        return self._tree.creation.symlink(parent, name, target, Caller(*who))
 
-    @answered
     @_changing
-    async def link(
-        self, inode: InodeT, new_parent_inode: InodeT, new_name: FileNameT, ctx: pyfuse3.RequestContext
-    ) -> pyfuse3.EntryAttributes:
-        return replies.entry(self._tree.creation.link(inode, new_parent_inode, new_name))
+    def link(self, number: int, parent: int, name: bytes) -> Answer[Attributes]:
+        return self._tree.creation.link(number, parent, name)
 
-    @answered
     @_changing
-    async def unlink(self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext) -> None:
-        self._tree.removal.unlink(parent_inode, name)
+    def unlink(self, parent: int, name: bytes) -> None:
+        self._tree.removal.unlink(parent, name)
 
-    @answered
     @_changing
-    async def rmdir(self, parent_inode: InodeT, name: FileNameT, ctx: pyfuse3.RequestContext) -> None:
-        volume = self._tree.volumes.removed_by_rmdir(parent_inode, name)
+    def rmdir(self, parent: int, name: bytes) -> Answer[None]:
+        volume = self._tree.volumes.removed_by_rmdir(parent, name)
         if volume is None:
-            self._tree.removal.rmdir(parent_inode, name)
-        else:
-            await self._waiting_for_store(partial(self._tree.volumes.remove, volume, parent_inode, name))
+            self._tree.removal.rmdir(parent, name)
+            return None
+        return self._waiting_for_store(partial(self._tree.volumes.remove, volume, parent, name))
 
-    @answered
     @_changing
-    async def rename(
-        self,
-        parent_inode_old: InodeT,
-        name_old: FileNameT,
-        parent_inode_new: InodeT,
-        name_new: FileNameT,
-        flags: FlagT,
-        ctx: pyfuse3.RequestContext,
-    ) -> None:
-        self._tree.removal.rename((parent_inode_old, name_old), (parent_inode_new, name_new), flags)
+    def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> None:
+        self._tree.removal.rename(old, new, flags)
 
-    async def forget(self, inode_list: Sequence[tuple[InodeT, int]]) -> None:
-        try:
-            self._tree.forget(inode_list)
-        except Exception as error:  # noqa: BLE001 FORGET has no reply, and an exception would end the main loop
-            errno_of("forget", error)
+    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
+        self._tree.forget(forgotten)
 
     # Inodes
 
-    @answered
-    async def getattr(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
-        if self._tree.tags.show(inode):
-            return replies.entry(await self._waiting_for_disk(partial(self._tree.tags.getattr, inode)))
-        return replies.entry(self._tree.inodes.getattr(inode))
+    def getattr(self, number: int) -> Answer[Attributes]:
+        if self._tree.tags.show(number):
+            return self._waiting_for_disk(partial(self._tree.tags.getattr, number))
+        return self._tree.inodes.getattr(number)
 
-    @answered
     @_changing
-    async def setattr(
-        self,
-        inode: InodeT,
-        attr: pyfuse3.EntryAttributes,
-        fields: pyfuse3.SetattrFields,
-        fh: FileHandleT | None,
-        ctx: pyfuse3.RequestContext,
-    ) -> pyfuse3.EntryAttributes:
-        wanted = replies.changes(attr, fields)
-        return replies.entry(self._tree.inodes.setattr(inode, wanted, fh))
+    def setattr(self, number: int, wanted: Wanted, handle: int | None) -> Answer[Attributes]:
+        return self._tree.inodes.setattr(number, Changes(*wanted), handle)
 
-    @answered
-    async def readlink(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> FileNameT:
-        return FileNameT(self._tree.inodes.readlink(inode))
+    def readlink(self, number: int) -> Answer[bytes]:
+        return self._tree.inodes.readlink(number)
 
-    @answered
-    async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
-        return replies.statistics(self._tree.inodes.statfs())
+    def statfs(self) -> Answer[Statistics]:
+        return self._tree.inodes.statfs()
 
-    @answered
-    async def getxattr(self, inode: InodeT, name: XAttrNameT, ctx: pyfuse3.RequestContext) -> bytes:
-        return self._tree.inodes.getxattr(inode, name, replies.caller(ctx))
+    def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes]:
+        return self._tree.inodes.getxattr(number, name, Caller(*who))
 
-    @answered
     @_changing
-    async def setxattr(self, inode: InodeT, name: XAttrNameT, value: bytes, ctx: pyfuse3.RequestContext) -> None:
-        self._tree.inodes.setxattr(inode, name, value, replies.caller(ctx))
+    def setxattr(self, number: int, name: bytes, value: bytes, flags: int, who: Who) -> None:
+        self._tree.inodes.setxattr(number, name, value, flags, Caller(*who))
 
-    @answered
-    async def listxattr(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> Sequence[XAttrNameT]:
-        return [XAttrNameT(name) for name in self._tree.inodes.listxattr(inode, replies.caller(ctx))]
+    def listxattr(self, number: int, who: Who) -> Answer[Sequence[bytes]]:
+        return self._tree.inodes.listxattr(number, Caller(*who))
 
-    @answered
     @_changing
-    async def removexattr(self, inode: InodeT, name: XAttrNameT, ctx: pyfuse3.RequestContext) -> None:
-        self._tree.inodes.removexattr(inode, name, replies.caller(ctx))
+    def removexattr(self, number: int, name: bytes, who: Who) -> None:
+        self._tree.inodes.removexattr(number, name, Caller(*who))
 
     # Open files
 
-    @answered
     @_changing
-    async def open(self, inode: InodeT, flags: FlagT, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
-        if self._tree.tags.show(inode):
-            handle = await self._waiting_for_disk(partial(self._tree.tags.open, inode, flags))
-        else:
-            handle = self._tree.files.open(inode, flags, replies.caller(ctx))
-        return pyfuse3.FileInfo(fh=FileHandleT(handle))
+    def open(self, number: int, flags: int, who: Who) -> Answer[Opened]:
+        if self._tree.tags.show(number):
+            return self._waiting_for_disk(lambda: self._opened(self._tree.tags.open(number, flags)))
+        return self._opened(self._tree.files.open(number, flags, Caller(*who)))
 
-    @answered
+    def _opened(self, handle: int) -> Opened:
+        inode, descriptor = self._tree.files.direct(handle)
+        return Opened(handle, True, inode, descriptor)
+
     @_changing
-    async def create(
-        self, parent_inode: InodeT, name: FileNameT, mode: ModeT, flags: FlagT, ctx: pyfuse3.RequestContext
-    ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
-        handle, told = self._tree.files.create(parent_inode, name, flags, mode, replies.caller(ctx))
-        return pyfuse3.FileInfo(fh=FileHandleT(handle)), replies.entry(told)
+    def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:
+        handle, told = self._tree.files.create(parent, name, flags, mode, Caller(*who))
+        return told, self._opened(handle)
 
-    @answered
-    async def read(self, fh: FileHandleT, off: int, size: int) -> bytes:
-        return self._tree.files.read(fh, off, size)
+    def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
+        return self._tree.files.read(handle, offset, size_bytes)
 
-    @answered
-    async def write(self, fh: FileHandleT, off: int, buf: bytes) -> int:
-        if len(buf) >= _LONG_WRITE_BYTES or self._tree.files.waits(fh):
-            return await self._waiting_for_disk(partial(self._tree.files.write, fh, off, buf))
-        return self._tree.files.write(fh, off, buf)
+    def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
+        if len(content) >= _LONG_WRITE_BYTES or self._tree.files.waits(handle):
+            return self._waiting_for_disk(partial(self._tree.files.write, handle, offset, content, appends=appends))
+        return self._tree.files.write(handle, offset, content, appends=appends)
 
-    @answered
-    async def flush(self, fh: FileHandleT) -> None:
-        # Writes are through already. Told so once, the kernel stops asking at each close(2).
-        raise pyfuse3.FUSEError(errno.ENOSYS)
+    def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
+        return self._waiting_for_disk(partial(self._tree.files.fsync, handle, data_only=data_only))
 
-    @answered
-    async def fsync(self, fh: FileHandleT, datasync: bool) -> None:
-        await self._waiting_for_disk(partial(self._tree.files.fsync, fh, data_only=datasync))
-
-    @answered
-    async def release(self, fh: FileHandleT) -> None:
-        self._tree.files.release(fh)
+    def release(self, handle: int) -> None:
+        self._tree.files.release(handle)
 
     # Open directories
 
-    @answered
-    async def opendir(self, inode: InodeT, ctx: pyfuse3.RequestContext) -> FileHandleT:
-        return FileHandleT(self._tree.directories.open(inode))
+    def opendir(self, number: int) -> Answer[int]:
+        return self._tree.directories.open(number)
 
-    @answered
-    async def readdir(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
-        if self._tree.directories.waits(fh):
-            await self._waiting_for_disk(partial(self._list, fh, start_id, token))
-        else:
-            self._list(fh, start_id, token)
+    def readdir(self, handle: int, start: int, listing: Listing) -> Answer[None]:
+        if self._tree.directories.waits(handle):
+            return self._waiting_for_disk(partial(self._list, handle, start, listing))
+        self._list(handle, start, listing)
+        return None
 
-    def _list(self, fh: FileHandleT, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+    def _list(self, handle: int, start: int, listing: Listing) -> None:
         taken = False
         try:
-            for name, told, following in self._tree.directories.entries(fh, start_id):
-                if not pyfuse3.readdir_reply(token, FileNameT(name), replies.entry(told), following):
+            for name, told, following in self._tree.directories.entries(handle, start):
+                if not listing.add(name, told, following):
                     if name not in (b".", b".."):
                         self._tree.directories.refused(told.number)
                     return
@@ -274,10 +230,15 @@ class Operations(pyfuse3.Operations):
                 raise
             errno_of("readdir", error)
 
-    @answered
-    async def fsyncdir(self, fh: FileHandleT, datasync: bool) -> None:
-        await self._waiting_for_disk(partial(self._tree.directories.fsync, fh))
+    def fsyncdir(self, handle: int) -> Answer[None]:
+        return self._waiting_for_disk(partial(self._tree.directories.fsync, handle))
 
-    @answered
-    async def releasedir(self, fh: FileHandleT) -> None:
-        self._tree.directories.release(fh)
+    def releasedir(self, handle: int) -> None:
+        self._tree.directories.release(handle)
+
+
+def _found(lookup: Callable[[int, bytes], Attributes], parent: int, name: bytes) -> Attributes | None:
+    try:
+        return lookup(parent, name)
+    except FileNotFoundError:
+        return None

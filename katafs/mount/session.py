@@ -1,76 +1,104 @@
 """One mount from its start to its end: mounted, answering, unmounted from within by a signal or from outside."""
 
+import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable
-
-import pyfuse3
-import trio
+import threading
+from collections.abc import Callable, Iterator
 
 from katafs.config import MountSettings
-from katafs.errors import MountPointUnusable
-from katafs.mount import turns
+from katafs.fuse import mounting
+from katafs.fuse.connection import Connection
+from katafs.mount.answers import errno_of
 from katafs.mount.operations import Operations
 from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
-_MOST_TASKS = 10_000
-"""Requests under way at once. A request that waits for the disk or the engine must not keep others from starting."""
+_LAST_ANSWERS_S = 60.0
+"""So long the requests that are being answered get at the end."""
 
 
 def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable[[], None]) -> None:
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
 
-    Raises MountPointUnusable where the kernel or libfuse refuses the mount."""
-    early: list[int] = []
-    # Kept until the loop listens, and ignored once it doesn't: the default would leave a dead mount, or a bad status.
-    for number in _ENDING:
-        signal.signal(number, lambda received, _: early.append(received))
-    try:
+    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount."""
+    with _Events() as events:
         operations = Operations(tree)
-        turns.take_over(operations.waits_for_nothing)
-        pyfuse3.init(operations, mount_point, _options(settings))
-    except RuntimeError as refused:
-        raise MountPointUnusable(f"cannot mount on {mount_point}: libfuse said why above") from refused
-    try:
-        trio.run(_serve, mount_point, ready, early)
-    finally:
-        for number in _ENDING:
-            signal.signal(number, signal.SIG_IGN)
-        pyfuse3.close(unmount=True)
-
-
-def _options(settings: MountSettings) -> set[str]:
-    options = {"default_permissions", "nosuid", "nodev", "subtype=katafs", f"fsname={settings.source}"}
-    if settings.allow_other:
-        options.add("allow_other")
-    if settings.read_only:
-        options.add("ro")
-    return options
-
-
-async def _serve(mount_point: str, ready: Callable[[], None], early: list[int]) -> None:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_end_on_signal, early)
-        nursery.start_soon(_say_ready, mount_point, ready)
-        await pyfuse3.main(max_tasks=_MOST_TASKS)
-        nursery.cancel_scope.cancel()
+        device = mounting.mount(mount_point, _options(settings))
+        connection = Connection(device, operations, errno_of, events.end)
+        try:
+            connection.start()
+            threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
+            _wait(events, ready)
+        finally:
+            mounting.unmount(mount_point)
+            connection.close(_LAST_ANSWERS_S)
+            operations.close()
     _log.info("%s: ends", mount_point)
 
 
-async def _end_on_signal(early: list[int]) -> None:
-    with trio.open_signal_receiver(*_ENDING) as signals:
-        for number in early:
-            signal.raise_signal(number)
-        async for received in signals:
-            _log.info("%s: unmounts", signal.Signals(received).name)
-            pyfuse3.terminate()
+def _options(settings: MountSettings) -> mounting.Options:
+    return mounting.Options(settings.source, "katafs", read_only=settings.read_only, allow_other=settings.allow_other)
 
 
-async def _say_ready(mount_point: str, ready: Callable[[], None]) -> None:
-    """Ask the mount itself, in a thread: only the event loop's own thread must never wait for an answer of its own."""
-    await trio.to_thread.run_sync(os.stat, mount_point, abandon_on_cancel=True)
-    ready()
+def _try(mount_point: str, events: "_Events") -> None:
+    """Ask the mount itself. In a thread, since nobody may wait for an answer who has to do with giving it."""
+    with contextlib.suppress(OSError):
+        os.stat(mount_point)
+        events.answers()
+
+
+def _wait(events: "_Events", ready: Callable[[], None]) -> None:
+    for event in events:
+        if event == _ANSWERS:
+            ready()
+        elif event == _ENDED:
+            return
+        else:
+            _log.info("%s: unmounts", signal.Signals(event).name)
+            return
+
+
+_ANSWERS, _ENDED = 0, 255
+"""Beside signals' numbers."""
+
+
+class _Events:
+    """What the main thread waits for: bytes in a pipe, in the order in which they came. Owns the signals meanwhile.
+
+    Signals are kept from the first moment on, and ignored after the end: the default would leave a dead mount, or a bad
+    exit status."""
+
+    def __enter__(self) -> "_Events":
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._writer, False)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in _ENDING:
+            signal.signal(number, lambda *_: None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        signal.set_wakeup_fd(-1)
+        os.close(self._reader)
+        # The writer stays: a thread of the mount may still have something to say that nobody hears.
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield from os.read(self._reader, 64)
+
+    def answers(self) -> None:
+        """The mount answers."""
+        self._say(_ANSWERS)
+
+    def end(self) -> None:
+        """The mount has ended."""
+        self._say(_ENDED)
+
+    def _say(self, event: int) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._writer, bytes([event]))

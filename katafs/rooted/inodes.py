@@ -22,13 +22,13 @@ def _path(descriptor: int) -> str:
     return f"/proc/self/fd/{descriptor}"
 
 
-def open_again(descriptor: int, flags: int) -> int:
+def open_again(descriptor: int, flags: int, status: os.stat_result | None = None) -> int:
     """Open for I/O what an O_PATH descriptor holds. Raises OSError(ENXIO) for what isn't a regular file: to open a
     device or a FIFO here would act on it, or wait, in the daemon.
 
     Raises OSError(EAGAIN) while the file's owner has a lease on it (fcntl(2), F_SETLEASE), which this begins to break:
     an open that waited would let a container stop the daemon for lease-break-time, 45 seconds at each open."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if not stat.S_ISREG((status or os.fstat(descriptor)).st_mode):
         raise answer(errno.ENXIO)
     return os.open(_path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -102,9 +102,9 @@ def get_xattr(descriptor: int, name: bytes) -> bytes:
     return os.getxattr(_path(descriptor), name)
 
 
-def set_xattr(descriptor: int, name: bytes, value: bytes) -> None:
+def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> None:
     """setxattr(2)."""
-    os.setxattr(_path(descriptor), name, value)
+    os.setxattr(_path(descriptor), name, value, flags)
 
 
 def list_xattrs(descriptor: int) -> list[bytes]:

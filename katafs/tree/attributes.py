@@ -31,7 +31,8 @@ class Attributes:
 def of_inode(
     number: int, generation: int, status: os.stat_result, ctime_ns: int, added_links: int, timeout_s: float
 ) -> Attributes:
-    """A backing inode's own status, but for its ctime. A file system that doesn't count a directory's links (it says 1) still doesn't."""
+    """A backing inode's own status, but for its ctime. One link is what a file system says that doesn't count a
+    directory's: then they still aren't counted."""
     links = status.st_nlink + added_links if status.st_nlink > 1 else status.st_nlink
     return Attributes(
         number, generation, status.st_mode, links, status.st_uid, status.st_gid, status.st_rdev, status.st_size,

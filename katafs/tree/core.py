@@ -72,7 +72,8 @@ class _Locked:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._descriptors.trim()
+            if self._descriptors.untidy:
+                self._descriptors.trim()
             if self._legacy is not None:
                 self._legacy.release()
         finally:
@@ -281,8 +282,9 @@ class Core:
             raise answer(errno.ESTALE, node.name)
         return descriptor
 
-    def reached(self, node: Node) -> _Reached:
-        """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
+    def reached(self, node: Node, *, just_found: bool = False) -> _Reached:
+        """A descriptor of the node's inode, O_PATH or not, for the time of one operation. With `just_found` what the
+        request before this one has looked up isn't looked up again.
 
         Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
         if node.is_directory:
@@ -290,6 +292,8 @@ class Core:
         descriptor = self._kept(node)
         if descriptor is None and node.handles:
             descriptor = node.handles[-1]
+        if descriptor is None and just_found:
+            descriptor = self.descriptors.just_found(node)
         if descriptor is not None:
             return _Reached(descriptor, opened=False)
         if node.parent is None or node.identity is None:
@@ -323,7 +327,6 @@ class Core:
         if status is None:
             return self._tell_virtual(node, added, timeout_s, closed=closed)
         node.told = (status.st_mode, status.st_uid, status.st_gid)
-        node.told_size = status.st_size
         ctime_ns = node.ctime_shown(status.st_ctime_ns)
         return attributes.of_inode(node.number, node.generation, status, ctime_ns, added, timeout_s)
 

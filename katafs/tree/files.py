@@ -1,8 +1,8 @@
 """Open files: positional I/O on a descriptor of each handle's own."""
 
 import errno
-import mmap
 import os
+from typing import NamedTuple
 
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
@@ -16,6 +16,15 @@ from katafs.tree.nodes import Node
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
 """Not O_APPEND: an mmap's pages are written through any handle, at their own offsets. Not O_DIRECT: the kernel's
 buffers aren't aligned for the backing file."""
+
+
+class Direct(NamedTuple):
+    """An open file for direct use."""
+
+    inode: tuple[int, int]
+    """The same for all open files of one inode as the kernel knows it, and only for these."""
+    descriptor: int | None
+    """Good until the handle is released; None where each read and write has to come through the tree."""
 
 
 class Files:
@@ -32,16 +41,14 @@ class Files:
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
         with self._core.locked():
             node = self._opening(number, flags)
-            with self._core.reached(node) as reached:
+            with self._core.reached(node, just_found=True) as reached:
                 status = os.fstat(reached)
                 if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
                     raise answer(errno.ESTALE, node.name)
-                descriptor = inodes.open_again(reached, flags & _PASSED_ON)
+                descriptor = inodes.open_again(reached, flags & _PASSED_ON, status)
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
-            if flags & os.O_TRUNC:
-                node.told_size = 0
             return self.adopt(node, descriptor, flags)
 
     def _opening(self, number: int, flags: int) -> Node:
@@ -83,8 +90,15 @@ class Files:
                 descriptor,
                 appends=bool(flags & os.O_APPEND),
                 waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
+                asks=node.identity is None or node.piece is not None or bool(flags & (os.O_DIRECT | os.O_APPEND)),
             )
         )
+
+    def direct(self, handle: int) -> Direct:
+        """The file behind a handle, for whoever can read and write it without asking here."""
+        opened = self.handles[handle]
+        node = opened.node
+        return Direct((node.number, node.generation), None if opened.asks else opened.descriptor)
 
     def read(self, handle: int, offset: int, size_bytes: int) -> bytes:
         """pread(2)."""
@@ -94,16 +108,13 @@ class Files:
                 self._core.steady(opened.node)
         return os.pread(opened.descriptor, size_bytes, offset)
 
-    def write(self, handle: int, offset: int, content: bytes) -> int:
-        """pwrite(2): how many bytes were written. When it returns, the volume has them."""
+    def write(self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool | None = None) -> int:
+        """pwrite(2): how many bytes were written. When it returns, the volume has them.
+
+        An append goes to the file's true end, wherever the offset is. None: if the file was opened with O_APPEND."""
         opened = self.handles[handle]
-        node = opened.node
-        # What begins where the kernel believes the end to be is an append; before it, an mmap's page is written. The
-        # kernel may have been told of a later end since it chose the offset, but an mmap's page begins at a page.
-        appends = opened.appends and (offset >= node.told_size or offset % mmap.PAGESIZE != 0)
-        written = os.pwritev(opened.descriptor, [content], offset, os.RWF_APPEND if appends else 0)
-        node.told_size = max(node.told_size, offset + written)
-        return written
+        to_end = opened.appends if appends is None else appends
+        return os.pwritev(opened.descriptor, [content], offset, os.RWF_APPEND if to_end else 0)
 
     def waits(self, handle: int) -> bool:
         """Whether each write of the handle waits for the disk."""

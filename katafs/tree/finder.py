@@ -128,10 +128,12 @@ class Finder:
         if core.legacy is not None:
             core.legacy.track(node, found.piece)
         if found.descriptor is not None:
-            if node.is_directory and node.held is None:
+            if node.held is not None:
+                os.close(found.descriptor)
+            elif node.is_directory:
                 core.descriptors.keep(node, found.descriptor)
             else:
-                os.close(found.descriptor)
+                core.descriptors.lend(node, found.descriptor)
             found.descriptor = None
         return node
 

@@ -19,6 +19,10 @@ class OpenFile:
     """Whether it was opened with O_APPEND."""
     waits: bool
     """Whether each write waits for the disk (O_SYNC, O_DSYNC)."""
+    asks: bool = False
+    """Whether each read and write has to come through the tree: of a file that git is read for, or that is on a legacy
+    disk, from which an open file is moved to a volume; with O_DIRECT, whose
+    rules for buffers are the backing file's and not the tree's; with O_APPEND, which fcntl(2) switches off again."""
 
 
 @dataclass(slots=True)

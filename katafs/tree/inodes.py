@@ -55,16 +55,15 @@ class Inodes:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
                 if changes.size is not None:
-                    self._set_size(node, reached, changes.size, handle)
+                    self._set_size(reached, changes.size, handle)
                 self._set_rest(reached, changes)
                 return self._core.tell(node, os.fstat(reached))
 
-    def _set_size(self, node: Node, reached: int, size_bytes: int, handle: int | None) -> None:
+    def _set_size(self, reached: int, size_bytes: int, handle: int | None) -> None:
         if handle is None:
             inodes.set_size(reached, size_bytes)
         else:
             os.ftruncate(self._files.handles[handle].descriptor, size_bytes)
-        node.told_size = size_bytes
 
     @staticmethod
     def _set_rest(reached: int, changes: Changes) -> None:
@@ -104,15 +103,15 @@ class Inodes:
             with self._core.reached(node) as reached:
                 return inodes.get_xattr(reached, name)
 
-    def setxattr(self, number: int, name: bytes, value: bytes, caller: Caller) -> None:
-        """Set an extended attribute."""
+    def setxattr(self, number: int, name: bytes, value: bytes, flags: int, caller: Caller) -> None:
+        """Set an extended attribute; the flags are XATTR_CREATE and XATTR_REPLACE."""
         with self._core.locked():
             self._refuse(name, caller, errno.EPERM)
             node = self._core.changing(number)
             if node.identity is None:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
-                inodes.set_xattr(reached, name, value)
+                inodes.set_xattr(reached, name, value, flags)
 
     def removexattr(self, number: int, name: bytes, caller: Caller) -> None:
         """Remove an extended attribute."""

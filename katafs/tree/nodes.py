@@ -38,8 +38,6 @@ class Node:
     """Mode, owner and group as the kernel was told last: what its permission checks go by."""
     piece: Piece | None = None
     """The piece of a legacy disk that its bytes are in, if they aren't in a volume."""
-    told_size: int = 0
-    """Where the kernel believes that the file ends, in bytes."""
     told_ctime_ns: int = 0
     """When the inode changed last, as the kernel was told last."""
     converted_ctime_ns: int = 0

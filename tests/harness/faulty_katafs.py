@@ -147,6 +147,11 @@ def _ending_in_a_bug(entries: Iterator[Any]) -> Iterator[Any]:
     yield 1 // 0
 
 
+def _asking(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Every read and write is a request, also where the kernel could do without: else none meets its bug."""
+    return lambda *arguments: original(*arguments)._replace(descriptor=None)
+
+
 def _with_bad_kata() -> None:
     def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
         def failing(part: object, volume: str, *arguments: Any) -> Any:  # noqa: ANN401
@@ -178,6 +183,7 @@ def _run() -> None:
         for operation, bug in BUGS.items():
             _with_bug(operation, bug)
         _with_bad_kata()
+        _patch(Files, "direct", _asking)
     katafs()
 
 

@@ -39,6 +39,14 @@ def fuse() -> None:
     programs("fusermount3")
 
 
+def passthrough() -> None:
+    """The kernel reads and writes open files itself where it is let. An older one is no want of this machine's, so this
+    is a skip everywhere."""
+    version = tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
+    if version < (6, 9):
+        pytest.skip("needs Linux 6.9 for FUSE_PASSTHROUGH")
+
+
 def docker() -> None:
     """A private Docker Engine can be started: its programs, the busybox its image is made of, and root."""
     root()

@@ -108,7 +108,7 @@ def test_many_names_in_one_list(at: Place) -> None:
     assert len(_look(at)) == 30
 
 
-@pytest.mark.parametrize("flags", [0, os.XATTR_CREATE, os.XATTR_REPLACE, 4, 8])
+@pytest.mark.parametrize("flags", [0, os.XATTR_CREATE, os.XATTR_REPLACE, os.XATTR_CREATE | os.XATTR_REPLACE, 4, 8])
 @pytest.mark.parametrize("there", [True, False])
 @compared
 def test_flags(at: Place, there: bool, flags: int) -> None:

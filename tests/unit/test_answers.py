@@ -3,12 +3,10 @@
 import errno
 import logging
 
-import pyfuse3
 import pytest
-import trio
 
 from katafs.errors import KatafsError, MountPointUnusable, StoreUnreachable, VolumeRefused
-from katafs.mount.answers import answered, errno_of
+from katafs.mount.answers import errno_of
 
 ORDINARY = [errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EACCES, errno.ENOSPC, errno.EXDEV, errno.ESTALE]
 ALARMING = [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
@@ -80,43 +78,3 @@ def test_a_bugs_traceback_is_told(caplog: pytest.LogCaptureFixture) -> None:
 
     assert "Traceback" in caplog.text
     assert "1 // 0" in caplog.text
-
-
-async def handler(outcome: BaseException | int) -> int:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
-def test_a_handlers_reply_passes() -> None:
-    assert trio.run(answered(handler), 5) == 5
-
-
-def test_a_handlers_own_errno_passes() -> None:
-    with pytest.raises(pyfuse3.FUSEError) as told:
-        trio.run(answered(handler), pyfuse3.FUSEError(errno.ENOSYS))
-
-    assert told.value.errno == errno.ENOSYS
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ZeroDivisionError("oh"),
-        StoreUnreachable("gone"),
-        OSError(errno.EIO, "disk"),
-        RecursionError("deep"),
-        MemoryError(),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_of_any_error_only_the_bindings_own_kind_comes_out(error: Exception) -> None:
-    with pytest.raises(pyfuse3.FUSEError) as told:
-        trio.run(answered(handler), error)
-
-    assert told.value.errno == errno.EIO
-
-
-def test_the_end_of_the_event_loop_is_no_error_of_a_request() -> None:
-    with pytest.raises(KeyboardInterrupt):
-        trio.run(answered(handler), KeyboardInterrupt())

@@ -21,11 +21,14 @@ _MAY_IMPORT = {
     "converter": "errors kata_id namespace rooted volumes tree storers config observe",
     "config": "errors kata_id namespace",
     "observe": "errors kata_id config",
-    "mount": "errors kata_id namespace rooted volumes tree config observe",
+    "fuse": "errors",
+    "mount": "errors kata_id namespace rooted volumes tree config observe fuse",
     "cli": "errors kata_id namespace rooted volumes tree storers converter config observe mount",
     "__main__": "cli",
 }
-"""Which other rooms a room may import. cli → mount | converter → tree | storers → volumes → rooted | namespace → …"""
+"""Which other rooms a room may import. cli → mount | converter → tree | storers → volumes → rooted | namespace → …
+
+And mount → fuse."""
 
 _WHY = {
     "errors": "the faults are the same for everybody, so they depend on nobody",
@@ -38,6 +41,7 @@ _WHY = {
     "converter": "a conversion needs no FUSE",
     "config": "settings are plain values",
     "observe": "logs and metrics are told things; they ask nobody",
+    "fuse": "the kernel's protocol is the same for every file system: it knows none of this one's",
     "mount": "the edge translates and decides nothing: it knows neither Docker nor the storers",
     "cli": "the command line wires all the rooms, and none of them knows it",
     "__main__": "the entry point only starts the command line",
@@ -47,8 +51,6 @@ _STORES = ("katafs.volumes.docker", "katafs.volumes.directories", "katafs.volume
 """The stores themselves; only `cli` may say which one it is, everybody else has the protocol `katafs.volumes.store`."""
 
 _DOORS = {
-    "pyfuse3": ("katafs.mount", "so that the binding can be replaced in one room"),
-    "trio": ("katafs.mount", "because only the edge knows of the event loop"),
     "docker": ("katafs.volumes.docker", "so that everything else works on any store"),
     "dulwich": ("katafs.storers", "because the domain alone knows git's objects"),
     "git": ("katafs.storers.git_program", "so that one module says how the git program is run"),
@@ -131,8 +133,9 @@ def test_the_package_itself_imports_nothing_of_its_own() -> None:
         ("katafs.tree.nodes", "from katafs.storers import git", "must survive"),
         ("katafs.mount.operations", "from katafs.volumes import docker_store", "only cli knows which store"),
         ("katafs.errors", "from katafs import config", "depend on nobody"),
-        ("katafs.tree.nodes", "import trio", "only katafs.mount imports trio"),
-        ("katafs.cli.commands", "import pyfuse3", "only katafs.mount imports pyfuse3"),
+        ("katafs.tree.nodes", "from katafs.fuse import wire", "must survive a change of the binding"),
+        ("katafs.fuse.connection", "from katafs.tree.tree import Tree", "knows none of this one's"),
+        ("katafs.cli.commands", "from katafs.fuse import mounting", "none of them knows it"),
         ("katafs.volumes.store", "import docker.errors", "only katafs.volumes.docker imports docker"),
         ("katafs.config", "from rich.console import Console", "only katafs.cli imports rich"),
         ("katafs.mount.edge", "from . import answers", "imports are absolute"),
@@ -149,7 +152,7 @@ def test_a_wrong_import_is_found_with_its_reason(module: str, source: str, reaso
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("katafs.mount.edge", "import pyfuse3, trio"),
+        ("katafs.mount.edge", "from katafs.fuse import connection"),
         ("katafs.volumes.docker_store", "from docker.errors import NotFound"),
         ("katafs.tree.nodes", "from katafs.volumes.store import VolumeStore"),
         ("katafs.cli.commands", "from katafs.volumes.memory import MemoryStore"),

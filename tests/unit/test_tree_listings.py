@@ -3,9 +3,9 @@
 import errno
 import os
 
-import pyfuse3
 import pytest
 
+from katafs.fuse.operations import Attributes
 from katafs.kata_id import VolumeName
 from katafs.mount.operations import Operations
 from katafs.namespace import Layout
@@ -156,31 +156,36 @@ def test_a_forget_while_a_reply_is_filled_takes_back_older_lookups_only(tree: Ke
     assert tree.tree.inodes.getattr(number).number == number
 
 
+class Taking:
+    """A reply that has room for everything."""
+
+    def __init__(self) -> None:
+        self.names: list[bytes] = []
+
+    def add(self, name: bytes, _: Attributes, __: int) -> bool:
+        self.names.append(name)
+        return True
+
+
 def test_a_fault_in_the_middle_of_a_listing_keeps_what_the_kernel_was_to_take(
     tree: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error instead of the reply would leave the lookups of its entries counted for ever."""
     tree.write(b"a", b"")
     tree.write(b"b", b"")
-    replied: list[bytes] = []
-
-    def reply(_: object, name: bytes, *__: object) -> bool:
-        replied.append(name)
-        return True
 
     def fault(*_: object) -> None:
         raise OSError(errno.EMFILE, "no more descriptors")
 
-    monkeypatch.setattr(pyfuse3, "readdir_reply", reply)
-    operations, token = Operations(tree.tree), pyfuse3.ReaddirToken()
+    operations, listing = Operations(tree.tree), Taking()
     handle = tree.tree.directories.open(ROOT)
     for _ in tree.tree.directories.entries(handle, 0):
         pass
     monkeypatch.setattr(names, "look", fault)
-    operations._list(handle, 0, token)  # noqa: SLF001
-    first = list(replied)
+    operations.readdir(handle, 0, listing)
+    first = list(listing.names)
     with refused(errno.EMFILE):
-        operations._list(handle, len(first), token)  # noqa: SLF001
+        operations.readdir(handle, len(first), listing)
     tree.tree.directories.release(handle)
 
     assert first == [b".", b".."]

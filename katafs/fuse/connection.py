@@ -1,0 +1,168 @@
+"""A mount's connection to the kernel: each request is read, answered and, whatever happens in it, replied to."""
+
+import errno
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from katafs.fuse import negotiation, wire
+from katafs.fuse.device import REQUEST_BYTES, Device
+from katafs.fuse.negotiation import Agreement, ProtocolUnknown
+from katafs.fuse.operations import Answer, Later, Operations
+from katafs.fuse.passthrough import Passthrough
+from katafs.fuse.readers import Reader, Readers
+from katafs.fuse.requests import Dispatcher, NotFound, Request
+
+_log = logging.getLogger(__name__)
+
+Explain = Callable[[str, Exception], int]
+"""The errno that an exception in an operation of this name becomes; says of it what there is to say."""
+
+Method = Callable[[Request], Answer[bytes]]
+
+_HEADER_BYTES = wire.REQUEST_HEADER.size
+
+
+class Connection:
+    """Serves one mount in threads of its own until it is unmounted or closed."""
+
+    def __init__(
+        self, descriptor: int, operations: Operations, explain: Explain, ended: Callable[[], None] = lambda: None
+    ) -> None:
+        """Owns the descriptor from now on. `ended` is called in one of the threads when nothing more is to come."""
+        self.device = Device(descriptor)
+        self.agreement: Agreement | None = None
+        """What INIT agreed on; nothing but INIT comes before."""
+        self._explain = explain
+        self._passthrough = Passthrough(descriptor)
+        dispatcher = Dispatcher(operations, self._passthrough)
+        self._methods = dispatcher.methods
+        self._unanswered: dict[int, Callable[[Request], None]] = {
+            wire.FORGET: dispatcher.forget,
+            wire.BATCH_FORGET: dispatcher.forget,
+            wire.INTERRUPT: self.interrupt,
+        }
+        self._later: dict[int, Future[None]] = {}
+        """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
+        its setting and removing, are one step each."""
+        self._readers = Readers(self._serve_one, ended, REQUEST_BYTES)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._readers.start()
+
+    def close(self, seconds: float) -> bool:
+        """End the connection, and with it the mount, if it has one still. Requests that are being answered get up to so
+        many seconds; whether they needed no more."""
+        self.device.call_away()
+        done = self._readers.join(seconds)
+        for future in list(self._later.values()):
+            future.cancel()
+        # A thread that is still at a request must not find the descriptor's number to be another file.
+        if done and not self._later:
+            self.device.close()
+        return done
+
+    def _serve_one(self, reader: Reader) -> bool:
+        size = self.device.read(reader.buffer)
+        if size == 0:
+            return False
+        reader.taken += 1
+        reader.answering = True
+        self._readers.stir()
+        try:
+            self._serve(reader, size)
+        except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away
+            self._explain("request", error)
+        finally:
+            reader.answering = False
+        return True
+
+    def _serve(self, reader: Reader, size: int) -> None:
+        if size < _HEADER_BYTES:
+            _log.error("a request of %d bytes is none", size)
+            return
+        length, opcode, unique, node, uid, gid, _, _ = wire.REQUEST_HEADER.unpack_from(reader.buffer)
+        request = Request(opcode, unique, node, uid, gid, reader.buffer[_HEADER_BYTES:size])
+        method = self._methods.get(opcode)
+        if method is None:
+            self._serve_other(request)
+            return
+        if length != size:
+            _log.error("a request of %d bytes says that it has %d", size, length)
+            self.device.refuse(unique, errno.EIO)
+            return
+        try:
+            answer = method(request)
+        except Exception as error:  # noqa: BLE001 as above
+            self._refuse(unique, method, error)
+            return
+        if type(answer) is Later:
+            # Of all arguments only a write's content is still where it was read to.
+            lent = self._readers.lend_buffer(reader) if opcode == wire.WRITE else None
+            self._submit(unique, method, answer, lent)
+        else:
+            self._reply(unique, method, answer)  # type: ignore[arg-type]  # mypy doesn't narrow by this check
+
+    def _reply(self, unique: int, method: Method, payload: bytes) -> None:
+        try:
+            self.device.reply(unique, payload)
+        except OSError as error:
+            # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
+            self._explain(f"the reply to {method.__name__}", error)
+            self.device.refuse(unique, errno.EIO)
+
+    def _refuse(self, unique: int, method: Method, error: Exception) -> None:
+        number = errno.ENOENT if type(error) is NotFound else self._explain(method.__name__, error)
+        self.device.refuse(unique, number)
+
+    def _submit(self, unique: int, method: Method, answer: Later[bytes], lent: Callable[[], None] | None) -> None:
+        future = answer.pool.submit(self._finish, unique, method, answer.call)
+        self._later[unique] = future
+        future.add_done_callback(lambda _: self._forget_later(unique, lent))
+
+    def _forget_later(self, unique: int, lent: Callable[[], None] | None) -> None:
+        self._later.pop(unique, None)
+        if lent is not None:
+            lent()
+
+    def _finish(self, unique: int, method: Method, call: Callable[[], bytes]) -> None:
+        try:
+            payload = call()
+        except Exception as error:  # noqa: BLE001 as above
+            self._refuse(unique, method, error)
+        else:
+            self._reply(unique, method, payload)
+
+    # What isn't passed on, or has no reply
+
+    def _serve_other(self, request: Request) -> None:
+        if request.opcode in self._unanswered:
+            try:
+                self._unanswered[request.opcode](request)
+            except Exception as error:  # noqa: BLE001 as above
+                self._explain(self._unanswered[request.opcode].__name__, error)
+        elif request.opcode == wire.INIT:
+            self._init(request)
+        elif request.opcode == wire.DESTROY:
+            self.device.reply(request.unique, b"")
+        else:
+            self.device.refuse(request.unique, errno.ENOSYS)
+
+    def interrupt(self, request: Request) -> None:
+        """The program doesn't want to wait any longer. What has been begun is finished all the same."""
+        (unique,) = wire.INTERRUPT_IN.unpack_from(request.body)
+        future = self._later.get(unique)
+        if future is not None and future.cancel():
+            self.device.refuse(unique, errno.EINTR)
+
+    def _init(self, request: Request) -> None:
+        try:
+            payload, self.agreement = negotiation.agree(bytes(request.body), wire.PASSTHROUGH)
+        except ProtocolUnknown as problem:
+            _log.error("%s", problem)
+            self.device.refuse(request.unique, errno.EPROTO)
+        else:
+            if self.agreement is not None and self.agreement.has(wire.PASSTHROUGH):
+                self._passthrough.permit()
+            self.device.reply(request.unique, payload)

@@ -1,0 +1,112 @@
+"""The descriptor of a connection: requests are read from it, replies and notifications are written to it."""
+
+import errno
+import os
+import select
+
+from katafs.fuse import wire
+from katafs.fuse.negotiation import MOST_BYTES
+
+REQUEST_BYTES = MOST_BYTES + 4096
+"""The largest request there is: a write, with what comes before its content."""
+
+_ENDED = frozenset((errno.ENODEV, errno.ECONNABORTED, errno.EBADF))
+_SMALL_BYTES = 8192
+"""Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
+_MOST_TRIES = 24
+_PROBE = 16
+"""After so many times of too few tries it is seen whether more are worth it by now."""
+
+
+class Device:
+    """Owns the descriptor, and an event that calls whoever waits on it away."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        os.set_blocking(descriptor, False)
+        self._called_away = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._tries = _MOST_TRIES
+        self._slept = 0
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(self._called_away, select.POLLIN)
+
+    def read(self, buffer: memoryview) -> int:
+        """The size of the next request, which is in the buffer then. 0 at the connection's end, or when called away.
+
+        On an idle machine the next request comes a moment after the last reply, and to be put to sleep and woken takes
+        longer than that. So it is asked for a few times first: as often as was of use lately, since on a busy machine
+        the program that would make it only waits for this CPU."""
+        while True:
+            for tried in range(self._tries):
+                try:
+                    size = os.readv(self.descriptor, (buffer,))
+                except BlockingIOError:
+                    continue
+                except OSError as problem:
+                    if problem.errno in _ENDED:
+                        return 0
+                    if problem.errno != errno.ENOENT:  # it was taken back before it was read
+                        raise
+                else:
+                    if tried:
+                        self._tries = min(2 * tried + 8, _MOST_TRIES)
+                    return size
+            if self._sleep():
+                return 0
+
+    def _sleep(self) -> bool:
+        """Wait until there is something to read; whether that is to end."""
+        self._slept += 1
+        self._tries = _MOST_TRIES if self._slept % _PROBE == 0 else self._tries // 2 or 1
+        return any(ready == self._called_away for ready, _ in self._poll.poll())
+
+    def call_away(self) -> None:
+        """Make every `read` return 0, now and from now on."""
+        os.eventfd_write(self._called_away, 1)
+
+    def reply(self, unique: int, payload: bytes) -> None:
+        """Answer a request. Raises OSError for a reply that the kernel doesn't take."""
+        header = wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size + len(payload), 0, unique)
+        try:
+            if len(payload) <= _SMALL_BYTES:
+                os.write(self.descriptor, header + payload)
+            else:
+                os.writev(self.descriptor, (header, payload))
+        except OSError as problem:
+            _pass_over(problem)
+
+    def refuse(self, unique: int, number: int) -> None:
+        """Answer a request with an errno."""
+        try:
+            os.write(self.descriptor, wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size, -number, unique))
+        except OSError as problem:
+            _pass_over(problem)
+
+    # Not to be called within a request, or with a lock held that a request waits for: the kernel may wait for its end.
+
+    def invalidate_inode(self, number: int, offset: int = 0, length: int = 0) -> None:
+        """Make the kernel drop an inode's attributes and, from a not negative offset on, the pages it keeps of it."""
+        self._notify(wire.NOTIFY_INVAL_INODE, wire.INVAL_INODE_OUT.pack(number, offset, length))
+
+    def invalidate_entry(self, parent: int, name: bytes) -> None:
+        """Make the kernel look a name up anew."""
+        self._notify(wire.NOTIFY_INVAL_ENTRY, wire.INVAL_ENTRY_OUT.pack(parent, len(name)) + name + b"\0")
+
+    def _notify(self, code: int, payload: bytes) -> None:
+        header = wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size + len(payload), code, 0)
+        try:
+            os.write(self.descriptor, header + payload)
+        except OSError as problem:
+            _pass_over(problem)
+
+    def close(self) -> None:
+        """The end of the connection, if it hasn't come yet."""
+        os.close(self.descriptor)
+        os.close(self._called_away)
+
+
+def _pass_over(problem: OSError) -> None:
+    """What is written may come too late: the request was given up, the inode forgotten, the mount taken away."""
+    if problem.errno != errno.ENOENT and problem.errno not in _ENDED:
+        raise problem

@@ -1,0 +1,74 @@
+"""INIT: what the kernel can do, and what of it this side asks for."""
+
+from dataclasses import dataclass
+
+from katafs.fuse import wire
+
+MOST_PAGES = 256
+PAGE_BYTES = 4096
+MOST_BYTES = MOST_PAGES * PAGE_BYTES
+"""The largest write, and the largest read."""
+_FEWEST_PAGES = 32
+"""What a kernel moves in one request that doesn't ask how many."""
+
+_WANTED = (
+    wire.ASYNC_READ
+    | wire.ATOMIC_O_TRUNC
+    | wire.BIG_WRITES
+    | wire.AUTO_INVAL_DATA
+    | wire.DO_READDIRPLUS
+    | wire.ASYNC_DIO
+    | wire.PARALLEL_DIROPS
+    | wire.MAX_PAGES
+    | wire.INIT_EXT
+)
+"""Not: a writeback cache, which answers writes before the volume has them; READDIRPLUS_AUTO, which asks for attributes
+only at first; POSIX_ACL, since ACLs aren't enforced; DONT_MASK, so that the kernel applies the umask; locks, which it
+keeps itself; HANDLE_KILLPRIV, so that it clears set-ID bits by its own rules."""
+
+_NEEDED = wire.DO_READDIRPLUS
+
+
+class ProtocolUnknown(Exception):
+    """The kernel speaks a protocol that is too old."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What both sides do from now on."""
+
+    minor: int
+    flags: int
+    most_write_bytes: int
+
+    def has(self, flag: int) -> bool:
+        """Whether both sides know it."""
+        return bool(self.flags & flag)
+
+
+def agree(body: bytes, optional: int = 0) -> tuple[bytes, Agreement | None]:
+    """The reply to INIT, and what was agreed on; None where the kernel is newer and has to ask again.
+
+    `optional` are flags that are wanted besides those that everybody gets. Raises ProtocolUnknown."""
+    major, minor, read_ahead, offered = wire.INIT_IN.unpack_from(body)
+    if major > wire.MAJOR:
+        return _reply(wire.NEWEST_MINOR, 0, 0, 0, 0), None
+    if offered & wire.INIT_EXT and len(body) >= wire.INIT_IN.size + wire.INIT_IN_FLAGS2.size:
+        offered |= wire.INIT_IN_FLAGS2.unpack_from(body, wire.INIT_IN.size)[0] << 32
+    if major < wire.MAJOR or minor < wire.OLDEST_MINOR or not offered & _NEEDED:
+        oldest = f"{wire.MAJOR}.{wire.OLDEST_MINOR}"
+        raise ProtocolUnknown(
+            f"the kernel speaks FUSE {major}.{minor}, and {oldest} (Linux 5.4) is the oldest that will do"
+        )
+    flags = offered & (_WANTED | optional)
+    pages = MOST_PAGES if flags & wire.MAX_PAGES else _FEWEST_PAGES
+    agreed = Agreement(min(minor, wire.NEWEST_MINOR), flags, pages * PAGE_BYTES)
+    return _reply(agreed.minor, read_ahead, flags, agreed.most_write_bytes, pages), agreed
+
+
+def _reply(minor: int, read_ahead: int, flags: int, most_write_bytes: int, pages: int) -> bytes:
+    stacked = 1 if flags & wire.PASSTHROUGH else 0
+    return wire.INIT_OUT.pack(
+        wire.MAJOR, minor, read_ahead, flags & 0xFFFFFFFF, 0, 0, most_write_bytes,
+        1, pages, 0, flags >> 32, stacked, 0,
+    )  # fmt: skip

@@ -1,0 +1,201 @@
+"""What a file system has to offer: one method for each kind of request, called by whichever thread read it.
+
+An operation answers at once, or with `Later` where it may have to wait: then a thread of the pool makes the answer, and
+this one goes on to the next request. Any exception becomes an errno; which one is the file system's to say.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+
+Result = TypeVar("Result")
+Ready = TypeVar("Ready", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Generic[Ready]):
+    """An answer that a thread of a pool is to make. An interrupted one that hasn't been begun is EINTR."""
+
+    pool: Executor
+    call: Callable[[], Ready]
+
+
+Answer: TypeAlias = Result | Later[Result]
+
+
+class Attributes(Protocol):
+    """stat(2) of an inode, and how long the kernel may keep it and the name that led to it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def mode(self) -> int: ...
+    @property
+    def links(self) -> int: ...
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
+    @property
+    def device(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def block_size(self) -> int: ...
+    @property
+    def atime_ns(self) -> int: ...
+    @property
+    def mtime_ns(self) -> int: ...
+    @property
+    def ctime_ns(self) -> int: ...
+    @property
+    def timeout_s(self) -> float: ...
+
+
+class Statistics(Protocol):
+    """The figures of a file system, as os.statvfs has them."""
+
+    @property
+    def f_bsize(self) -> int: ...
+    @property
+    def f_frsize(self) -> int: ...
+    @property
+    def f_blocks(self) -> int: ...
+    @property
+    def f_bfree(self) -> int: ...
+    @property
+    def f_bavail(self) -> int: ...
+    @property
+    def f_files(self) -> int: ...
+    @property
+    def f_ffree(self) -> int: ...
+    @property
+    def f_namemax(self) -> int: ...
+
+
+class Who(NamedTuple):
+    """Who asks."""
+
+    uid: int
+    gid: int
+
+
+class Wanted(NamedTuple):
+    """What setattr is to change; None leaves it. Times in nanoseconds since 1970, the size in bytes."""
+
+    mode: int | None
+    uid: int | None
+    gid: int | None
+    size: int | None
+    atime_ns: int | None
+    mtime_ns: int | None
+
+
+class Opened(NamedTuple):
+    """An open file."""
+
+    handle: int
+    keep_cache: bool
+    """Whether what the kernel has kept of its content is still good."""
+    inode: Hashable = None
+    """The same for all open files of one inode, and only for these."""
+    descriptor: int | None = None
+    """What the kernel may read and write itself in the place of asking for each read and write (FUSE_PASSTHROUGH)."""
+
+
+class Listing(Protocol):
+    """The reply to a readdir, which takes entries until it is full."""
+
+    def add(self, name: bytes, told: Attributes, following: int) -> bool:
+        """Whether the entry had room; with it goes the number to continue with after it."""
+
+
+class Operations(Protocol):
+    """The file system. Numbers are inodes'; handles are those that open, create and opendir gave."""
+
+    def lookup(self, parent: int, name: bytes) -> Answer[Attributes | None]:
+        """The entry of a name, None where there is none. As every entry in a reply it counts as a lookup."""
+
+    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
+        """Take back lookups: inodes with counts. Nobody is told of an error."""
+
+    def getattr(self, number: int) -> Answer[Attributes]:
+        """stat(2)."""
+
+    def setattr(self, number: int, wanted: Wanted, handle: int | None) -> Answer[Attributes]:
+        """chmod(2), chown(2), truncate(2), utimensat(2); through an open file where there is a handle."""
+
+    def readlink(self, number: int) -> Answer[bytes]:
+        """readlink(2)."""
+
+    def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
+        """mknod(2). The umask is applied already, as in everything that makes a name."""
+
+    def mkdir(self, parent: int, name: bytes, mode: int, who: Who) -> Answer[Attributes]:
+        """mkdir(2)."""
+
+    def symlink(self, parent: int, name: bytes, target: bytes, who: Who) -> Answer[Attributes]:
+        """symlink(2)."""
+
+    def link(self, number: int, parent: int, name: bytes) -> Answer[Attributes]:
+        """link(2)."""
+
+    def unlink(self, parent: int, name: bytes) -> Answer[None]:
+        """unlink(2)."""
+
+    def rmdir(self, parent: int, name: bytes) -> Answer[None]:
+        """rmdir(2)."""
+
+    def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> Answer[None]:
+        """renameat2(2)."""
+
+    def open(self, number: int, flags: int, who: Who) -> Answer[Opened]:
+        """open(2), O_TRUNC included."""
+
+    def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:
+        """open(2) with O_CREAT of a name that isn't there."""
+
+    def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
+        """pread(2); less than was asked for only at the end of the file."""
+
+    def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
+        """pwrite(2), or with `appends` a write(2) to wherever the file ends. The content is good until the answer is
+        made. A page of an mmap(2) comes with any handle that is open for writing, and never appends."""
+
+    def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
+        """fsync(2), fdatasync(2)."""
+
+    def release(self, handle: int) -> Answer[None]:
+        """The last close of an open file."""
+
+    def opendir(self, number: int) -> Answer[int]:
+        """A handle of a directory."""
+
+    def readdir(self, handle: int, start: int, listing: Listing) -> Answer[None]:
+        """Fill the listing from the entry `start` on. Each entry in it but `.` and `..` counts as a lookup."""
+
+    def fsyncdir(self, handle: int) -> Answer[None]:
+        """fsync(2) of a directory."""
+
+    def releasedir(self, handle: int) -> Answer[None]:
+        """The last close of an open directory."""
+
+    def statfs(self) -> Answer[Statistics]:
+        """statvfs(3)."""
+
+    def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes]:
+        """getxattr(2)."""
+
+    def setxattr(self, number: int, name: bytes, value: bytes, flags: int, who: Who) -> Answer[None]:
+        """setxattr(2)."""
+
+    def listxattr(self, number: int, who: Who) -> Answer[Sequence[bytes]]:
+        """listxattr(2)."""
+
+    def removexattr(self, number: int, name: bytes, who: Who) -> Answer[None]:
+        """removexattr(2)."""

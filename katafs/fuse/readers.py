@@ -1,0 +1,139 @@
+"""The threads that read requests: one at a time, so that they don't stand in each other's way.
+
+Quick requests are answered by the thread that read them: with Python's one lock a second reader would only make both
+slower. But a request may take long all the same, on a slow disk. So there is a watcher, and where one request keeps
+the reading thread for some moments, another begins to read.
+"""
+
+import threading
+from collections.abc import Callable
+
+_MOMENT_S = 0.01
+"""One to two of these a request may keep the reading thread before another reads."""
+_CALM_MOMENTS = 20
+"""After so many without a request the watcher sleeps until there is one."""
+_MOST_THREADS = 16
+
+
+class Reader:
+    """One of the threads. What it has read into its buffer is good until it reads again."""
+
+    def __init__(self, buffer: memoryview) -> None:
+        self.taken = 0
+        """How many requests it has read."""
+        self.answering = False
+        """Whether it is at one of them."""
+        self.turn = threading.Semaphore(0)
+        """Released when it is to read."""
+        self.buffer = buffer
+
+
+class Readers:
+    """Calls `read` until it says that there is nothing more to come, then `ended`, once."""
+
+    def __init__(self, read: Callable[[Reader], bool], ended: Callable[[], None], buffer_bytes: int) -> None:
+        """`read` takes and answers one request, and keeps the reader's record of it."""
+        self._read = read
+        self._when_ended = ended
+        self._buffer_bytes = buffer_bytes
+        self._lock = threading.Lock()
+        """Covers who reads, who waits for a turn, and the end."""
+        self._waiting: list[Reader] = []
+        self._threads: list[threading.Thread] = []
+        self._over = False
+        self._watcher_asleep = False
+        self._stirred = threading.Semaphore(0)
+        """Released to wake the watcher."""
+        self._spare: list[memoryview] = []
+        """Buffers that nobody uses. To take or leave one is one step."""
+        self._reading = Reader(self._buffer())
+
+    def start(self) -> None:
+        """Begin to read."""
+        for target in (self._watch, lambda: self._run(self._reading)):
+            self._start(target)
+
+    def _start(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name="katafs-fuse", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _buffer(self) -> memoryview:
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return memoryview(bytearray(self._buffer_bytes))
+
+    def lend_buffer(self, reader: Reader) -> Callable[[], None]:
+        """Give the reader another buffer. What it has read stays good until what is returned here is called."""
+        lent, reader.buffer = reader.buffer, self._buffer()
+        return lambda: self._spare.append(lent)
+
+    def _run(self, reader: Reader) -> None:
+        while True:
+            while self._reading is reader:
+                if not self._read(reader):
+                    self._end()
+                    return
+            with self._lock:
+                if self._over:
+                    return
+                self._waiting.append(reader)
+            reader.turn.acquire()
+            if self._over:
+                return
+
+    def stir(self) -> None:
+        """To be called by a reader that takes a request after it had slept."""
+        if self._watcher_asleep:
+            self._watcher_asleep = False
+            self._stirred.release()
+
+    def _watch(self) -> None:
+        calm, seen = 0, (self._reading, -1)
+        while not self._over:
+            self._stirred.acquire(timeout=_MOMENT_S)
+            reader = self._reading
+            now = (reader, reader.taken)
+            if now != seen:
+                calm, seen = 0, now
+            elif reader.answering:
+                self._hand_over()
+            elif calm < _CALM_MOMENTS:
+                calm += 1
+            else:
+                self._sleep(now)
+
+    def _sleep(self, seen: tuple[Reader, int]) -> None:
+        self._watcher_asleep = True
+        # Looked at after that was said, so that a request which came meanwhile isn't missed.
+        if (self._reading, self._reading.taken) == seen and not self._over:
+            self._stirred.acquire()
+        self._watcher_asleep = False
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            if self._over or not (self._waiting or len(self._threads) < _MOST_THREADS):
+                return
+            if self._waiting:
+                self._reading = self._waiting.pop()
+                self._reading.turn.release()
+                return
+            self._reading = reader = Reader(self._buffer())
+        self._start(lambda: self._run(reader))
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+            for reader in self._waiting:
+                reader.turn.release()
+        self._stirred.release()
+        self._when_ended()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for all of them; whether they have all come to their end."""
+        for thread in self._threads:
+            thread.join(seconds)
+        return not any(thread.is_alive() for thread in self._threads)

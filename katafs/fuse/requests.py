@@ -1,0 +1,278 @@
+"""Requests taken apart, handed to the file system's operations, and what their replies carry made of the answers."""
+
+import errno
+import os
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from katafs.fuse import replies, wire
+from katafs.fuse.operations import Answer, Attributes, Later, Opened, Operations, Wanted, Who
+from katafs.fuse.passthrough import Passthrough
+
+Result = TypeVar("Result")
+
+
+class Request:
+    """One request as it was read. Its body is good until the reply is written."""
+
+    __slots__ = ("body", "gid", "node", "opcode", "uid", "unique")
+
+    def __init__(self, opcode: int, unique: int, node: int, uid: int, gid: int, body: memoryview) -> None:
+        self.opcode = opcode
+        self.unique = unique
+        self.node = node
+        self.uid = uid
+        self.gid = gid
+        self.body = body
+
+    def name(self, offset: int = 0) -> bytes:
+        """The one name that follows a structure of this size."""
+        (name,) = self.names(1, offset)
+        return name
+
+    def names(self, count: int, offset: int = 0) -> list[bytes]:
+        """The names that follow a structure of this size. Raises Malformed where there aren't so many."""
+        *names, _ = bytes(self.body[offset:]).split(b"\0", count)
+        if len(names) != count:
+            raise Malformed(f"request {self.opcode} has {len(names)} names, not {count}")
+        return names
+
+    @property
+    def who(self) -> Who:
+        """Who asks."""
+        return Who(self.uid, self.gid)
+
+
+class Malformed(Exception):
+    """A request that isn't as the protocol says: shorter than its structure, or without a name."""
+
+
+def _then(answer: Answer[Result], made_of: Callable[[Result], bytes]) -> Answer[bytes]:
+    if type(answer) is Later:
+        call = answer.call
+        return Later(answer.pool, lambda: made_of(call()))
+    return made_of(answer)  # type: ignore[arg-type]  # the check above is one that mypy doesn't narrow by
+
+
+def _nothing(_: object) -> bytes:
+    return b""
+
+
+class Dispatcher:
+    """Has one method for each kind of request that is passed on. Each gives what the reply carries, or raises."""
+
+    def __init__(self, operations: Operations, passthrough: Passthrough) -> None:
+        self._operations = operations
+        self._passthrough = passthrough
+        self.methods: dict[int, Callable[[Request], Answer[bytes]]] = {
+            wire.LOOKUP: self.lookup,
+            wire.GETATTR: self.getattr,
+            wire.SETATTR: self.setattr,
+            wire.READLINK: self.readlink,
+            wire.SYMLINK: self.symlink,
+            wire.MKNOD: self.mknod,
+            wire.MKDIR: self.mkdir,
+            wire.UNLINK: self.unlink,
+            wire.RMDIR: self.rmdir,
+            wire.RENAME: self.rename,
+            wire.RENAME2: self.rename,
+            wire.LINK: self.link,
+            wire.OPEN: self.open,
+            wire.CREATE: self.create,
+            wire.READ: self.read,
+            wire.WRITE: self.write,
+            wire.STATFS: self.statfs,
+            wire.RELEASE: self.release,
+            wire.FSYNC: self.fsync,
+            wire.SETXATTR: self.setxattr,
+            wire.GETXATTR: self.getxattr,
+            wire.LISTXATTR: self.listxattr,
+            wire.REMOVEXATTR: self.removexattr,
+            wire.OPENDIR: self.opendir,
+            wire.READDIRPLUS: self.readdir,
+            wire.RELEASEDIR: self.releasedir,
+            wire.FSYNCDIR: self.fsyncdir,
+        }
+        """What isn't here is answered ENOSYS: once for most kinds, since the kernel then stops asking (FLUSH)."""
+
+    # Names
+
+    def lookup(self, request: Request) -> Answer[bytes]:
+        return _then(self._operations.lookup(request.node, request.name()), _found)
+
+    def symlink(self, request: Request) -> Answer[bytes]:
+        name, target = request.names(2)
+        return _then(self._operations.symlink(request.node, name, target, request.who), replies.entry)
+
+    def mknod(self, request: Request) -> Answer[bytes]:
+        mode, device, _ = wire.MKNOD_IN.unpack_from(request.body)
+        name = request.name(wire.MKNOD_IN.size)
+        return _then(self._operations.mknod(request.node, name, mode, device, request.who), replies.entry)
+
+    def mkdir(self, request: Request) -> Answer[bytes]:
+        mode, _ = wire.MKDIR_IN.unpack_from(request.body)
+        name = request.name(wire.MKDIR_IN.size)
+        return _then(self._operations.mkdir(request.node, name, mode, request.who), replies.entry)
+
+    def link(self, request: Request) -> Answer[bytes]:
+        (number,) = wire.LINK_IN.unpack_from(request.body)
+        return _then(self._operations.link(number, request.node, request.name(wire.LINK_IN.size)), replies.entry)
+
+    def unlink(self, request: Request) -> Answer[bytes]:
+        return _then(self._operations.unlink(request.node, request.name()), _nothing)
+
+    def rmdir(self, request: Request) -> Answer[bytes]:
+        return _then(self._operations.rmdir(request.node, request.name()), _nothing)
+
+    def rename(self, request: Request) -> Answer[bytes]:
+        if request.opcode == wire.RENAME2:
+            parent, flags = wire.RENAME2_IN.unpack_from(request.body)
+            old, new = request.names(2, wire.RENAME2_IN.size)
+        else:
+            (parent,), flags = wire.RENAME_IN.unpack_from(request.body), 0
+            old, new = request.names(2, wire.RENAME_IN.size)
+        return _then(self._operations.rename((request.node, old), (parent, new), flags), _nothing)
+
+    # Inodes
+
+    def getattr(self, request: Request) -> Answer[bytes]:
+        return _then(self._operations.getattr(request.node), replies.attributes)
+
+    def setattr(self, request: Request) -> Answer[bytes]:
+        (
+            valid, handle, size, _, atime, mtime, _, atime_ns, mtime_ns, _, mode, uid, gid,
+        ) = wire.SETATTR_IN.unpack_from(request.body)  # fmt: skip
+        wanted = Wanted(
+            mode if valid & wire.SET_MODE else None,
+            uid if valid & wire.SET_UID else None,
+            gid if valid & wire.SET_GID else None,
+            size if valid & wire.SET_SIZE else None,
+            _time(valid & wire.SET_ATIME, valid & wire.SET_ATIME_NOW, atime, atime_ns),
+            _time(valid & wire.SET_MTIME, valid & wire.SET_MTIME_NOW, mtime, mtime_ns),
+        )
+        through = handle if valid & wire.SET_FH else None
+        return _then(self._operations.setattr(request.node, wanted, through), replies.attributes)
+
+    def readlink(self, request: Request) -> Answer[bytes]:
+        return self._operations.readlink(request.node)
+
+    def statfs(self, _: Request) -> Answer[bytes]:
+        return _then(self._operations.statfs(), replies.statistics)
+
+    def getxattr(self, request: Request) -> Answer[bytes]:
+        (room,) = wire.GETXATTR_IN.unpack_from(request.body)
+        name = request.name(wire.GETXATTR_IN.size)
+        return _then(self._operations.getxattr(request.node, name, request.who), lambda value: _fitting(value, room))
+
+    def listxattr(self, request: Request) -> Answer[bytes]:
+        (room,) = wire.GETXATTR_IN.unpack_from(request.body)
+        listed = self._operations.listxattr(request.node, request.who)
+        return _then(listed, lambda names: _fitting(replies.names(names), room))
+
+    def setxattr(self, request: Request) -> Answer[bytes]:
+        size, flags = wire.SETXATTR_IN.unpack_from(request.body)
+        name, _, value = bytes(request.body[wire.SETXATTR_IN.size :]).partition(b"\0")
+        if len(value) != size:
+            raise Malformed(f"an extended attribute of {len(value)} bytes, not {size}")
+        return _then(self._operations.setxattr(request.node, name, value, flags, request.who), _nothing)
+
+    def removexattr(self, request: Request) -> Answer[bytes]:
+        return _then(self._operations.removexattr(request.node, request.name(), request.who), _nothing)
+
+    # Open files and directories
+
+    def open(self, request: Request) -> Answer[bytes]:
+        flags, _ = wire.OPEN_IN.unpack_from(request.body)
+        return _then(self._operations.open(request.node, flags, request.who), self._opened)
+
+    def create(self, request: Request) -> Answer[bytes]:
+        flags, mode, _, _ = wire.CREATE_IN.unpack_from(request.body)
+        name = request.name(wire.CREATE_IN.size)
+        return _then(self._operations.create(request.node, name, flags, mode, request.who), self._created)
+
+    def _opened(self, file: Opened) -> bytes:
+        return replies.opened(file, self._passthrough.opened(file.handle, file.inode, file.descriptor))
+
+    def _created(self, made: tuple[Attributes, Opened]) -> bytes:
+        told, file = made
+        return replies.entry(told) + self._opened(file)
+
+    def read(self, request: Request) -> Answer[bytes]:
+        handle, offset, size, _, _, _ = wire.READ_IN.unpack_from(request.body)
+        return self._operations.read(handle, offset, size)
+
+    def write(self, request: Request) -> Answer[bytes]:
+        handle, offset, size, flags, _, open_flags = wire.WRITE_IN.unpack_from(request.body)
+        content = request.body[wire.WRITE_IN.size :]
+        if len(content) != size:
+            raise Malformed(f"a write of {len(content)} bytes, not {size}")
+        # The flags are the open file's own, as fcntl(2) has left them; a page's come from no open file.
+        appends = bool(open_flags & os.O_APPEND) and not flags & wire.WRITE_CACHE
+        return _then(self._operations.write(handle, offset, content, appends=appends), replies.written)
+
+    def fsync(self, request: Request) -> Answer[bytes]:
+        handle, flags = wire.FSYNC_IN.unpack_from(request.body)
+        return _then(self._operations.fsync(handle, data_only=bool(flags & wire.FSYNC_DATA_ONLY)), _nothing)
+
+    def release(self, request: Request) -> Answer[bytes]:
+        handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
+        self._passthrough.released(handle)
+        return _then(self._operations.release(handle), _nothing)
+
+    def opendir(self, request: Request) -> Answer[bytes]:
+        return _then(self._operations.opendir(request.node), replies.opened_directory)
+
+    def readdir(self, request: Request) -> Answer[bytes]:
+        handle, start, size, _, _, _ = wire.READ_IN.unpack_from(request.body)
+        listing = replies.Entries(size)
+        return _then(self._operations.readdir(handle, start, listing), lambda _: listing.content())
+
+    def fsyncdir(self, request: Request) -> Answer[bytes]:
+        handle, _ = wire.FSYNC_IN.unpack_from(request.body)
+        return _then(self._operations.fsyncdir(handle), _nothing)
+
+    def releasedir(self, request: Request) -> Answer[bytes]:
+        handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
+        return _then(self._operations.releasedir(handle), _nothing)
+
+    # Without a reply
+
+    def forget(self, request: Request) -> None:
+        """FORGET and BATCH_FORGET."""
+        body = request.body
+        if request.opcode == wire.FORGET:
+            forgotten = [(request.node, wire.FORGET_IN.unpack_from(body)[0])]
+        else:
+            (count,) = wire.BATCH_FORGET_IN.unpack_from(body)
+            first = wire.BATCH_FORGET_IN.size
+            forgotten = list(wire.FORGET_ONE.iter_unpack(body[first : first + count * wire.FORGET_ONE.size]))
+        self._operations.forget(forgotten)
+
+
+def _found(told: object) -> bytes:
+    if told is None:
+        raise NotFound
+    return replies.entry(told)  # type: ignore[arg-type]
+
+
+class NotFound(OSError):
+    """No such name: an answer that nobody logs."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _time(given: int, now: int, seconds: int, nanoseconds: int) -> int | None:
+    if now:
+        return time.time_ns()
+    return seconds * 1_000_000_000 + nanoseconds if given else None
+
+
+def _fitting(value: bytes, room: int) -> bytes:
+    """The value, or only its size where no room is given (xattr(7))."""
+    if room == 0:
+        return wire.XATTR_SIZE_OUT.pack(len(value))
+    if len(value) > room:
+        raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+    return value

@@ -1,0 +1,124 @@
+"""katafs.fuse with a file system of its own, of one file: what the real kernel makes of notifications."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from katafs.fuse import mounting
+from katafs.fuse.connection import Connection
+from katafs.fuse.operations import Opened, Who
+from tests.harness import needs
+from tests.harness.mount_table import tear_off
+
+
+@dataclass
+class Told:
+    """Attributes that the kernel may keep for an hour."""
+
+    number: int
+    mode: int
+    size: int
+    generation: int = 0
+    links: int = 1
+    uid: int = 0
+    gid: int = 0
+    device: int = 0
+    blocks: int = 1
+    block_size: int = 4096
+    atime_ns: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    timeout_s: float = 3600.0
+
+
+class OneFile:
+    """A directory with one file, whose name and content change behind the kernel's back."""
+
+    def __init__(self) -> None:
+        self.name = b"f"
+        self.content = b"old"
+
+    def lookup(self, _: int, name: bytes) -> Told | None:
+        return self.getattr(2) if name == self.name else None
+
+    def getattr(self, number: int) -> Told:
+        return Told(1, 0o40755, 0) if number == 1 else Told(2, 0o100644, len(self.content))
+
+    def open(self, _: int, __: int, ___: Who) -> Opened:
+        return Opened(1, keep_cache=True)
+
+    def read(self, _: int, offset: int, size: int) -> bytes:
+        return self.content[offset : offset + size]
+
+    def release(self, _: int) -> None:
+        return
+
+    def forget(self, _: Sequence[tuple[int, int]]) -> None:
+        return
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever else there is
+        raise OSError(errno.EOPNOTSUPP, name)
+
+
+@pytest.fixture
+def mounted(disk: Path) -> Iterator[tuple[OneFile, Connection, Path]]:
+    needs.root()
+    needs.fuse()
+    path = disk / "mnt"
+    path.mkdir()
+    files = OneFile()
+    device = mounting.mount(str(path), mounting.Options("one-file", "katafs-test"))
+    connection = Connection(device, files, lambda _, error: getattr(error, "errno", None) or errno.EIO)
+    connection.start()
+    yield files, connection, path
+    mounting.unmount(str(path))
+    assert connection.close(30)
+    tear_off(path)
+
+
+def size_before_and_after(path: Path, files: OneFile, change: Callable[[], None]) -> tuple[int, int]:
+    before = (path / "f").stat().st_size
+    files.content = b"newer"
+    change()
+    return before, (path / "f").stat().st_size
+
+
+def test_without_a_notification_the_kernel_goes_on_with_what_it_knows(
+    mounted: tuple[OneFile, Connection, Path],
+) -> None:
+    files, _, path = mounted
+
+    assert size_before_and_after(path, files, lambda: None) == (3, 3)
+
+
+def test_an_invalidated_inode_is_asked_for_anew(mounted: tuple[OneFile, Connection, Path]) -> None:
+    files, connection, path = mounted
+
+    assert size_before_and_after(path, files, lambda: connection.device.invalidate_inode(2)) == (3, 5)
+    assert (path / "f").read_bytes() == b"newer"
+
+
+def test_an_invalidated_name_is_looked_up_anew(mounted: tuple[OneFile, Connection, Path]) -> None:
+    files, connection, path = mounted
+    assert (path / "f").exists()
+    files.name = b"g"
+
+    connection.device.invalidate_entry(1, b"f")
+
+    assert not (path / "f").exists()
+    assert (path / "g").exists()
+
+
+def test_what_the_kernel_does_not_know_needs_no_invalidation(mounted: tuple[OneFile, Connection, Path]) -> None:
+    _, connection, path = mounted
+
+    connection.device.invalidate_inode(4711)
+    connection.device.invalidate_entry(1, b"unknown")
+
+    assert os.listdir(path.parent) == ["mnt"]
+    assert (path / "f").read_bytes() == b"old"

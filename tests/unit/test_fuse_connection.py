@@ -1,0 +1,361 @@
+"""A connection with a kernel that is played: every request gets its reply, whatever happens in it."""
+
+import errno
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import pytest
+
+from katafs.errors import StoreUnreachable
+from katafs.fuse import wire
+from katafs.fuse.operations import Answer, Later, Opened, Operations, Wanted, Who
+from tests.harness.waiting import until
+from tests.unit.fuse_kernel import Served, serving
+from tests.unit.test_fuse_wire import Told
+
+
+class Recorder:
+    """Operations that note what they are asked, and answer with what a test has set for them."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.pool = ThreadPoolExecutor(1)
+        self.answers: dict[str, Callable[[], object]] = {
+            "lookup": Told,
+            "getattr": Told,
+            "setattr": Told,
+            "link": Told,
+            "open": lambda: Opened(5, keep_cache=True),
+            "readlink": lambda: b"target",
+            "read": lambda: b"content",
+            "getxattr": lambda: b"value",
+            "listxattr": lambda: [b"user.a", b"user.b"],
+            "write": lambda: 4,
+        }
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def call(*arguments: object, **named: object) -> object:
+            self.calls.append(
+                (name, *(bytes(a) if isinstance(a, memoryview) else a for a in arguments), *named.values())
+            )
+            return self.answers.get(name, lambda: None)()
+
+        return call
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    recorder = Recorder()
+    yield recorder
+    recorder.pool.shutdown()
+
+
+@pytest.fixture
+def served(recorder: Recorder) -> Iterator[Served]:
+    with serving(cast(Operations, recorder)) as served:
+        yield served
+
+
+def failing(error: BaseException) -> Callable[[], object]:
+    def fail() -> object:
+        raise error
+
+    return fail
+
+
+ME = Who(7, 8)
+SETATTR_NONE = Wanted(None, None, None, None, None, None)
+
+
+def setattr_body(valid: int) -> bytes:
+    return struct.pack("=I4xQQQqqqIIII4xII4x", valid, 3, 100, 0, 1, -2, 0, 5, 6, 0, 0o644, 10, 11)
+
+
+REQUESTS: dict[str, tuple[int, bytes, tuple[object, ...]]] = {
+    "lookup": (wire.LOOKUP, b"name\0", ("lookup", 1, b"name")),
+    "getattr": (wire.GETATTR, bytes(16), ("getattr", 1)),
+    "readlink": (wire.READLINK, b"", ("readlink", 1)),
+    "unlink": (wire.UNLINK, b"\xff\n\0", ("unlink", 1, b"\xff\n")),
+    "rmdir": (wire.RMDIR, b"d\0", ("rmdir", 1, b"d")),
+    "rename": (wire.RENAME, struct.pack("=Q", 9) + b"a\0b\0", ("rename", (1, b"a"), (9, b"b"), 0)),
+    "rename2": (wire.RENAME2, struct.pack("=QI4x", 9, 1) + b"a\0b\0", ("rename", (1, b"a"), (9, b"b"), 1)),
+    "link": (wire.LINK, struct.pack("=Q", 9) + b"b\0", ("link", 9, 1, b"b")),
+    "open": (wire.OPEN, struct.pack("=II", os.O_RDWR, 0), ("open", 1, os.O_RDWR, ME)),
+    "read": (wire.READ, struct.pack("=QQIIQI4x", 5, 6, 7, 0, 0, 0), ("read", 5, 6, 7)),
+    "fsync": (wire.FSYNC, struct.pack("=QI4x", 5, 1), ("fsync", 5, True)),
+    "release": (wire.RELEASE, struct.pack("=QIIQ", 5, 0, 0, 0), ("release", 5)),
+    "setxattr": (
+        wire.SETXATTR,
+        struct.pack("=II", 3, 2) + b"user.k\0a\0b",
+        ("setxattr", 1, b"user.k", b"a\0b", 2, ME),
+    ),
+    "getxattr": (wire.GETXATTR, struct.pack("=I4x", 9) + b"user.k\0", ("getxattr", 1, b"user.k", ME)),
+    "removexattr": (wire.REMOVEXATTR, b"user.k\0", ("removexattr", 1, b"user.k", ME)),
+    "fsyncdir": (wire.FSYNCDIR, struct.pack("=QI4x", 5, 0), ("fsyncdir", 5)),
+    "releasedir": (wire.RELEASEDIR, struct.pack("=QIIQ", 5, 0, 0, 0), ("releasedir", 5)),
+}
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_a_request_is_taken_apart(served: Served, recorder: Recorder, kind: str) -> None:
+    opcode, body, call = REQUESTS[kind]
+
+    error, _ = served.kernel.ask(opcode, body)
+
+    assert (error, recorder.calls) == (0, [call])
+
+
+@pytest.mark.parametrize(
+    ("open_flags", "flags", "appends"),
+    [
+        (os.O_WRONLY, 0, False),
+        (os.O_WRONLY | os.O_APPEND, 0, True),
+        (0, wire.WRITE_CACHE, False),
+        (os.O_APPEND, wire.WRITE_CACHE, False),
+    ],
+)
+def test_a_write_has_its_content(
+    served: Served, recorder: Recorder, open_flags: int, flags: int, appends: bool
+) -> None:
+    error, payload = served.kernel.ask(wire.WRITE, struct.pack("=QQIIQI4x", 5, 6, 4, flags, 0, open_flags) + b"\0abc")
+
+    assert (error, payload) == (0, struct.pack("=II", 4, 0))
+    assert recorder.calls == [("write", 5, 6, b"\0abc", appends)]
+
+
+@pytest.mark.parametrize(
+    ("valid", "wanted", "handle"),
+    [
+        (0, SETATTR_NONE, None),
+        (1, SETATTR_NONE._replace(mode=0o644), None),
+        (2 | 4, SETATTR_NONE._replace(uid=10, gid=11), None),
+        (8 | 64, SETATTR_NONE._replace(size=100), 3),
+        (16 | 32, SETATTR_NONE._replace(atime_ns=1_000_000_005, mtime_ns=-2_000_000_000 + 6), None),
+    ],
+)
+def test_setattr_changes_only_what_is_valid(
+    served: Served, recorder: Recorder, valid: int, wanted: Wanted, handle: int | None
+) -> None:
+    served.kernel.ask(wire.SETATTR, setattr_body(valid))
+
+    assert recorder.calls == [("setattr", 1, wanted, handle)]
+
+
+def test_a_forgotten_inode_has_no_reply(served: Served, recorder: Recorder) -> None:
+    served.kernel.send(wire.FORGET, struct.pack("=Q", 3), node=9)
+    served.kernel.send(wire.BATCH_FORGET, struct.pack("=II4Q", 2, 0, 10, 1, 11, 2))
+    served.kernel.ask(wire.READLINK)
+
+    assert recorder.calls[:2] == [("forget", [(9, 3)]), ("forget", [(10, 1), (11, 2)])]
+
+
+def test_no_name_is_enoent_and_nobody_is_told(served: Served, recorder: Recorder) -> None:
+    recorder.answers["lookup"] = lambda: None
+
+    assert served.kernel.ask(wire.LOOKUP, b"name\0") == (errno.ENOENT, b"")
+    assert served.said == []
+
+
+@pytest.mark.parametrize(("room", "reply"), [(0, (0, struct.pack("=II", 5, 0))), (5, (0, b"value")), (4, (34, b""))])
+def test_an_extended_attribute_fits_its_room(served: Served, room: int, reply: tuple[int, bytes]) -> None:
+    assert served.kernel.ask(wire.GETXATTR, struct.pack("=I4x", room) + b"user.k\0") == reply
+
+
+def test_a_list_of_extended_attributes(served: Served) -> None:
+    assert served.kernel.ask(wire.LISTXATTR, struct.pack("=I4x", 100)) == (0, b"user.a\0user.b\0")
+
+
+ERRORS = [
+    (OSError(errno.ENOTEMPTY, "not empty"), errno.ENOTEMPTY),
+    (StoreUnreachable("gone"), errno.EIO),
+    (ZeroDivisionError("oh"), errno.EIO),
+    (RecursionError("deep"), errno.EIO),
+    (MemoryError(), errno.EIO),
+]
+
+
+@pytest.mark.parametrize(("error", "number"), ERRORS, ids=lambda value: type(value).__name__)
+def test_an_error_is_replied_with_what_its_explanation_is(
+    served: Served, recorder: Recorder, error: Exception, number: int
+) -> None:
+    recorder.answers["readlink"] = failing(error)
+
+    assert served.kernel.ask(wire.READLINK) == (number, b"")
+    assert served.said == [("readlink", error)]
+
+
+@pytest.mark.parametrize(("error", "number"), ERRORS, ids=lambda value: type(value).__name__)
+def test_so_is_one_in_a_pool(served: Served, recorder: Recorder, error: Exception, number: int) -> None:
+    recorder.answers["fsync"] = lambda: Later(recorder.pool, failing(error))
+
+    assert served.kernel.ask(wire.FSYNC, bytes(16)) == (number, b"")
+    assert served.said == [("fsync", error)]
+
+
+def test_an_error_while_forgetting_is_told_and_the_next_request_is_served(served: Served, recorder: Recorder) -> None:
+    recorder.answers["forget"] = failing(ZeroDivisionError("oh"))
+    served.kernel.send(wire.FORGET, struct.pack("=Q", 3))
+
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+    assert [operation for operation, _ in served.said] == ["forget"]
+
+
+@pytest.mark.parametrize("opcode", [7, 19, wire.FLUSH, wire.ACCESS, 39, 43, 46, 47, 51, 52, 4711])
+def test_an_unknown_request_is_enosys_and_nobody_is_told(served: Served, opcode: int) -> None:
+    assert served.kernel.ask(opcode, bytes(64)) == (errno.ENOSYS, b"")
+    assert served.said == []
+
+
+MALFORMED = {
+    "no name": (wire.LOOKUP, b""),
+    "a name without its end": (wire.LOOKUP, b"name"),
+    "one name for two": (wire.RENAME, bytes(8) + b"a\0"),
+    "too short": (wire.OPEN, b"1234"),
+    "a write of less than it says": (wire.WRITE, struct.pack("=QQIIQI4x", 5, 6, 9, 0, 0, 0) + b"abcd"),
+    "a value of less than it says": (wire.SETXATTR, struct.pack("=II", 9, 0) + b"user.k\0ab"),
+}
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_a_malformed_request_is_eio_and_the_next_is_served(served: Served, recorder: Recorder, what: str) -> None:
+    assert served.kernel.ask(*MALFORMED[what]) == (errno.EIO, b"")
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+    assert len(served.said) == 1
+    assert recorder.calls == [("readlink", 1)]
+
+
+def test_a_request_of_another_length_than_it_says_is_eio(served: Served) -> None:
+    served.kernel.send(wire.READLINK, length=99)
+
+    assert served.kernel.receive()[1] == errno.EIO
+
+
+def test_less_than_a_header_is_passed_over(served: Served) -> None:
+    served.kernel.send_bytes(b"short")
+
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
+def test_others_are_served_while_a_pool_is_at_a_request(served: Served, recorder: Recorder) -> None:
+    gate = threading.Event()
+    recorder.answers["fsync"] = lambda: Later(recorder.pool, lambda: gate.wait(30))
+    waiting = served.kernel.send(wire.FSYNC, bytes(16))
+
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+    gate.set()
+    assert served.kernel.receive() == (waiting, 0, b"")
+
+
+def test_others_are_served_while_a_request_keeps_the_reading_thread(served: Served, recorder: Recorder) -> None:
+    gates = [threading.Event() for _ in range(3)]
+    left = iter(gates)
+    recorder.answers["getattr"] = lambda: (next(left).wait(30), Told())[1]
+    waiting = [served.kernel.send(wire.GETATTR, bytes(16)) for _ in gates]
+
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+    for gate, unique in zip(gates, waiting, strict=True):
+        gate.set()
+        assert served.kernel.receive()[:2] == (unique, 0)
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
+def test_what_a_write_in_a_pool_is_to_write_stays(served: Served, recorder: Recorder) -> None:
+    gate, written = threading.Event(), list[bytes]()
+
+    def write(_: int, __: int, content: memoryview, **___: object) -> Answer[int]:
+        def call() -> int:
+            gate.wait(30)
+            written.append(bytes(content))
+            return len(content)
+
+        return Later(recorder.pool, call)
+
+    recorder.__dict__["write"] = write
+    contents = [letter * 5000 for letter in (b"a", b"b")]
+    for content in contents:
+        served.kernel.send(wire.WRITE, struct.pack("=QQIIQI4x", 5, 0, 5000, 0, 0, 0) + content)
+    served.kernel.ask(wire.READLINK)
+    gate.set()
+    for _ in contents:
+        served.kernel.receive()
+
+    assert written == contents
+
+
+def waiting_requests(served: Served, recorder: Recorder) -> tuple[threading.Event, Sequence[int]]:
+    """Two requests for one thread: the first has begun, the second has not."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        gate.wait(30)
+
+    recorder.answers["fsync"] = lambda: Later(recorder.pool, wait)
+    uniques = [served.kernel.send(wire.FSYNC, bytes(16)) for _ in range(2)]
+    assert begun.wait(30)
+    return gate, uniques
+
+
+def test_an_interrupted_request_that_was_not_begun_is_eintr(served: Served, recorder: Recorder) -> None:
+    gate, (first, second) = waiting_requests(served, recorder)
+
+    served.kernel.send(wire.INTERRUPT, struct.pack("=Q", second))
+
+    assert served.kernel.receive() == (second, errno.EINTR, b"")
+    gate.set()
+    assert served.kernel.receive() == (first, 0, b"")
+
+
+def test_an_interrupted_request_that_was_begun_comes_to_its_end(served: Served, recorder: Recorder) -> None:
+    gate, (first, second) = waiting_requests(served, recorder)
+
+    served.kernel.send(wire.INTERRUPT, struct.pack("=Q", first))
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+    gate.set()
+
+    assert [served.kernel.receive()[:2] for _ in range(2)] == [(first, 0), (second, 0)]
+
+
+def test_an_interrupt_of_an_answered_request_is_passed_over(served: Served) -> None:
+    served.kernel.send(wire.INTERRUPT, struct.pack("=Q", 4711))
+
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
+def test_init_is_agreed_on(served: Served) -> None:
+    error, payload = served.kernel.init()
+
+    assert (error, len(payload)) == (0, 64)
+    agreement = served.connection.agreement
+    assert agreement is not None
+    assert agreement.minor == 38
+
+
+def test_a_kernel_that_is_too_old_is_told_so(served: Served) -> None:
+    assert served.kernel.init(minor=20) == (errno.EPROTO, b"")
+
+
+def test_destroy_is_answered(served: Served) -> None:
+    assert served.kernel.ask(wire.DESTROY) == (0, b"")
+
+
+def test_an_inode_is_invalidated(served: Served) -> None:
+    served.connection.device.invalidate_inode(9, 4096, 0)
+
+    assert served.kernel.receive() == (0, -wire.NOTIFY_INVAL_INODE, struct.pack("=Qqq", 9, 4096, 0))
+
+
+def test_an_entry_is_invalidated(served: Served) -> None:
+    served.connection.device.invalidate_entry(9, b"name")
+
+    assert served.kernel.receive() == (0, -wire.NOTIFY_INVAL_ENTRY, struct.pack("=QII", 9, 4, 0) + b"name\0")
+
+
+def test_the_end_is_told_once(recorder: Recorder) -> None:
+    with serving(cast(Operations, recorder)) as served:
+        served.ours.close()
+        until(served.ended.is_set, "the end to be told")

@@ -1,0 +1,133 @@
+"""The protocol's structures and replies, against bytes as linux/fuse.h lays them out."""
+
+import struct
+from dataclasses import dataclass, replace
+
+import pytest
+
+from katafs.fuse import replies, wire
+from katafs.fuse.operations import Opened
+
+SIZES = {
+    "REQUEST_HEADER": 40,
+    "REPLY_HEADER": 16,
+    "FORGET_IN": 8,
+    "BATCH_FORGET_IN": 8,
+    "FORGET_ONE": 16,
+    "SETATTR_IN": 88,
+    "MKNOD_IN": 16,
+    "MKDIR_IN": 8,
+    "RENAME_IN": 8,
+    "RENAME2_IN": 16,
+    "LINK_IN": 8,
+    "OPEN_IN": 8,
+    "CREATE_IN": 16,
+    "READ_IN": 40,
+    "WRITE_IN": 40,
+    "RELEASE_IN": 24,
+    "FSYNC_IN": 16,
+    "SETXATTR_IN": 8,
+    "GETXATTR_IN": 8,
+    "INTERRUPT_IN": 8,
+    "INIT_OUT": 64,
+    "ENTRY_OUT": 128,
+    "ATTR_OUT": 104,
+    "OPEN_OUT": 16,
+    "WRITE_OUT": 8,
+    "STATFS_OUT": 80,
+    "XATTR_SIZE_OUT": 8,
+    "DIRENT": 24,
+    "INVAL_INODE_OUT": 24,
+    "INVAL_ENTRY_OUT": 16,
+}
+"""sizeof() of each structure."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An inode's attributes."""
+
+    number: int = 0x1122334455667788
+    generation: int = 3
+    mode: int = 0o100644
+    links: int = 2
+    uid: int = 1000
+    gid: int = 2**32 - 2
+    device: int = 0
+    size: int = 2**40
+    blocks: int = 9
+    block_size: int = 4096
+    atime_ns: int = 5_000_000_006
+    mtime_ns: int = 7_000_000_008
+    ctime_ns: int = 9_000_000_010
+    timeout_s: float = 1.5
+
+
+ATTR = struct.pack(
+    "=3Q3q3I4I3I",
+    0x1122334455667788, 2**40, 9, 5, 7, 9, 6, 8, 10, 0o100644, 2, 1000, 2**32 - 2, 0, 4096, 0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_structure_has_the_kernels_size(name: str) -> None:
+    assert getattr(wire, name).size == SIZES[name]
+
+
+def test_every_structure_that_is_copied_whole_is_checked() -> None:
+    structures = {name for name in vars(wire) if isinstance(getattr(wire, name), struct.Struct)}
+
+    assert structures - SIZES.keys() == {"INIT_IN", "INIT_IN_FLAGS2"}  # which have grown from version to version
+
+
+def test_an_entry() -> None:
+    head = struct.pack("=4Q2I", 0x1122334455667788, 3, 1, 1, 500_000_000, 500_000_000)
+
+    assert replies.entry(Told()) == head + ATTR
+
+
+def test_attributes() -> None:
+    assert replies.attributes(Told()) == struct.pack("=QII", 1, 500_000_000, 0) + ATTR
+
+
+def test_a_time_before_1970() -> None:
+    (seconds,) = struct.unpack_from("=q", replies.attributes(replace(Told(), mtime_ns=-1)), 16 + 32)
+    (nanoseconds,) = struct.unpack_from("=I", replies.attributes(replace(Told(), mtime_ns=-1)), 16 + 52)
+
+    assert (seconds, nanoseconds) == (-1, 999_999_999)
+
+
+@pytest.mark.parametrize(("keeps", "flags"), [(True, 2), (False, 0)])
+def test_an_open_file(keeps: bool, flags: int) -> None:
+    assert replies.opened(Opened(5, keep_cache=keeps)) == struct.pack("=QII", 5, flags, 0)
+
+
+def test_an_open_file_that_the_kernel_reads_itself_has_a_backing_id_and_no_cache() -> None:
+    assert replies.opened(Opened(5, keep_cache=True), 9) == struct.pack("=QII", 5, 1 << 7, 9)
+
+
+def test_an_entry_of_a_listing_is_padded_to_8_bytes() -> None:
+    listing = replies.Entries(4096)
+
+    assert listing.add(b"name", Told(), 17)
+    dirent = struct.pack("=QQII", 0x1122334455667788, 17, 4, 8) + b"name" + bytes(4)
+    assert listing.content() == replies.entry(Told()) + dirent
+
+
+@pytest.mark.parametrize("name", [b".", b".."])
+def test_the_dots_of_a_listing_are_no_lookups(name: bytes) -> None:
+    listing = replies.Entries(4096)
+
+    assert listing.add(name, Told(), 1)
+    assert listing.content()[:128] == bytes(128)
+
+
+def test_a_listing_takes_no_more_than_there_is_room_for() -> None:
+    listing = replies.Entries(2 * 160 + 159)
+
+    assert [listing.add(b"12345678", Told(), number) for number in range(3)] == [True, True, False]
+    assert len(listing.content()) == 320
+
+
+def test_the_names_of_extended_attributes_end_with_nul() -> None:
+    assert replies.names([b"user.a", b"user.b"]) == b"user.a\0user.b\0"
