@@ -147,7 +147,7 @@ def test_a_kata_that_was_removed_since_the_conversion_is_gone(tree: Beside) -> N
 
 def test_nothing_is_kept_of_what_the_kernel_forgets(tree: Beside) -> None:
     walked(tree.kernel)
-    held = descriptors()
+    held = descriptors(tree.kernel)
     tree.convert_elsewhere(KATA)
     walked(tree.kernel)
     assert tree.kept_numbers() > 0
@@ -155,7 +155,7 @@ def test_nothing_is_kept_of_what_the_kernel_forgets(tree: Beside) -> None:
     tree.kernel.forget_all()
 
     assert (tree.kept_numbers(), tree.tracked(), len(tree.core.nodes)) == (0, 0, 1)
-    assert descriptors() <= held
+    assert descriptors(tree.kernel) <= held
 
 
 def test_what_is_forgotten_before_it_was_settled_leaves_nothing_either(tree: Beside) -> None:
@@ -222,14 +222,14 @@ def test_a_conversion_that_fails_leaves_no_trace(
     tree: Beside, store: MemoryStore, change: Callable[[Kernel], object], fault: StoreUnreachable | OSError
 ) -> None:
     before = walked(tree.kernel)
-    held, left, volumes = descriptors(), tree.old.left(), os.listdir(store.path)
+    held, left, volumes = descriptors(tree.kernel), tree.old.left(), os.listdir(store.path)
     store.fail(fault)
 
     with pytest.raises(type(fault)) as told:
         tree.kernel.change(lambda: change(tree.kernel))
 
     assert told.value is fault
-    assert (descriptors(), tree.old.left(), os.listdir(store.path)) == (held, left, volumes)
+    assert (descriptors(tree.kernel), tree.old.left(), os.listdir(store.path)) == (held, left, volumes)
     assert tree.kernel.read(IN + b"manifest.json") == FILES["manifest.json"].encode()
     store.heal()
     assert walked(tree.kernel) == before
