@@ -58,6 +58,7 @@ def mount(
         tags=Tags(tags or _DEFAULT_TAGS[Layout(layout)]),
         read_only=read_only or wanted.read_only,
         timeout_s=wanted.timeout_s,
+        negative_timeout_s=wanted.negative_timeout_s,
         xattrs=wanted.xattrs,
         open_directories=_most_open_directories(),
     )
