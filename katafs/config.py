@@ -41,6 +41,8 @@ class TreeSettings:
     read_only: bool = False
     timeout_s: float = 1.0
     """How long the kernel may keep a name and its attributes."""
+    negative_timeout_s: float = 0.0
+    """How long the kernel may keep that a name isn't there."""
     xattrs: bool = True
     open_directories: int = 4096
     """The most descriptors kept open between requests."""

@@ -69,6 +69,7 @@ def mount(
         convert=Convert(convert),
         read_only=read_only or wanted.read_only,
         timeout_s=wanted.timeout_s,
+        negative_timeout_s=wanted.negative_timeout_s,
         xattrs=wanted.xattrs,
         # The other half of the descriptors is for the files that programs open.
         open_directories=min(TreeSettings.open_directories, raised_limit() // 2),

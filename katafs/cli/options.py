@@ -15,6 +15,7 @@ class MountOptions:
     """What `-o` asked for."""
 
     timeout_s: float = 1.0
+    negative_timeout_s: float = 0.0
     nonempty: bool = False
     xattrs: bool = True
     read_only: bool = False
@@ -33,8 +34,9 @@ _FLAGS: dict[str, dict[str, bool]] = {
 }
 
 HELP = (
-    "Comma-separated: timeout=SECONDS (how long the kernel may keep names and attributes; 1), nonempty (mount over "
-    "what is there), noxattr (no extended attributes), ro, allow_other and noallow_other (root allows), debug. "
+    "Comma-separated: timeout=SECONDS (how long the kernel may keep names and attributes; 1), negative_timeout=SECONDS "
+    "(the same of names that aren't there, inside katas; 0), nonempty (mount over what is there), noxattr (no extended "
+    "attributes), ro, allow_other and noallow_other (root allows), debug. "
     "nofail, _netdev, x-* and the like are ignored."
 )
 
@@ -49,17 +51,19 @@ def parse(texts: tuple[str, ...]) -> MountOptions:
         if option in _FLAGS:
             options = replace(options, **_FLAGS[option])
         elif name == "timeout" and separator:
-            options = replace(options, timeout_s=_seconds(value))
+            options = replace(options, timeout_s=_seconds(name, value))
+        elif name == "negative_timeout" and separator:
+            options = replace(options, negative_timeout_s=_seconds(name, value))
         else:
             raise click.UsageError(f"-o {option}: is not an option of katafs")
     return options
 
 
-def _seconds(text: str) -> float:
+def _seconds(name: str, text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1
     if not 0 <= seconds < float("inf"):
-        raise click.UsageError(f"-o timeout={text}: is not a number of seconds")
+        raise click.UsageError(f"-o {name}={text}: is not a number of seconds")
     return seconds

@@ -64,7 +64,11 @@ class Connection:
         return done
 
     def _serve_one(self, reader: Reader) -> bool:
-        size = self.device.read(reader.buffer)
+        try:
+            size = self.device.read(reader.buffer)
+        except OSError as error:
+            self._explain("the reading of requests", error)
+            return False
         if size == 0:
             return False
         reader.taken += 1

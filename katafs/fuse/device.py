@@ -61,6 +61,12 @@ class Device:
         self._tries = _MOST_TRIES if self._slept % _PROBE == 0 else self._tries // 2 or 1
         return any(ready == self._called_away for ready, _ in self._poll.poll())
 
+    def is_gone(self) -> bool:
+        """Whether the kernel has ended the connection."""
+        poll = select.poll()
+        poll.register(self.descriptor, 0)
+        return bool(poll.poll(0))
+
     def call_away(self) -> None:
         """Make every `read` return 0, now and from now on."""
         os.eventfd_write(self._called_away, 1)

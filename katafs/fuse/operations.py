@@ -96,6 +96,13 @@ class Wanted(NamedTuple):
     mtime_ns: int | None
 
 
+class Absent(NamedTuple):
+    """What a name that isn't there is answered with."""
+
+    timeout_s: float
+    """How long the kernel may keep that."""
+
+
 class Opened(NamedTuple):
     """An open file."""
 
@@ -118,8 +125,8 @@ class Listing(Protocol):
 class Operations(Protocol):
     """The file system. Numbers are inodes'; handles are those that open, create and opendir gave."""
 
-    def lookup(self, parent: int, name: bytes) -> Answer[Attributes | None]:
-        """The entry of a name, None where there is none. As every entry in a reply it counts as a lookup."""
+    def lookup(self, parent: int, name: bytes) -> Answer[Attributes | Absent]:
+        """The entry of a name, if there is one. As every entry in a reply it counts as a lookup."""
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups: inodes with counts. Nobody is told of an error."""

@@ -29,6 +29,12 @@ def entry(told: Attributes) -> bytes:
     )  # fmt: skip
 
 
+def absence(timeout_s: float) -> bytes:
+    """The entry of a name that isn't there: node 0."""
+    seconds, nanoseconds = _timeout(timeout_s)
+    return wire.ENTRY_OUT.pack(0, 0, seconds, 0, nanoseconds, 0, *[0] * 16)
+
+
 def attributes(told: Attributes) -> bytes:
     """The attributes of an inode."""
     seconds, nanoseconds = _timeout(told.timeout_s)

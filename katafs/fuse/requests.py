@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from katafs.fuse import replies, wire
-from katafs.fuse.operations import Answer, Attributes, Later, Opened, Operations, Wanted, Who
+from katafs.fuse.operations import Absent, Answer, Attributes, Later, Opened, Operations, Wanted, Who
 from katafs.fuse.passthrough import Passthrough
 
 Result = TypeVar("Result")
@@ -99,7 +99,8 @@ class Dispatcher:
     # Names
 
     def lookup(self, request: Request) -> Answer[bytes]:
-        return _then(self._operations.lookup(request.node, request.name()), _found)
+        found: Answer[Attributes | Absent] = self._operations.lookup(request.node, request.name())
+        return Later(found.pool, lambda: _found(found.call())) if isinstance(found, Later) else _found(found)
 
     def symlink(self, request: Request) -> Answer[bytes]:
         name, target = request.names(2)
@@ -250,10 +251,12 @@ class Dispatcher:
         self._operations.forget(forgotten)
 
 
-def _found(told: object) -> bytes:
-    if told is None:
+def _found(told: Attributes | Absent) -> bytes:
+    if not isinstance(told, Absent):
+        return replies.entry(told)
+    if told.timeout_s == 0:
         raise NotFound
-    return replies.entry(told)  # type: ignore[arg-type]
+    return replies.absence(told.timeout_s)
 
 
 class NotFound(OSError):

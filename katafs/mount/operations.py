@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
-from katafs.fuse.operations import Answer, Later, Listing, Opened, Statistics, Wanted, Who
+from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
 from katafs.mount.answers import errno_of
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Caller
@@ -97,10 +97,16 @@ class Operations:
 
     # Names
 
-    def lookup(self, parent: int, name: bytes) -> Answer[Attributes | None]:
+    def lookup(self, parent: int, name: bytes) -> Answer[Attributes | Absent]:
         if self._tree.tags.wait_for(parent, name):
-            return self._waiting_for_disk(partial(_found, self._tree.tags.lookup, parent, name))
-        return _found(self._tree.creation.lookup, parent, name)
+            return self._waiting_for_disk(partial(self._found, self._tree.tags.lookup, parent, name))
+        return self._found(self._tree.creation.lookup, parent, name)
+
+    def _found(self, lookup: Callable[[int, bytes], Attributes], parent: int, name: bytes) -> Attributes | Absent:
+        try:
+            return lookup(parent, name)
+        except FileNotFoundError:
+            return Absent(self._tree.creation.absence_s(parent, name))
 
     @_changing
     def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
@@ -235,10 +241,3 @@ class Operations:
 
     def releasedir(self, handle: int) -> None:
         self._tree.directories.release(handle)
-
-
-def _found(lookup: Callable[[int, bytes], Attributes], parent: int, name: bytes) -> Attributes | None:
-    try:
-        return lookup(parent, name)
-    except FileNotFoundError:
-        return None

@@ -34,7 +34,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
             _wait(events, ready)
         finally:
-            mounting.unmount(mount_point)
+            if not connection.device.is_gone():  # else there may be another mount at the path by now
+                mounting.unmount(mount_point)
             connection.close(_LAST_ANSWERS_S)
             operations.close()
     _log.info("%s: ends", mount_point)

@@ -28,6 +28,17 @@ class Creation:
             parent = self._core.node(parent_number)
             return self.enter(parent, name, self._finder.find(parent, name))
 
+    def absence_s(self, parent_number: int, name: bytes) -> float:
+        """How many seconds the kernel may keep that the name isn't there: none where a volume or git may bring it."""
+        longest_s = self._core.settings.negative_timeout_s
+        if not longest_s:
+            return 0.0
+        with self._core.locked():
+            parent = self._core.nodes[parent_number]
+            if self._finder.place_of(parent, name).kind is not Kind.PLAIN:
+                return 0.0
+            return min(longest_s, self._core.timeout_of(parent.volume))
+
     def enter(self, parent: Node, name: bytes, found: Found) -> Attributes:
         """Count a lookup of what was found and answer with it."""
         node = self._finder.remember(parent, name, found)

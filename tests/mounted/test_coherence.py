@@ -152,3 +152,40 @@ def test_an_open_file_shows_what_is_appended_behind_it(uncached: Served) -> None
         second = os.pread(reading.fileno(), 100, 3)
 
     assert (first, second) == (b"one", b"two")
+
+
+@pytest.fixture(scope="module")
+def keeping_absences() -> Iterator[Served]:
+    """A mount of which the kernel keeps for an hour what isn't there."""
+    directory = fresh_directory()
+    with mounting(directory) as mount:
+        yield Served(mount("-o", "negative_timeout=3600"), directory / "volumes", Layout.FLAT)
+    remove_directory(directory)
+
+
+def test_a_name_that_is_not_there_is_kept_where_it_is_asked_for(keeping_absences: Served) -> None:
+    shown, behind = both(keeping_absences)
+    assert not (shown / "f").exists()
+    (behind / "f").touch()
+
+    assert not (shown / "f").exists()
+
+
+def test_what_is_made_through_the_mount_is_there_all_the_same(keeping_absences: Served) -> None:
+    shown, _ = both(keeping_absences)
+    for name in ("f", "d", "l"):
+        assert not (shown / name).exists()
+    (shown / "f").touch()
+    (shown / "d").mkdir()
+    os.link(shown / "f", shown / "l")
+
+    assert sorted(os.listdir(shown)) == ["d", "f", "l"]
+    assert all((shown / name).exists() for name in ("f", "d", "l"))
+
+
+def test_that_a_volume_is_not_there_is_not_kept(keeping_absences: Served) -> None:
+    kata = fresh_id()
+    assert not keeping_absences.path(kata).exists()
+    keeping_absences.volume(kata).mkdir()
+
+    until(lambda: keeping_absences.path(kata).exists(), "the kata")

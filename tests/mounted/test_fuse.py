@@ -11,7 +11,7 @@ import pytest
 
 from katafs.fuse import mounting
 from katafs.fuse.connection import Connection
-from katafs.fuse.operations import Opened, Who
+from katafs.fuse.operations import Absent, Opened, Who
 from tests.harness import needs
 from tests.harness.mount_table import tear_off
 
@@ -43,8 +43,8 @@ class OneFile:
         self.name = b"f"
         self.content = b"old"
 
-    def lookup(self, _: int, name: bytes) -> Told | None:
-        return self.getattr(2) if name == self.name else None
+    def lookup(self, _: int, name: bytes) -> Told | Absent:
+        return self.getattr(2) if name == self.name else Absent(0)
 
     def getattr(self, number: int) -> Told:
         return Told(1, 0o40755, 0) if number == 1 else Told(2, 0o100644, len(self.content))

@@ -12,7 +12,7 @@ import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.fuse import wire
-from katafs.fuse.operations import Answer, Later, Opened, Operations, Wanted, Who
+from katafs.fuse.operations import Absent, Answer, Later, Opened, Operations, Wanted, Who
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
 from tests.unit.test_fuse_wire import Told
@@ -154,10 +154,19 @@ def test_a_forgotten_inode_has_no_reply(served: Served, recorder: Recorder) -> N
 
 
 def test_no_name_is_enoent_and_nobody_is_told(served: Served, recorder: Recorder) -> None:
-    recorder.answers["lookup"] = lambda: None
+    recorder.answers["lookup"] = lambda: Absent(0)
 
     assert served.kernel.ask(wire.LOOKUP, b"name\0") == (errno.ENOENT, b"")
     assert served.said == []
+
+
+def test_no_name_that_may_be_kept_is_an_entry_of_nothing(served: Served, recorder: Recorder) -> None:
+    recorder.answers["lookup"] = lambda: Absent(1.5)
+
+    assert served.kernel.ask(wire.LOOKUP, b"name\0") == (
+        0,
+        struct.pack("=4Q2I", 0, 0, 1, 0, 500_000_000, 0) + bytes(88),
+    )
 
 
 @pytest.mark.parametrize(("room", "reply"), [(0, (0, struct.pack("=II", 5, 0))), (5, (0, b"value")), (4, (34, b""))])

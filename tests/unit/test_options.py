@@ -16,6 +16,7 @@ def test_no_options_are_the_defaults() -> None:
         ("timeout=0", MountOptions(timeout_s=0)),
         ("timeout=0.5", MountOptions(timeout_s=0.5)),
         ("timeout=60", MountOptions(timeout_s=60)),
+        ("negative_timeout=0.5", MountOptions(negative_timeout_s=0.5)),
         ("nonempty", MountOptions(nonempty=True)),
         ("noxattr", MountOptions(xattrs=False)),
         ("ro", MountOptions(read_only=True)),
