@@ -71,7 +71,6 @@ class Scene:
             yield f"left in the store: {os.listdir(self.volumes)}, {rubbish(self.volumes)}"
 
 
-MOVED_AND_COPIED = pytest.mark.parametrize("scene", ["move", "copy"], indirect=True)
 MOVED = pytest.mark.parametrize("scene", ["move"], indirect=True)
 COPIED = pytest.mark.parametrize("scene", ["copy"], indirect=True)
 
@@ -110,7 +109,7 @@ def _crash_everywhere(scene: Scene, prepare: Callable[[], object], *, before: bo
     raise AssertionError("it never came to its end")
 
 
-@MOVED_AND_COPIED
+@MOVED
 def test_killed_after_any_call(scene: Scene) -> None:
     assert _crash_everywhere(scene, lambda: None, before=False) == []
 
