@@ -226,11 +226,20 @@ def test_no_program_that_mounts_for_others(bare: Path, volumes: Path, clean: Rep
     assert report.the("fusermount").remedy == "apt-get install fuse3"
 
 
-def test_no_fuse_device(bare: Path, volumes: Path, clean: Report) -> None:
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        ("mount --bind /dev/null /dev/fuse", "No such device"),
+        ("mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3", "No such file or directory"),
+    ],
+    ids=["another", "none"],
+)
+def test_no_fuse_device(prepare: str, said: str, bare: Path, volumes: Path, clean: Report) -> None:
     needs.root()
-    report = doctor(bare, "--volumes", f"dir:{volumes}", through=planted("mount --bind /dev/null /dev/fuse"))
+    report = doctor(bare, "--volumes", f"dir:{volumes}", through=planted(prepare))
 
     assert (report.status, new_troubles(report, clean)) == (1, {("fuse", "problem")})
+    assert report.the("fuse").text == f"/dev/fuse can't be used: {said}"
     assert "modprobe fuse" in report.the("fuse").remedy
 
 
