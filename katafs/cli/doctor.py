@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import click
 
 from katafs.cli import exit_codes
+from katafs.cli.completion import directories
 from katafs.cli.stores import DEFAULT_DIRECTORY, docker_may_answer, open_store, store_options
 from katafs.doctor import machine, machine_facts, mount_facts, mount_points, volume_facts, volumes
 from katafs.doctor.asking import Unanswered, within
@@ -30,7 +31,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("paths", metavar="[MOUNTPOINT]...", nargs=-1)
+@click.argument("paths", metavar="[MOUNTPOINT]...", nargs=-1, shell_complete=directories)
 @store_options
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def doctor(paths: tuple[str, ...], volumes: str | None, prefix: str, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from katafs import __version__
 from katafs.cli import exit_codes
 from katafs.cli.convert import convert
 from katafs.cli.doctor import doctor
+from katafs.cli.document import document
 from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
@@ -51,5 +52,5 @@ def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
 
 
-for command in (mount, umount, ls, lights, tag, where, convert, export, doctor):
+for command in (mount, umount, ls, lights, tag, where, convert, export, doctor, document):
     katafs.add_command(command)
