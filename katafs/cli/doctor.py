@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +17,12 @@ from katafs.doctor.asking import Unanswered, within
 from katafs.doctor.findings import Finding, Severity
 from katafs.errors import KatafsError
 
+if TYPE_CHECKING:
+    from katafs.volumes.docker_engine import About
+
 _ANSWER_S = 5.0
 """How long a mount or a disk may take to answer one question."""
-_STORE_S = 60.0
+_STORE_S = 30.0
 """Longer than the engine's client waits for it, and enough to open 50,000 volumes."""
 
 _STYLES = {Severity.OK: "green", Severity.NOTE: "yellow", Severity.PROBLEM: "red"}
@@ -90,29 +94,40 @@ def _of_store(wanted: str | None, prefix: str) -> Iterator[Finding]:
         if wanted != "docker" and not DEFAULT_DIRECTORY.exists():
             yield volumes.not_made_yet(str(DEFAULT_DIRECTORY))
             return
+    places = [wanted.partition(":")[2]]
     try:
-        yield from within(_STORE_S, _asked_store, wanted, prefix)
+        if wanted == "docker":
+            about, url = within(_STORE_S, _asked_engine)
+            places = [about.data_root]
+            yield from volumes.engine(about.version, about.api, url)
+        yield from of_volumes(wanted, prefix, places)
     except Unanswered:
         yield volumes.unreachable(f"{wanted}: no answer within {_STORE_S:g} s", wanted)
     except KatafsError as fault:
         yield volumes.unreachable(str(fault), wanted)
 
 
-def _asked_store(wanted: str, prefix: str) -> list[Finding]:
-    """In a child: opening a store starts threads, and a disk may hang. Raises KatafsError, click.UsageError."""
-    findings: list[Finding] = []
-    places = [wanted.partition(":")[2]]
-    if wanted == "docker":
-        from katafs.volumes.docker_engine import Engine  # imported where it is chosen, as in katafs.cli.stores
+def of_volumes(wanted: str, prefix: str, places: list[str], seconds: float = _STORE_S) -> Iterator[Finding]:
+    """What there is to say of a store's volumes. Raises StoreUnreachable, click.UsageError."""
+    try:
+        yield from volumes.volumes(within(seconds, _asked_store, wanted, prefix, places))
+    except Unanswered:
+        yield volumes.silent(wanted, seconds)
 
-        with contextlib.closing(Engine()) as engine:
-            engine.connect()
-            about = engine.about()
-            findings += volumes.engine(about.version, about.api, engine.url)
-            places = [about.data_root]
+
+def _asked_engine() -> tuple["About", str]:
+    """In a child: an engine may hang. What it says of itself, and where it is. Raises StoreUnreachable."""
+    from katafs.volumes.docker_engine import Engine  # imported where it is chosen, as in katafs.cli.stores
+
+    with contextlib.closing(Engine()) as engine:
+        engine.connect()
+        return engine.about(), engine.url
+
+
+def _asked_store(wanted: str, prefix: str, places: list[str]) -> volume_facts.Volumes:
+    """In a child: opening a store starts threads, and a disk may hang. Raises StoreUnreachable, click.UsageError."""
     with contextlib.closing(open_store(wanted, prefix)) as store:
-        findings += volumes.volumes(volume_facts.volumes(store, places))
-    return findings
+        return volume_facts.volumes(store, places)
 
 
 def _print(finding: Finding) -> None:

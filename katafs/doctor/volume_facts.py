@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from katafs.errors import StoreUnreachable, VolumeRefused
+from katafs.errors import VolumeRefused
 from katafs.kata_id import VolumeName
 from katafs.volumes.store import VolumeStore
 
@@ -30,30 +30,26 @@ class Volumes:
     count: int
     refused: tuple[str, ...]
     """Why, one line for each that is refused; those whose directory is gone included."""
+    unseen: tuple[str, ...]
+    """Places for volumes that can't be opened, each with the reason."""
     spaces: tuple[Space, ...]
     """One for each file system."""
 
 
 def volumes(store: VolumeStore, places: Iterable[str]) -> Volumes:
-    """Opens each volume. `places` are paths that new volumes will be made below. Raises StoreUnreachable."""
+    """Opens each volume. `places` are paths that new volumes will be made below."""
     spaces: dict[int, Space] = {}
-    refused = []
+    unseen = []
     for place in places:
-        _look_at_place(spaces, place)
+        try:
+            descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
+        except OSError as problem:
+            unseen.append(f"{place}: {problem.strerror}")
+        else:
+            _look(spaces, descriptor, place)
     names = sorted(store.catalog().names())
-    for name in names:
-        reason = _refusal(store, name, spaces)
-        if reason:
-            refused.append(reason)
-    return Volumes(store.url, len(names), tuple(refused), tuple(spaces.values()))
-
-
-def _look_at_place(spaces: dict[int, Space], place: str) -> None:
-    try:
-        descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
-    except OSError as problem:
-        raise StoreUnreachable(f"{place}, where the volumes are, can't be opened: {problem.strerror}") from problem
-    _look(spaces, descriptor, place)
+    refused = [reason for name in names if (reason := _refusal(store, name, spaces))]
+    return Volumes(store.url, len(names), tuple(refused), tuple(unseen), tuple(spaces.values()))
 
 
 def _refusal(store: VolumeStore, name: VolumeName, spaces: dict[int, Space]) -> str | None:

@@ -37,6 +37,15 @@ def unreachable(reason: str, url: str) -> Finding:
     return problem("volumes", reason, remedy)
 
 
+def silent(url: str, seconds: float) -> Finding:
+    """Volumes of which one couldn't be opened in time."""
+    return problem(
+        "volumes",
+        f"{url}: not all volumes could be opened within {seconds:g} s: a disk below one of them hangs",
+        "dmesg and docker volume inspect say which; see to its network, or unmount it",
+    )
+
+
 def not_made_yet(path: str) -> Finding:
     """The default directory, which `katafs mount` makes."""
     return note("volumes", f"there is no Docker Engine here, and no {path} yet", "nothing to do: katafs mount makes it")
@@ -44,6 +53,12 @@ def not_made_yet(path: str) -> Finding:
 
 def volumes(found: Volumes) -> Iterator[Finding]:
     """Which are refused, and the room where they are."""
+    for place in found.unseen:
+        yield problem(
+            "volumes",
+            f"the volumes' own directory can't be opened: {place}",
+            "run katafs on the engine's host, as root; in a container, give it this directory at the same path",
+        )
     for reason in found.refused[:_MOST_REFUSED]:
         yield problem(
             "refused",

@@ -69,7 +69,9 @@ def test_an_engine_on_another_host(engine_stand_in: StandIn) -> None:
     report = asked(engine_stand_in.url)
 
     assert report.status == 1
-    assert report.the("volumes").text.startswith("/nonexistent/docker, where the volumes are, can't be opened")
+    found = report.the("volumes")
+    assert found.text == "the volumes' own directory can't be opened: /nonexistent/docker: No such file or directory"
+    assert "run katafs on the engine's host" in found.remedy
 
 
 @pytest.mark.xdist_group("docker")

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from katafs.cli.doctor import of_volumes
+from katafs.doctor.findings import Finding, Severity
 from tests.harness import needs
 from tests.harness.doctored import Report, doctor, planted
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
 from tests.harness.other_mounts import memory_disk
-from tests.harness.programs import run
+from tests.harness.programs import in_child, run
 
 KATA = "123456789A"
 
@@ -200,6 +202,24 @@ def test_a_store_that_is_not_there(bare: Path, volumes: Path, clean: Report) -> 
 
     assert (report.status, new_troubles(report, clean)) == (1, {("volumes", "problem")})
     assert "make the directory" in report.the("volumes").remedy
+
+
+def test_a_disk_that_hangs_below_a_volume_holds_up_nobody(mount: Mounts, disk: Path, volumes: Path) -> None:
+    (disk / "katas" / KATA).mkdir(parents=True)
+    mounted = mount(at=disk / "katas" / KATA, volumes=f"dir:{volumes}")
+    mounted.signal(signal.SIGSTOP)
+    try:
+        (found,) = in_child(of_katas, f"dir:{disk}/katas")
+    finally:
+        mounted.signal(signal.SIGCONT)
+
+    assert (found.check, found.severity) == ("volumes", Severity.PROBLEM)
+    assert "a disk below one of them hangs" in found.text
+    assert found.remedy
+
+
+def of_katas(store: str) -> list[Finding]:
+    return list(of_volumes(store, "", [], seconds=2))
 
 
 def test_an_engine_that_is_not_there(bare: Path, clean: Report) -> None:
