@@ -4,6 +4,7 @@ man(7) is the language. A paragraph that click keeps as it is (it begins with \\
 becomes a section of its own. Writes no files.
 """
 
+import inspect
 import re
 import textwrap
 from collections.abc import Iterator
@@ -93,14 +94,16 @@ def _see_also(context: click.Context) -> Iterator[str]:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    for number, paragraph in enumerate(text.strip("\n").split("\n\n")):
-        if paragraph.startswith(_KEPT):
-            title, *lines = paragraph.lstrip(_KEPT).lstrip("\n").split("\n")
-            yield f".SH {_title(title)}"
+    for number, paragraph in enumerate(inspect.cleandoc(text).split("\n\n")):
+        kept = paragraph.startswith(_KEPT)
+        lines = paragraph.partition(_KEPT)[2].strip("\n").split("\n") if kept else []
+        if kept and lines[0].endswith(":"):
+            yield f".SH {_title(lines.pop(0))}"
+        elif number:
+            yield ".PP"
+        if kept:
             yield from (".nf", *map(_literal, lines), ".fi")
         elif paragraph:
-            if number:
-                yield ".PP"
             yield _text(paragraph)
 
 

@@ -71,7 +71,7 @@ def test_the_old_disk_of_a_line(machine: Machine, disk: Path) -> None:
     (disk / "old/AB/CDEF0123").mkdir(parents=True)
     line = f"dir:{disk}/volumes {disk}/mnt fuse.katafs legacy={disk}/old,convert=never,sandboxes=avatar,tags=off 0 0\n"
 
-    assert machine.run("mount -T $FSTAB -a; ls $MNT", fstab=line).stdout.split() == [KATA, "ABCDEF0123"]
+    assert machine.run("mount -T $FSTAB -a; ls $MNT", fstab=line).stdout.split() == [KATA, "AB", "ABCDEF0123"]
 
 
 @pytest.mark.parametrize(

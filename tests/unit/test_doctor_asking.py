@@ -42,7 +42,7 @@ def test_an_answer_comes_back_whatever_its_size() -> None:
 
 
 def test_what_is_raised_is_raised() -> None:
-    with pytest.raises(StoreUnreachable, match="^gone$"):
+    with pytest.raises(StoreUnreachable, match=r"^gone$"):
         in_child(within, 60, unreachable)
 
 

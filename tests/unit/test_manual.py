@@ -123,3 +123,13 @@ def test_text_is_never_a_request_of_roffs() -> None:
     assert [line for line in shown if "/etc" in line and not line.startswith("odd")] == [r"\&.so /etc/passwd"]
     assert r"\&'br of \efBit, and \-\-an\-option" in shown
     assert (r"\&.sp 5" in shown, r"  a\eb" in shown, ".SH KEPT" in shown) == (True, True, True)
+
+
+def test_lines_that_are_kept_without_a_title_stay_in_their_section() -> None:
+    command = click.Command("odd", help="First.\n\n    \b\n    one  1\n    two  2\n\n    Last.")
+
+    shown = manual.page(click.Context(command, info_name="odd"), 1, "2026-11-23").splitlines()
+
+    start = shown.index(".SH DESCRIPTION")
+    wanted = ["First.", ".PP", ".nf", "one  1", "two  2", ".fi", ".PP", "Last."]
+    assert shown[start + 1 : start + 9] == wanted
