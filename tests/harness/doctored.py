@@ -32,6 +32,10 @@ class Report:
         """The check and the severity of whatever isn't ok."""
         return {(found.check, found.severity) for found in self.findings if found.severity != "ok"}
 
+    def new_troubles(self, clean: "Report") -> set[tuple[str, str]]:
+        """Those that weren't there before."""
+        return self.troubles() - clean.troubles()
+
     def the(self, check: str) -> Found:
         """The one finding of a check that isn't ok, or the only one of it."""
         of_check = [found for found in self.findings if found.check == check]

@@ -1,9 +1,8 @@
-"""`katafs doctor` finds each problem that is planted for real, that one alone, with its remedy."""
+"""`katafs doctor` finds each planted problem, that one alone, with its remedy: the machine and the volumes."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,32 +19,6 @@ from tests.harness.programs import in_child, run
 KATA = "123456789A"
 
 
-@pytest.fixture
-def volumes(disk: Path) -> Path:
-    """An empty directory store."""
-    path = disk / "volumes"
-    path.mkdir(exist_ok=True)
-    return path
-
-
-@pytest.fixture
-def bare(disk: Path) -> Path:
-    """A mount point with nothing mounted."""
-    path = disk / "bare"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def clean(volumes: Path, bare: Path) -> Report:
-    """What is said of this machine as it is: notes it may have, as where /proc hides process 1's namespaces."""
-    return doctor(bare, "--volumes", f"dir:{volumes}")
-
-
-def new_troubles(report: Report, clean: Report) -> set[tuple[str, str]]:
-    return report.troubles() - clean.troubles()
-
-
 def test_a_clean_machine_is_0(clean: Report) -> None:
     assert clean.status == 0
     assert "problem" not in {found.severity for found in clean.findings}
@@ -58,110 +31,13 @@ def test_the_text_says_the_same_and_has_every_remedy(volumes: Path, disk: Path) 
     assert f"remedy: mkdir {disk}/nowhere, or name another mount point\n" in shown
 
 
-def test_a_mount_that_answers_is_ok(mount: Mounts, volumes: Path) -> None:
-    report = doctor(mount().path, "--volumes", f"dir:{volumes}")
-
-    assert (report.status, report.the("mount").severity) == (0, "ok")
-    assert report.the("mount").text.endswith("katafs is mounted there and answers")
-
-
-def test_every_mount_is_looked_at_where_none_is_named(mount: Mounts, volumes: Path) -> None:
-    path = mount().path
-
-    report = doctor("--volumes", f"dir:{volumes}")
-
-    assert f"{path}: katafs is mounted there and answers" in [found.text for found in report.findings]
-
-
-def test_a_dead_daemons_mount(mount: Mounts, volumes: Path, clean: Report) -> None:
-    mounted = mount()
-    mounted.kill()
-
-    report = doctor(mounted.path, "--volumes", f"dir:{volumes}")
-
-    assert (report.status, new_troubles(report, clean)) == (1, {("mount", "problem")})
-    assert "Transport endpoint is not connected" in report.the("mount").text
-    assert f"katafs umount {mounted.path}" in report.the("mount").remedy
-
-
-def test_a_daemon_that_hangs_holds_up_nobody(mount: Mounts, volumes: Path, clean: Report) -> None:
-    mounted = mount()
-    mounted.signal(signal.SIGSTOP)
-    try:
-        report = doctor(mounted.path, "--volumes", f"dir:{volumes}", timeout=30)
-    finally:
-        mounted.signal(signal.SIGCONT)
-
-    assert (report.status, new_troubles(report, clean)) == (1, {("mount", "problem")})
-    assert "doesn't answer" in report.the("mount").text
-    assert "kill -USR1" in report.the("mount").remedy
-
-
-@pytest.mark.parametrize("is_mounted", [False, True], ids=["bare", "mounted"])
-def test_a_mount_point_that_is_not_empty(
-    is_mounted: bool, mount: Mounts, bare: Path, volumes: Path, clean: Report
-) -> None:
-    (bare / "precious").write_text("mine")
-    if is_mounted:
-        needs.root()
-        mount("-o", "nonempty", at=bare)
-
-    report = doctor(bare, "--volumes", f"dir:{volumes}")
-
-    assert (report.status, new_troubles(report, clean)) == (1, {("mount-point", "problem")})
-    assert "isn't empty" in report.the("mount-point").text
-    assert f"move what is in {bare} elsewhere" in report.the("mount-point").remedy
-
-
-@pytest.mark.parametrize("is_mounted", [False, True], ids=["bare", "mounted"])
-def test_a_mount_point_that_others_may_fill(
-    is_mounted: bool, mount: Mounts, bare: Path, volumes: Path, clean: Report
-) -> None:
-    bare.chmod(0o777)
-    if is_mounted:
-        needs.root()
-        mount(at=bare)
-        bare.chmod(0o755)  # the tree's own mode says nothing of what is beneath
-
-    report = doctor(bare, "--volumes", f"dir:{volumes}")
-
-    assert (report.status, new_troubles(report, clean)) == (1, {("mount-point", "problem")})
-    assert "others may write to it while nothing is mounted (mode 0777)" in report.the("mount-point").text
-    assert f"chmod go-w {bare} && chattr +i {bare}" in report.the("mount-point").remedy
-
-
-@pytest.fixture
-def immutable(bare: Path) -> Iterator[Path]:
-    """A mount point that nobody can fill."""
-    needs.root()
-    needs.programs("chattr")
-    run(["chattr", "+i", bare])
-    yield bare
-    run(["chattr", "-i", bare])
-
-
-def test_a_mount_point_that_nobody_can_fill_is_ok(immutable: Path, mount: Mounts, volumes: Path) -> None:
-    mount(at=immutable)
-
-    assert doctor(immutable, "--volumes", f"dir:{volumes}").the("mount-point").severity == "ok"
-
-
-def test_something_else_is_mounted_there(bare: Path, volumes: Path, clean: Report) -> None:
-    needs.root()
-    with memory_disk(bare):
-        report = doctor(bare, "--volumes", f"dir:{volumes}")
-
-    assert new_troubles(report, clean) == {("mount", "problem")}
-    assert report.the("mount").remedy == f"umount {bare}"
-
-
 def test_a_disk_that_is_full(bare: Path, volumes: Path, clean: Report) -> None:
     needs.root()
     with memory_disk(volumes):
         fill(volumes / "filler")
         report = doctor(bare, "--volumes", f"dir:{volumes}")
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("space", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("space", "problem")})
     assert report.the("space").text == f"{volumes}: 0.0 MB free, 0.0 %"
     assert "ENOSPC" in report.the("space").remedy
 
@@ -183,7 +59,7 @@ def test_a_disk_without_inodes(bare: Path, volumes: Path, clean: Report) -> None
         (volumes / KATA / "last").write_text("")
         report = doctor(bare, "--volumes", f"dir:{volumes}")
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("inodes", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("inodes", "problem")})
     assert "more inodes" in report.the("inodes").remedy
 
 
@@ -192,7 +68,7 @@ def test_a_volume_that_is_refused(bare: Path, volumes: Path, clean: Report) -> N
 
     report = doctor(bare, "--volumes", f"dir:{volumes}")
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("refused", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("refused", "problem")})
     assert f"volume {KATA} is refused: {volumes}/{KATA} is not a directory" in report.the("refused").text
     assert report.the("refused").remedy
 
@@ -200,7 +76,7 @@ def test_a_volume_that_is_refused(bare: Path, volumes: Path, clean: Report) -> N
 def test_a_store_that_is_not_there(bare: Path, volumes: Path, clean: Report) -> None:
     report = doctor(bare, "--volumes", f"dir:{volumes}/none")
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("volumes", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("volumes", "problem")})
     assert "make the directory" in report.the("volumes").remedy
 
 
@@ -225,7 +101,7 @@ def of_katas(store: str) -> list[Finding]:
 def test_an_engine_that_is_not_there(bare: Path, clean: Report) -> None:
     report = doctor(bare, "--volumes", "docker")
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("volumes", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("volumes", "problem")})
     assert "/nonexistent/docker.sock" in report.the("volumes").text
     assert "systemctl start docker" in report.the("volumes").remedy
 
@@ -233,7 +109,7 @@ def test_an_engine_that_is_not_there(bare: Path, clean: Report) -> None:
 def test_too_few_descriptors(bare: Path, volumes: Path, clean: Report) -> None:
     report = doctor(bare, "--volumes", f"dir:{volumes}", through=["prlimit", "--nofile=1000:1000"])
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("descriptors", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("descriptors", "problem")})
     assert "only 1000 open files" in report.the("descriptors").text
     assert "LimitNOFILE=65536" in report.the("descriptors").remedy
 
@@ -242,7 +118,7 @@ def test_no_program_that_mounts_for_others(bare: Path, volumes: Path, clean: Rep
     report = doctor(bare, "--volumes", f"dir:{volumes}", env={"PATH": "/nonexistent"})
 
     severity = "note" if os.geteuid() == 0 else "problem"
-    assert new_troubles(report, clean) == {("fusermount", severity)}
+    assert report.new_troubles(clean) == {("fusermount", severity)}
     assert report.the("fusermount").remedy == "apt-get install fuse3"
 
 
@@ -258,7 +134,7 @@ def test_no_fuse_device(prepare: str, said: str, bare: Path, volumes: Path, clea
     needs.root()
     report = doctor(bare, "--volumes", f"dir:{volumes}", through=planted(prepare))
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("fuse", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("fuse", "problem")})
     assert report.the("fuse").text == f"/dev/fuse can't be used: {said}"
     assert "modprobe fuse" in report.the("fuse").remedy
 
@@ -269,7 +145,7 @@ def test_a_private_mount_namespace(bare: Path, volumes: Path, clean: Report) -> 
 
     report = doctor(bare, "--volumes", f"dir:{volumes}", through=own)
 
-    assert (report.status, new_troubles(report, clean)) == (1, {("namespace", "problem")})
+    assert (report.status, report.new_troubles(clean)) == (1, {("namespace", "problem")})
     assert "nsenter --target 1 --mount" in report.the("namespace").remedy
 
 
@@ -289,7 +165,7 @@ def test_an_updatedb_that_walks_the_tree(
 
     report = doctor(bare, "--volumes", f"dir:{volumes}", through=planted(f"mount --bind {disk}/etc /etc"))
 
-    assert new_troubles(report, clean) == wanted
+    assert report.new_troubles(clean) == wanted
     assert ("sed -i" in report.the("updatedb").remedy) == bool(wanted)
 
 
