@@ -15,6 +15,10 @@ class ExitCode(enum.IntEnum):
     MOUNT_POINT_UNUSABLE = 4
 
 
+_MOUNT_USAGE = 1
+_MOUNT_FAILED = 32
+"""The exit status of mount(8) and its helpers."""
+
 _MEANINGS = {
     ExitCode.DONE: "done",
     ExitCode.FAILED: "failed",
@@ -34,3 +38,10 @@ def of_fault(fault: KatafsError) -> ExitCode:
     if isinstance(fault, MountPointUnusable):
         return ExitCode.MOUNT_POINT_UNUSABLE
     return ExitCode.FAILED
+
+
+def for_mount(code: int) -> int:
+    """The same in the words of mount(8)."""
+    if code == ExitCode.DONE:
+        return code
+    return _MOUNT_USAGE if code == ExitCode.USAGE else _MOUNT_FAILED

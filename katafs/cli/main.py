@@ -7,6 +7,8 @@ import click
 from katafs import __version__
 from katafs.cli import exit_codes
 from katafs.cli.convert import convert
+from katafs.cli.doctor import doctor
+from katafs.cli.document import document
 from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
@@ -25,6 +27,7 @@ Examples:
   katafs tag 123456789A lion 3 --output                   what its third test run printed
   katafs where /katas/123456789A/lion                     the volume that holds it
   katafs export 123456789A --to /srv/katas                as a server has it on its disk
+  katafs doctor /katas                                    what is wrong with this machine, and the remedy
   katafs umount /katas"""
 
 
@@ -49,5 +52,5 @@ def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
 
 
-for command in (mount, umount, ls, lights, tag, where, convert, export):
+for command in (mount, umount, ls, lights, tag, where, convert, export, doctor, document):
     katafs.add_command(command)

@@ -10,6 +10,7 @@ import click
 
 from katafs import observe
 from katafs.cli import exit_codes, options
+from katafs.cli.completion import directories
 from katafs.cli.descriptors import raised_limit
 from katafs.cli.stores import opened_stores, store_options
 from katafs.config import Convert, MountSettings, Sandboxes, Tags, TreeSettings
@@ -31,7 +32,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("mount_point", metavar="MOUNTPOINT")
+@click.argument("mount_point", metavar="MOUNTPOINT", shell_complete=directories)
 @store_options
 @click.option("--layout", type=click.Choice([each.value for each in Layout]), default="flat", show_default=True,
               help="Katas as MOUNTPOINT/123456789A, or as MOUNTPOINT/12/3456789A.")  # fmt: skip

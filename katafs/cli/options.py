@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import click
 
 _IGNORED = frozenset(
-    ("rw", "auto", "noauto", "nofail", "_netdev", "defaults", "dev", "nodev", "suid", "nosuid", "exec")
+    "rw auto noauto nofail _netdev defaults async nouser dev nodev suid nosuid exec relatime noatime nodiratime".split()
 )
+"""Times of access are kept as the volumes' own file system keeps them. noexec isn't here: it would be a lie."""
 _IGNORED_PREFIXES = ("x-", "X-", "comment=")
 
 

@@ -66,7 +66,7 @@ def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iter
 
 
 def _default_store(prefix: str) -> VolumeStore:
-    if _docker_may_answer():
+    if docker_may_answer():
         try:
             return _docker(prefix)
         except StoreUnreachable as unreachable:
@@ -74,7 +74,8 @@ def _default_store(prefix: str) -> VolumeStore:
     return DirectoryStore(DEFAULT_DIRECTORY, prefix, create_missing=True)
 
 
-def _docker_may_answer() -> bool:
+def docker_may_answer() -> bool:
+    """Whether there is a sign of an engine here; it isn't asked."""
     if os.environ.get("DOCKER_HOST"):
         return True
     try:

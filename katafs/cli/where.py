@@ -18,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("path")
+@click.argument("path", type=click.Path())
 def where(path: str) -> None:
     """Say which volume holds PATH, which is below a mount, where in it, and how a container gets the same place."""
     place = _place_of(path)

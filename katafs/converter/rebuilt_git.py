@@ -15,7 +15,6 @@ from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, inodes, names
 from katafs.rooted.walks import walk
-from katafs.storers.git_import import import_history
 from katafs.storers.increments import INCREMENTS
 from katafs.storers.places import named_faults, opened_directory
 
@@ -30,6 +29,9 @@ def rebuild_git(avatar: int, kata: KataId, name: AvatarName) -> None:
     whose = f"avatar {name} of kata {kata}"
     with named_faults(f"the git of {whose}"), opened_directory(avatar, TAGS_NAME) as tags:
         history = TagHistory(avatar, tags, whose)
+        # Imported where it is used: without a git program GitPython can't be, and no other command needs one.
+        from katafs.storers.git_import import import_history
+
         with _workplace(avatar) as workplace:
             import_history(workplace, kata, name, history.runs())
             _check(history, GitHistory(workplace, whose), whose)

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import docker
 import requests
@@ -36,6 +36,17 @@ _CONFLICT = 409
 
 _NO_ANSWER = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 """ValueError: half of an answer isn't JSON."""
+
+
+class About(NamedTuple):
+    """What the engine says of itself."""
+
+    version: str
+    """As `20.10.24+dfsg1`."""
+    api: str
+    """The API spoken with it, as `1.41`."""
+    data_root: str
+    """The directory on the engine's host that its own volumes are below."""
 
 
 class Engine:
@@ -69,6 +80,11 @@ class Engine:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def about(self) -> About:
+        """What it says of itself."""
+        told = self._ask(lambda client: {**client.info(), "api": client.api_version})
+        return About(str(told.get("ServerVersion")), str(told["api"]), str(told.get("DockerRootDir")))
 
     def volumes(self) -> list[Details]:
         """Every volume."""

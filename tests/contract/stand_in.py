@@ -20,6 +20,7 @@ class StandIn:
     def __init__(self, path: Path) -> None:
         self.url = f"unix://{path}"
         self.version: Any = {"ApiVersion": "1.41"}
+        self.info = {"ServerVersion": "20.10.24+dfsg1", "DockerRootDir": str(path.parent)}
         self.volumes: list[str] = []
         self.events: Iterable[dict[str, Any]] = ()
         """Sent, one after the other, to whoever follows; then the connection stays open."""
@@ -49,6 +50,8 @@ class StandIn:
         """What a request that changes nothing is told."""
         if path == "/version":
             return self.version
+        if path.endswith("/info"):
+            return self.info
         if path.endswith("/volumes"):
             self.listings += 1
             return {"Volumes": [{"Name": name, "Driver": "local", "Mountpoint": "/none"} for name in self.volumes]}

@@ -1,4 +1,4 @@
-"""Mounts that the tests of a module share."""
+"""Mounts that the tests of a module share, and what the tests of the doctor begin with."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ import pytest
 
 from katafs.namespace import Layout
 from tests.harness import needs
+from tests.harness.doctored import Report, doctor
 from tests.harness.mounts import Mounts, mounting
 from tests.harness.old_disk import OldDisk, old_disk
 from tests.harness.places import fresh_directory, remove_directory
@@ -93,3 +94,25 @@ def serve_legacy(old: OldDisk, serve: Serve) -> ServeLegacy:
         return LegacyServed(served.mounted, served.store, layout, old)
 
     return start
+
+
+@pytest.fixture
+def volumes(disk: Path) -> Path:
+    """An empty directory store."""
+    path = disk / "volumes"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+@pytest.fixture
+def bare(disk: Path) -> Path:
+    """A mount point with nothing mounted."""
+    path = disk / "bare"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def clean(volumes: Path, bare: Path) -> Report:
+    """What is said of this machine as it is: notes it may have, as where /proc hides process 1's namespaces."""
+    return doctor(bare, "--volumes", f"dir:{volumes}")

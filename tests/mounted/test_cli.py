@@ -41,7 +41,7 @@ def katas(mount: Mounts) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["", "mount", "umount", "ls", "where"])
+@pytest.mark.parametrize("command", ["", "mount", "umount", "ls", "where", "doctor"])
 def test_help_has_the_exit_codes_and_examples(command: str) -> None:
     text = _katafs(*command.split(), "--help").stdout
 

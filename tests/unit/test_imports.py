@@ -23,7 +23,8 @@ _MAY_IMPORT = {
     "observe": "errors kata_id config",
     "fuse": "errors",
     "mount": "errors kata_id namespace rooted volumes tree config observe fuse",
-    "cli": "errors kata_id namespace rooted volumes tree storers converter config observe mount",
+    "doctor": "errors kata_id rooted volumes config mount",
+    "cli": "errors kata_id namespace rooted volumes tree storers converter config observe mount doctor",
     "__main__": "cli",
 }
 """Which other rooms a room may import. cli → mount | converter → tree | storers → volumes → rooted | namespace → …
@@ -43,6 +44,7 @@ _WHY = {
     "observe": "logs and metrics are told things; they ask nobody",
     "fuse": "the kernel's protocol is the same for every file system: it knows none of this one's",
     "mount": "the edge translates and decides nothing: it knows neither Docker nor the storers",
+    "doctor": "it looks at a machine from outside: it serves nothing, and knows neither trees nor storers",
     "cli": "the command line wires all the rooms, and none of them knows it",
     "__main__": "the entry point only starts the command line",
 }

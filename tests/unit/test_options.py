@@ -43,13 +43,16 @@ def test_the_last_of_two_counts() -> None:
 @pytest.mark.parametrize(
     "text",
     ["nofail", "_netdev", "rw", "defaults", "auto", "noauto", "x-systemd.requires=docker.service",
-     "x-gvfs-hide", "X-mount.mkdir", "comment=katas", "x-systemd.automount", "nosuid", "nodev", "exec"],
+     "x-gvfs-hide", "X-mount.mkdir", "comment=katas", "x-systemd.automount", "nosuid", "nodev", "exec",
+     "noatime", "relatime", "nodiratime", "async", "nouser"],
 )  # fmt: skip
 def test_what_fstab_lines_carry_for_others_is_ignored(text: str) -> None:
     assert parse((text,)) == MountOptions()
 
 
-@pytest.mark.parametrize("text", ["colour", "ro=1", "nonempty=yes", "timeout", "=", "timeout2=1", "netdev", "x", "RO"])
+@pytest.mark.parametrize(
+    "text", ["colour", "ro=1", "nonempty=yes", "timeout", "=", "timeout2=1", "netdev", "x", "RO", "noexec"]
+)
 def test_an_option_that_is_not_known_is_named(text: str) -> None:
     with pytest.raises(click.UsageError) as refused:
         parse(("ro," + text,))

@@ -1,0 +1,74 @@
+"""`mount -t fuse.katafs` and fstab lines: the program that mount(8) runs as /sbin/mount.fuse.katafs.
+
+It only says the same in the words of `katafs mount`.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from katafs.cli import exit_codes
+from katafs.cli.mount import mount
+from katafs.errors import KatafsError
+
+NAME = "mount.fuse.katafs"
+
+_LONG_OPTIONS = frozenset(("layout", "sandboxes", "tags", "prefix", "legacy", "convert"))
+"""Options of `katafs mount` that stand in `-o` here, as an fstab line has no other place for them."""
+
+_EXAMPLES = """\b
+Examples:
+  mount -t fuse.katafs docker /katas -o layout=split
+  mount -t fuse.katafs dir:/srv/katas /katas -o ro,prefix=old-"""
+
+
+@click.command(name=NAME, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
+@click.argument("volumes", metavar="docker|dir:PATH")
+@click.argument("mount_point", metavar="MOUNTPOINT")
+@click.option("-o", "texts", multiple=True, metavar="OPTS", help="What katafs mount has as -o and as long options.")
+@click.option("-f", "fake", is_flag=True, help="Don't mount.")
+@click.option("-n", "_no_mtab", is_flag=True, expose_value=False, help="Ignored: katafs writes no mtab.")
+@click.option("-v", "_verbose", is_flag=True, expose_value=False, help="Ignored: it says what it does anyway.")
+@click.option("-t", "_type", expose_value=False, metavar="TYPE", help="Ignored: it is fuse.katafs.")
+def helper(volumes: str, mount_point: str, texts: tuple[str, ...], fake: bool) -> None:
+    """Mount as katafs mount --daemon does, when mount(8) or an fstab line asks for the type fuse.katafs."""
+    words = arguments(volumes, mount_point, texts)
+    if not fake:
+        mount.main(words, prog_name=NAME, standalone_mode=False)
+
+
+def arguments(volumes: str, mount_point: str, texts: tuple[str, ...]) -> list[str]:
+    """What `katafs mount` is to be told; `texts` as in `-o`. What katafs doesn't know is left for it to refuse."""
+    long_options, rest = [], []
+    for option in (option for text in texts for option in text.split(",") if option):
+        name, separator, value = option.partition("=")
+        if separator and name in _LONG_OPTIONS:
+            long_options.append(f"--{name}={value}")
+        else:
+            rest.append(option)
+    return ["--daemon", f"--volumes={volumes}", *long_options, *(f"-o{option}" for option in rest), "--", mount_point]
+
+
+def main() -> NoReturn:
+    """The program."""
+    caller = os.getpid()
+    code = _status()
+    # The daemon is a child that comes by here too; its status is for its parent to translate.
+    sys.exit(exit_codes.for_mount(code) if os.getpid() == caller else code)
+
+
+def _status() -> int:
+    """The exit code as katafs has it."""
+    try:
+        helper.main(prog_name=NAME, standalone_mode=False)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except KatafsError as fault:
+        click.echo(f"{NAME}: {fault}", err=True)
+        return exit_codes.of_fault(fault)
+    return exit_codes.ExitCode.DONE

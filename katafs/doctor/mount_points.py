@@ -1,0 +1,65 @@
+"""Judges mount points: what is mounted there, and the bare directory beneath. Asks nobody."""
+
+import shlex
+import stat
+
+from katafs.doctor.findings import Finding, note, ok, problem
+from katafs.doctor.mount_facts import Bare, State
+
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def mount(path: str, state: State) -> Finding:
+    """What is mounted on the path."""
+    word = shlex.quote(path)
+    if state is State.DEAD:
+        return problem(
+            "mount",
+            f"{path}: Transport endpoint is not connected: a dead daemon left its mount there",
+            f"mount again, which takes it away first; or katafs umount {word}",
+        )
+    if state is State.HANGS:
+        return problem(
+            "mount",
+            f"{path}: doesn't answer: its daemon hangs, or the disk below it does",
+            f"kill -USR1 its daemon, whose log then says where; umount --lazy {word}, and mount again",
+        )
+    if state is State.OTHER:
+        return problem("mount", f"{path}: something else than katafs is mounted there", f"umount {word}")
+    said = {State.SERVED: "katafs is mounted there and answers", State.BARE: "nothing is mounted there"}
+    return ok("mount", f"{path}: {said[state]}")
+
+
+def unusable(path: str, reason: str) -> Finding:
+    """A path that can't be looked at, with the system's own words."""
+    return problem("mount", f"{path}: {reason}", f"mkdir {shlex.quote(path)}, or name another mount point")
+
+
+def bare(path: str, found: Bare) -> Finding:
+    """The directory itself: what people and backups meet while nothing is mounted on it."""
+    check, word = "mount-point", shlex.quote(path)
+    while_bare = "while nothing is mounted:"
+    if found.entries:
+        return problem(
+            check,
+            f"{path}: isn't empty: backups meet that content while nothing is mounted",
+            f"{while_bare} move what is in {word} elsewhere, then chattr +i {word}",
+        )
+    if found.immutable:
+        return ok(check, f"{path}: nobody can fill it while nothing is mounted")
+    if found.mode & _OTHERS_MAY_WRITE:
+        return problem(
+            check,
+            f"{path}: others may write to it while nothing is mounted (mode {found.mode:04o})",
+            f"{while_bare} chmod go-w {word} && chattr +i {word}",
+        )
+    return note(
+        check, f"{path}: root's programs may fill it while nothing is mounted", f"{while_bare} chattr +i {word}"
+    )
+
+
+def hidden(path: str, reason: str) -> Finding:
+    """The directory beneath a mount can't be looked at."""
+    return note(
+        "mount-point", f"{path}: what is beneath the mount can't be looked at: {reason}", "run katafs doctor as root"
+    )

@@ -1,0 +1,75 @@
+"""Asks of a store's volumes: which are refused, and how much room is where they are. May wait for a dead disk."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from katafs.errors import VolumeRefused
+from katafs.kata_id import VolumeName
+from katafs.volumes.store import VolumeStore
+
+
+@dataclass(frozen=True)
+class Space:
+    """The room on one file system (statvfs(3))."""
+
+    where: str
+    """A path, or the volume that lies there."""
+    size_bytes: int
+    free_bytes: int
+    inodes: int
+    """0 where the file system makes them as they are needed."""
+    free_inodes: int
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """A store's volumes."""
+
+    url: str
+    count: int
+    refused: tuple[str, ...]
+    """Why, one line for each that is refused; those whose directory is gone included."""
+    unseen: tuple[str, ...]
+    """Places for volumes that can't be opened, each with the reason."""
+    spaces: tuple[Space, ...]
+    """One for each file system."""
+
+
+def volumes(store: VolumeStore, places: Iterable[str]) -> Volumes:
+    """Opens each volume. `places` are paths that new volumes will be made below."""
+    spaces: dict[int, Space] = {}
+    unseen = []
+    for place in places:
+        try:
+            descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
+        except OSError as problem:
+            unseen.append(f"{place}: {problem.strerror}")
+        else:
+            _look(spaces, descriptor, place)
+    names = sorted(store.catalog().names())
+    refused = [reason for name in names if (reason := _refusal(store, name, spaces))]
+    return Volumes(store.url, len(names), tuple(refused), tuple(unseen), tuple(spaces.values()))
+
+
+def _refusal(store: VolumeStore, name: VolumeName, spaces: dict[int, Space]) -> str | None:
+    try:
+        descriptor = store.open(name)
+    except VolumeRefused as refused:
+        return str(refused)
+    except OSError as problem:
+        return f"volume {name} can't be opened: {problem.strerror}"
+    _look(spaces, descriptor, f"volume {name}")
+    return None
+
+
+def _look(spaces: dict[int, Space], descriptor: int, where: str) -> None:
+    """Closes the descriptor."""
+    try:
+        device = os.fstat(descriptor).st_dev
+        if device not in spaces:
+            found = os.fstatvfs(descriptor)
+            unit = found.f_frsize
+            spaces[device] = Space(where, found.f_blocks * unit, found.f_bavail * unit, found.f_files, found.f_favail)
+    finally:
+        os.close(descriptor)
