@@ -56,7 +56,7 @@ def test_a_user_mounts_writes_reads_and_unmounts(place: Place) -> None:
 def test_a_users_mount_is_of_the_same_kind_as_roots(place: Place) -> None:
     done = place.run(
         "$KATAFS mount $MNT --volumes $VOLUMES --read-only --daemon || exit; "
-        "grep fuse.katafs /proc/self/mountinfo; $KATAFS umount $MNT"
+        'grep " $MNT .*fuse.katafs" /proc/self/mountinfo; $KATAFS umount $MNT'
     )
 
     options, _, kind = done.stdout.partition(" - ")
@@ -69,8 +69,8 @@ def test_a_users_mount_is_of_the_same_kind_as_roots(place: Place) -> None:
 def test_a_signal_unmounts(place: Place) -> None:
     done = place.run(
         "$KATAFS mount $MNT --volumes $VOLUMES & "
-        "until grep -q fuse.katafs /proc/self/mountinfo; do sleep 0.05; done; stat -f $MNT >/dev/null; "
-        "kill $!; wait $!; grep fuse.katafs /proc/self/mountinfo || true"
+        'until grep -q " $MNT .*fuse.katafs" /proc/self/mountinfo; do sleep 0.05; done; stat -f $MNT >/dev/null; '
+        'kill $!; wait $!; grep " $MNT .*fuse.katafs" /proc/self/mountinfo || true'
     )
 
     assert done.stdout == ""
