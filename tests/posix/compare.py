@@ -30,7 +30,7 @@ class Side:
         """A new directory of root's, entered, with the ordinary umask."""
         name = self.naming.format(next(self.numbers))
         at = Place(os.path.join(self.directory, name), os.path.join(self.backing, name))
-        os.mkdir(at.directory, 0o755)
+        self.make(at)
         before = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         umask = os.umask(0o022)
         os.chdir(at.directory)
@@ -41,6 +41,10 @@ class Side:
             os.umask(umask)
             os.fchdir(before)
             os.close(before)
+
+    def make(self, at: Place) -> None:
+        """Make the place's directory."""
+        os.mkdir(at.directory, 0o755)
 
     def run(self, case: Case) -> Record:
         with self.place() as at:

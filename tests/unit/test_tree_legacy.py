@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from katafs.volumes.memory import MemoryStore
 from tests.harness import needs
 from tests.harness.old_disk import FILES, OldDisk
 from tests.harness.refusals import refused
+from tests.harness.waiting import until
 from tests.unit.kernel import ME, Kernel
 from tests.unit.legacy import Behind, Beside, beside, descriptors
 
@@ -259,10 +261,11 @@ def test_a_store_that_is_gone_after_a_conversion_is_a_fault_until_it_is_back(tre
 def test_an_inode_that_turns_up_in_another_kata_takes_nothing_along(tree: Beside) -> None:
     """A hard link between two katas, as a program leaves that saves space."""
     os.link(tree.old.where(KATA) / "manifest.json", tree.old.where(SECOND) / "linked")
-    walked(tree.kernel)
+    lion = walked(tree.kernel)[IN + b"lion"]
     walked(tree.kernel, b"34/ABCDEF01")
 
-    tree.kernel.change(lambda: tree.kernel.write(IN + b"lion/new", b""))
+    # By its number, as a kernel asks that still knows it.
+    tree.kernel.change(lambda: tree.kernel.tree.creation.mkdir(lion, b"new", 0o755, ME))
 
     assert not tree.old.where(KATA).exists()
     assert (tree.volume(KATA) / "lion/new").exists()
@@ -315,3 +318,25 @@ def test_a_stray_that_another_process_converts_stays_listed(tree: Beside) -> Non
     assert tree.kernel.names(b"12") == [b"3456789A", b"stray"]
     assert tree.kernel.lookup(b"12/stray").number == number
     assert tree.kernel.read(b"12/stray") == b"content"
+
+
+def _waits_for_lock(disk: Path) -> bool:
+    """Whether somebody waits for a lock on the disk (proc_locks(5))."""
+    inode = (disk / ".katafs-lock").stat().st_ino
+    return any("->" in line and f":{inode} " in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_nothing_is_deleted_under_who_reads(tree: Beside) -> None:
+    """A tag, say, is read from an avatar's git without the tree's lock."""
+    node = tree.core.nodes[tree.kernel.number(IN + b"lion/sandbox")]
+    with ThreadPoolExecutor(1) as another:
+        with tree.core.borrowed(node) as directory:
+            conversion = another.submit(tree.convert_elsewhere, KATA)
+            until(lambda: _waits_for_lock(tree.old.path), "the conversion to wait", 20)
+
+            assert not tree.old.where(KATA).exists()
+            assert sorted(os.listdir(f"/proc/self/fd/{directory}")) == ["cyber-dojo.sh", "hiker.c"]
+            assert tree.kernel.read(HIKER) == FILES["lion/sandbox/hiker.c"].encode()
+        conversion.result(60)
+
+    assert not any(path.startswith("12") for path in tree.old.left())
