@@ -9,9 +9,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
 from katafs.mount.answers import errno_of
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import Caller
 from katafs.tree.inodes import Changes
 from katafs.tree.legacy import Unconverted
+from katafs.tree.requests import Caller
 from katafs.tree.tree import Tree
 
 _LONG_WRITE_BYTES = 256 * 1024

@@ -6,8 +6,6 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
@@ -23,78 +21,14 @@ from katafs.tree.grafts import Grafts
 from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
+from katafs.tree.requests import Locked, Reached
 from katafs.tree.settling import settle
-from katafs.volumes.legacy_disk import Piece
 from katafs.volumes.store import VolumeStore
 
 DEEPEST = 4096
 """More directories than a path has: a longer chain of parents was tied into a ring by moves behind the mount."""
 _CLOSED = stat.S_IFDIR
 """The mode of a directory whose volume can't be served: nobody's to read, so that it never shows as an empty one."""
-
-
-class Caller(NamedTuple):
-    """Who asks."""
-
-    uid: int
-    gid: int
-
-
-@dataclass(slots=True)
-class Found:
-    """What a name stands for now."""
-
-    place: Place
-    volume: VolumeName | None
-    number: int
-    status: os.stat_result | None = None
-    """None for what no volume holds."""
-    descriptor: int | None = None
-    """An O_PATH descriptor that belongs to whoever takes this, unless the node's is kept already."""
-    closed: bool = False
-    """Its volume exists and can't be served."""
-    piece: Piece | None = None
-    """The piece of a legacy disk that it is in."""
-
-
-class _Locked:
-    """The tree's lock, held for one request. Written out, since a generator costs a request several times as much."""
-
-    __slots__ = ("_descriptors", "_legacy", "_lock")
-
-    def __init__(self, lock: threading.RLock, descriptors: Descriptors, legacy: Legacy | None) -> None:
-        self._lock = lock
-        self._descriptors = descriptors
-        self._legacy = legacy
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            if self._descriptors.untidy:
-                self._descriptors.trim()
-            if self._legacy is not None:
-                self._legacy.release()
-        finally:
-            self._lock.release()
-
-
-class _Reached:
-    """A descriptor for the time of one operation, closed at its end if it was opened for it."""
-
-    __slots__ = ("_descriptor", "_opened")
-
-    def __init__(self, descriptor: int, *, opened: bool) -> None:
-        self._descriptor = descriptor
-        self._opened = opened
-
-    def __enter__(self) -> int:
-        return self._descriptor
-
-    def __exit__(self, *_: object) -> None:
-        if self._opened:
-            os.close(self._descriptor)
 
 
 class Core:
@@ -111,7 +45,7 @@ class Core:
         self.creator = Creator()
         self.grafts = Grafts(store, settings.layout, None if legacy is None else legacy.disk)
         self.descriptors = Descriptors(settings.open_directories)
-        self._locked = _Locked(self.lock, self.descriptors, legacy)
+        self._locked = Locked(self.lock, self.descriptors, legacy)
         root_descriptor = self._open_root()
         self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
         root = Node(ROOT_NUMBER, ROOT, None, None, b"", None, is_directory=True)
@@ -138,7 +72,7 @@ class Core:
         """What the root is like where there is no root volume."""
         return os.stat("/") if self.legacy is None else os.fstat(self.legacy.disk.top)
 
-    def locked(self) -> _Locked:
+    def locked(self) -> Locked:
         """Hold the tree's lock for one request."""
         return self._locked
 
@@ -282,23 +216,23 @@ class Core:
             raise answer(errno.ESTALE, node.name)
         return descriptor
 
-    def reached(self, node: Node, *, just_found: bool = False) -> _Reached:
+    def reached(self, node: Node, *, just_found: bool = False) -> Reached:
         """A descriptor of the node's inode, O_PATH or not, for the time of one operation. With `just_found` what the
         request before this one has looked up isn't looked up again.
 
         Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
         if node.is_directory:
-            return _Reached(self.directory(node), opened=False)
+            return Reached(self.directory(node), opened=False)
         descriptor = self._kept(node)
         if descriptor is None and node.handles:
             descriptor = node.handles[-1]
         if descriptor is None and just_found:
             descriptor = self.descriptors.just_found(node)
         if descriptor is not None:
-            return _Reached(descriptor, opened=False)
+            return Reached(descriptor, opened=False)
         if node.parent is None or node.identity is None:
             raise answer(errno.EROFS)
-        return _Reached(self._open_named(node, node.parent), opened=True)
+        return Reached(self._open_named(node, node.parent), opened=True)
 
     def _open_named(self, node: Node, parent: Node) -> int:
         try:

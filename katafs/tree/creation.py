@@ -10,9 +10,10 @@ from katafs.namespace import Kind
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes, directory_mode
-from katafs.tree.core import Caller, Core, Found
+from katafs.tree.core import Core
 from katafs.tree.finder import Finder
 from katafs.tree.nodes import Node
+from katafs.tree.requests import Caller, Found
 
 
 class Creation:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import Caller, Core, Found
+from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenFile
 from katafs.tree.nodes import Node
+from katafs.tree.requests import Caller, Found
 
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
 """Not O_APPEND: an mmap's pages are written through any handle, at their own offsets. Not O_DIRECT: the kernel's

@@ -9,8 +9,9 @@ from katafs.kata_id import VolumeName
 from katafs.namespace import Kind, Place, child
 from katafs.rooted import names
 from katafs.rooted.answer import answer
-from katafs.tree.core import Core, Found
+from katafs.tree.core import Core
 from katafs.tree.nodes import Node, identity_of
+from katafs.tree.requests import Found
 from katafs.tree.settling import settle
 from katafs.volumes.legacy_disk import Piece
 

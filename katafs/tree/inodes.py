@@ -9,10 +9,11 @@ from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import DEEPEST, Caller, Core
+from katafs.tree.core import DEEPEST, Core
 from katafs.tree.creation import Creation
 from katafs.tree.files import Files
 from katafs.tree.nodes import Node
+from katafs.tree.requests import Caller
 
 PLACE_XATTR = b"user.katafs.place"
 """Says where a file or directory is kept, as JSON. It isn't listed, and no volume can answer it."""

@@ -8,10 +8,11 @@ from katafs.config import Sandboxes
 from katafs.namespace import Kind
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
-from katafs.tree.core import Core, Found
+from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.nodes import Node
+from katafs.tree.requests import Found
 
 _KNOWN_FLAGS = names.RENAME_NOREPLACE | names.RENAME_EXCHANGE
 

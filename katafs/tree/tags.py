@@ -16,11 +16,12 @@ from katafs.namespace import LAST_TAG, TAGS_NAME, Kind, Place, tag_name
 from katafs.rooted.answer import answer
 from katafs.tree import attributes
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import Core, Found
+from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.nodes import Node
+from katafs.tree.requests import Found
 
 _GIT = b".git"
 _DIRECTORY_MODE = stat.S_IFDIR | 0o555

@@ -10,10 +10,11 @@ from katafs.namespace import Kind, Place
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import Caller, Core, Found
+from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.nodes import Node
+from katafs.tree.requests import Caller, Found
 
 
 class Volumes:

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from katafs.kata_id import VolumeName
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import Caller
 from katafs.tree.legacy import Unconverted
+from katafs.tree.requests import Caller
 from katafs.tree.tree import Tree
 from katafs.volumes.memory import MemoryStore
 from tests.harness.waiting import until

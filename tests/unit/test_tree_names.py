@@ -9,8 +9,8 @@ import pytest
 from katafs.config import Sandboxes, TreeSettings
 from katafs.namespace import Layout
 from katafs.rooted.names import RENAME_EXCHANGE, RENAME_NOREPLACE
-from katafs.tree.core import Caller
 from katafs.tree.inodes import Changes
+from katafs.tree.requests import Caller
 from katafs.tree.tree import Tree
 from katafs.volumes.memory import MemoryStore
 from tests.harness import needs

@@ -1,0 +1,76 @@
+"""What goes with one request: who asks, what a name was found to be, and what is held until it is answered."""
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from katafs.kata_id import VolumeName
+from katafs.namespace import Place
+from katafs.tree.descriptors import Descriptors
+from katafs.tree.legacy import Legacy
+from katafs.volumes.legacy_disk import Piece
+
+
+class Caller(NamedTuple):
+    """Who asks."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(slots=True)
+class Found:
+    """What a name stands for now."""
+
+    place: Place
+    volume: VolumeName | None
+    number: int
+    status: os.stat_result | None = None
+    """None for what no volume holds."""
+    descriptor: int | None = None
+    """An O_PATH descriptor that belongs to whoever takes this, unless the node's is kept already."""
+    closed: bool = False
+    """Its volume exists and can't be served."""
+    piece: Piece | None = None
+    """The piece of a legacy disk that it is in."""
+
+
+class Locked:
+    """The tree's lock, held for one request. Written out, since a generator costs a request several times as much."""
+
+    __slots__ = ("_descriptors", "_legacy", "_lock")
+
+    def __init__(self, lock: threading.RLock, descriptors: Descriptors, legacy: Legacy | None) -> None:
+        self._lock = lock
+        self._descriptors = descriptors
+        self._legacy = legacy
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._legacy is not None:
+                self._legacy.release()
+            if self._descriptors.untidy:
+                self._descriptors.trim()
+        finally:
+            self._lock.release()
+
+
+class Reached:
+    """A descriptor for the time of one operation, closed at its end if it was opened for it."""
+
+    __slots__ = ("_descriptor", "_opened")
+
+    def __init__(self, descriptor: int, *, opened: bool) -> None:
+        self._descriptor = descriptor
+        self._opened = opened
+
+    def __enter__(self) -> int:
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened:
+            os.close(self._descriptor)
