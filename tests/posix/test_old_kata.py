@@ -26,11 +26,15 @@ CASES = [
 
 @dataclass(frozen=True)
 class OldKatas(Side):
-    """Places that are katas of an old disk, where their bytes are when the case begins."""
+    """Places that are katas of an old disk; `backing` is where their volumes come to be."""
+
+    disk: str = ""
 
     def make(self, at: Place) -> None:
         """As in Side."""
-        os.makedirs(at.backing, 0o755)
+        outer, inner = Path(at.directory).parts[-2:]
+        os.makedirs(os.path.join(self.disk, outer, inner), 0o755)
+        at.backing = os.path.join(self.backing, outer + inner)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def old_katas(ext4: Path) -> Iterator[Pair]:
         top = mount("--layout", "split", "--legacy", str(directory / "old")).path
         yield Pair(
             Side("ext4", str(ext4 / "plain-old"), str(ext4 / "plain-old")),
-            OldKatas("an old kata", str(top), str(directory / "old"), naming="FE/{:08X}"),
+            OldKatas("an old kata", str(top), str(directory / "volumes"), naming="FE/{:08X}", disk=f"{directory}/old"),
         )
 
 

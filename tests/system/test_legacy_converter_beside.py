@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 
 CASES = [
     pytest.param((store, way), id=f"{store}-{way}", marks=[pytest.mark.xdist_group(store)] if store == "docker" else [])
-    for store, way in (("directories", "move"), ("directories", "copy"), ("docker", "move"))
+    for store, way in (("directories", "copy"), ("docker", "move"))
 ]
 
 

@@ -3,6 +3,7 @@
 import ctypes
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,7 +11,10 @@ from hypothesis import settings
 from katafs.config import TreeSettings
 from katafs.tree.tree import Tree
 from katafs.volumes.memory import MemoryStore
+from tests.harness import needs
+from tests.harness.old_disk import OldDisk
 from tests.unit.kernel import Kernel
+from tests.unit.legacy import KATA, SECOND, Beside, beside
 
 settings.register_profile("katafs", deadline=None, derandomize=True, database=None, max_examples=100)
 settings.load_profile("katafs")
@@ -60,3 +64,20 @@ def tree_of(store: MemoryStore, own_process: None) -> Iterator[Trees]:
 def tree(tree_of: Trees) -> Kernel:
     """A flat tree on `store`."""
     return tree_of()
+
+
+@pytest.fixture
+def old(disk: Path) -> OldDisk:
+    """An old disk with two katas."""
+    needs.root()
+    old = OldDisk(disk)
+    for kata in (KATA, SECOND):
+        old.make(kata)
+    return old
+
+
+@pytest.fixture
+def tree_beside(store: MemoryStore, old: OldDisk, own_process: None) -> Iterator[Beside]:
+    """A split tree that has both."""
+    with beside(store, old) as tree:
+        yield tree

@@ -18,7 +18,11 @@ from katafs.volumes.legacy_disk import LegacyDisk, Piece, piece_of
 from katafs.volumes.legacy_store import LegacyStore
 from katafs.volumes.memory import MemoryStore
 from tests.harness.old_disk import OldDisk
-from tests.unit.kernel import ROOT, Kernel
+from tests.unit.kernel import ME, ROOT, Kernel
+
+KATA, SECOND = "123456789A", "34ABCDEF01"
+IN = b"12/3456789A/"
+HIKER = IN + b"lion/sandbox/hiker.c"
 
 
 class Behind(MemoryStore):
@@ -106,3 +110,24 @@ def descriptors(kernel: Kernel) -> int:
     for _ in range(2):
         kernel.tree.inodes.getattr(ROOT)
     return len(os.listdir("/proc/self/fd"))
+
+
+def opened(kernel: Kernel, path: bytes) -> int:
+    """A handle of the file, for reading."""
+    return kernel.tree.files.open(kernel.number(path), os.O_RDONLY, ME)
+
+
+def read(kernel: Kernel, handle: int) -> bytes:
+    """All that is read through the handle."""
+    return kernel.tree.files.read(handle, 0, 1 << 20)
+
+
+def walked(kernel: Kernel, path: bytes = b"12/3456789A") -> dict[bytes, int]:
+    """Look everything below the path up; the numbers, by path."""
+    found = {path: kernel.number(path)}
+    for name, told in kernel.entries(path).items():
+        if name in (b".", b".."):
+            continue
+        below = path + b"/" + name
+        found |= walked(kernel, below) if told.mode & 0o170000 == 0o040000 else {below: told.number}
+    return found
