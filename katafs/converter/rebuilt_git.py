@@ -6,15 +6,16 @@ It is made in an export's own copy of the avatar, in a directory where nothing e
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from katafs.converter.avatar_tags import GIT, GitHistory
 from katafs.converter.tag_history import MANIFEST, TagHistory
-from katafs.errors import CorruptKata
+from katafs.errors import CorruptKata, GitFailed
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, inodes, names
 from katafs.rooted.walks import walk
+from katafs.storers.git_stream import Run
 from katafs.storers.increments import INCREMENTS
 from katafs.storers.places import named_faults, opened_directory
 
@@ -29,9 +30,7 @@ def rebuild_git(avatar: int, kata: KataId, name: AvatarName) -> None:
     whose = f"avatar {name} of kata {kata}"
     with named_faults(f"the git of {whose}"), opened_directory(avatar, TAGS_NAME) as tags:
         history = TagHistory(avatar, tags, whose)
-        # Imported where it is used: without a git program GitPython can't be, and no other command needs one.
-        from katafs.storers.git_import import import_history
-
+        import_history = _importer(whose)
         with _workplace(avatar) as workplace:
             import_history(workplace, kata, name, history.runs())
             _check(history, GitHistory(workplace, whose), whose)
@@ -43,6 +42,17 @@ def rebuild_git(avatar: int, kata: KataId, name: AvatarName) -> None:
         if (increments := history.increments()) is not None:
             _write(avatar, INCREMENTS, increments, mtime_ns)
     files.remove_tree(avatar, TAGS_NAME)
+
+
+def _importer(whose: str) -> Callable[[int, KataId, AvatarName, Iterable[Run]], None]:
+    """What makes a history. Imported where it is used: GitPython can't be without git, which no other command needs."""
+    try:
+        from katafs.storers.git_import import import_history
+    except ImportError as missing:
+        raise GitFailed(
+            f"{whose} has no git, and to rebuild it the program git is needed, which isn't found"
+        ) from missing
+    return import_history
 
 
 def _check(wanted: TagHistory, made: GitHistory, whose: str) -> None:

@@ -1,6 +1,8 @@
 """`katafs export`: what it takes, prints and ends with."""
 
 import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -104,3 +106,23 @@ def test_a_store_that_is_gone_has_its_own_code(volumes: Path) -> None:
     result = export(volumes / "gone", KATA)
 
     assert (len(result.stderr.splitlines()), result.exit_code) == (1, 3)
+
+
+def test_without_the_git_program_a_history_that_is_to_be_rebuilt_is_one_line(volumes: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "katafs",
+        "export",
+        KATA,
+        "--to",
+        volumes.parent / "out",
+        "--volumes",
+        f"dir:{volumes}",
+    ]
+
+    ended = subprocess.run(command, env={"PATH": "/nonexistent"}, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
+    assert "the program git is needed" in ended.stderr
+    assert os.listdir(volumes.parent / "out") == []
