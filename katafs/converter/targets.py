@@ -60,7 +60,7 @@ class Target:
 
 
 def _mark_of(top: int) -> bytes | None:
-    return inodes.all_xattrs(top).get(_UNCOMMITTED)
+    return inodes.find_xattr(top, _UNCOMMITTED)
 
 
 def _unmark(top: int, origin: bytes) -> None:

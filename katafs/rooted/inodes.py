@@ -85,7 +85,7 @@ def times_kept_through_kills(directory: int) -> Iterator[None]:
 
 def give_times_back(directory: int) -> None:
     """Give a directory the times that a kill in `times_kept_through_kills` took."""
-    kept = all_xattrs(directory).get(_TIMES)
+    kept = find_xattr(directory, _TIMES)
     if kept is not None:
         set_times(directory, *map(int, kept.split()))
         with contextlib.suppress(OSError):
@@ -112,14 +112,26 @@ def list_xattrs(descriptor: int) -> list[bytes]:
     return [os.fsencode(name) for name in os.listxattr(_path(descriptor))]
 
 
+def find_xattr(descriptor: int, name: bytes) -> bytes | None:
+    """getxattr(2); None where there is no such attribute, or none at all."""
+    try:
+        return get_xattr(descriptor, name)
+    except OSError as problem:
+        if problem.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+            raise
+        return None
+
+
 def all_xattrs(descriptor: int) -> dict[bytes, bytes]:
     """Names and values of every namespace that the process may see, in no order; none where there are no xattrs."""
     try:
-        return {name: get_xattr(descriptor, name) for name in list_xattrs(descriptor)}
+        listed = list_xattrs(descriptor)
     except OSError as problem:
         if problem.errno != errno.EOPNOTSUPP:
             raise
         return {}
+    found = {name: find_xattr(descriptor, name) for name in listed}
+    return {name: value for name, value in found.items() if value is not None}  # the rest went away since
 
 
 def remove_xattr(descriptor: int, name: bytes) -> None:

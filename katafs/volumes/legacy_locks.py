@@ -82,7 +82,8 @@ class Locks:
             os.close(descriptor)
 
     def remove_if_alone(self) -> None:
-        """Delete the file, unless somebody else has it: for when nothing is left on the disk to take turns over."""
+        """Delete the file, unless somebody else has it: for when nothing is left on the disk to take turns over.
+        Nothing may be held through this object afterwards."""
         if self._descriptor is None:
             return
         _lock(self._descriptor, fcntl.F_UNLCK, _PRESENCE, wait=False)
@@ -90,7 +91,8 @@ class Locks:
             _lock(self._descriptor, fcntl.F_WRLCK, _PRESENCE, wait=False)
         except BlockingIOError:
             return
-        os.unlink(LOCK_FILE, dir_fd=self._directory)
+        if self._is_in_place(self._descriptor):  # else another was quicker, and a third may have made a new one
+            os.unlink(LOCK_FILE, dir_fd=self._directory)
 
     def close(self) -> None:
         """Let go of everything."""

@@ -109,17 +109,8 @@ def test_a_store_that_is_gone_has_its_own_code(volumes: Path) -> None:
 
 
 def test_without_the_git_program_a_history_that_is_to_be_rebuilt_is_one_line(volumes: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "katafs",
-        "export",
-        KATA,
-        "--to",
-        volumes.parent / "out",
-        "--volumes",
-        f"dir:{volumes}",
-    ]
+    where = ["--to", f"{volumes.parent}/out", "--volumes", f"dir:{volumes}"]
+    command = [sys.executable, "-m", "katafs", "export", KATA, *where]
 
     ended = subprocess.run(command, env={"PATH": "/nonexistent"}, capture_output=True, text=True, check=False)
 
