@@ -82,18 +82,19 @@ def convert(
     if os.geteuid() != 0:
         raise KatafsError("convert must be run as root: it keeps the owners of all files")
     raised_limit()  # a commit has every file of a kata open
-    run = Run(jobs=jobs, rate_per_s=rate)
     with contextlib.ExitStack() as opened:
         store = opened.enter_context(contextlib.closing(open_store(volumes, prefix)))
         lines = opened.enter_context(_opened(report))
         disk = None if source is None else opened.enter_context(_opened_disk(source, dry_run))
+        # What is in a volume already is said without any work, and so without a pause.
+        run = Run(jobs=jobs, rate_per_s=rate, paced=disk.stands if disk is not None else lambda _: True)
         conversion = None if disk is None else Conversion(disk, store, keep=keep)
         work = _work(conversion, disk, store, dry_run)
         if form == "tags":
             work = with_tags(work, store, drop_git=drop_git)
         with _stopped_by_signals(run):
             good = _carry_out(run, wanted.pieces(disk, store), work, lines)
-        if conversion is not None and good and not (dry_run or keep or run.stopped):
+        if conversion is not None and not (dry_run or keep or run.stopped or run.fault):
             _tidy(conversion, wanted.outers(disk))
     if isinstance(run.fault, StoreUnreachable):
         raise run.fault

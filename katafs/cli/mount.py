@@ -67,7 +67,7 @@ def mount(
         layout=Layout(layout),
         sandboxes=Sandboxes(sandboxes),
         tags=Tags(tags or _DEFAULT_TAGS[Layout(layout)]),
-        convert=Convert(convert),
+        convert=Convert.NEVER if read_only or wanted.read_only else Convert(convert),
         read_only=read_only or wanted.read_only,
         timeout_s=wanted.timeout_s,
         negative_timeout_s=wanted.negative_timeout_s,
@@ -113,7 +113,6 @@ def _serve(
         session.serve(tree, absolute, settings, ready)
     finally:
         observe.notify("STOPPING=1")
-        tree.close()
 
 
 def _nothing_to_detach() -> None:

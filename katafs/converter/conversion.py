@@ -21,8 +21,13 @@ from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
 
 _NOTHING = Survey(0, 0, (), b"")
-_ASIDE = OWN_PREFIX + b"done-"
-_ASIDE_STRAY = re.compile(re.escape(_ASIDE) + rb"stray-([0-9a-f]+)")
+_LEAVING = OWN_PREFIX + b"leaving-"
+"""Before the name of what was taken off the disk and may have been written to at that moment."""
+_DONE = OWN_PREFIX + b"done-"
+"""Before the name of what wasn't, and is being deleted."""
+_LATE = OWN_PREFIX + b"late-"
+"""Before the name of what was, and is kept for a person to look at."""
+_STRAY = re.compile(rb"(?:" + re.escape(_LEAVING) + rb"|" + re.escape(_DONE) + rb")stray-([0-9a-f]+)")
 _CANNOT_MOVE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOSYS)
 """Two file systems, or no right or no call to reach both through one mount."""
 
@@ -114,28 +119,35 @@ class Conversion:
 
     def _commit(self, piece: Piece, source: Spot, target: Target, survey: Survey) -> None:
         """Take the piece off the disk, in one step, and then delete it."""
-        aside = self._aside(piece, source.folder)
+        leaving, done = (Spot(source.folder, before + _name_aside(piece)) for before in (_LEAVING, _DONE))
         with contextlib.ExitStack() as stack:
             with changes_told():
                 held = stack.enter_context(source.held_still())
                 if source.survey().fingerprint != survey.fingerprint:
                     raise PieceChanged("it changed while it was copied")
-            source.rename_to(aside)
+            source.rename_to(leaving)
             if piece.kata is not None:
                 target.unmark()
             files.sync_directory(source.folder)
             self._disk.locks.wait_for_readers(piece.key)
-            late = held.broken() or aside.survey().fingerprint != survey.fingerprint
+            # In this order: who asks to write during the survey is seen by the leases.
+            late = leaving.survey().fingerprint != survey.fingerprint or held.broken()
+            if not late:
+                leaving.rename_to(done)
         if late:
-            raise WrittenLate(self._set_aside(piece, aside))
-        aside.remove()
+            raise self._kept(piece.outer, leaving)
+        done.remove()
 
-    def _set_aside(self, piece: Piece, aside: Spot) -> str:
-        """Keep what somebody has written to past the mount, who found it before the commit and wrote after it."""
-        late = Spot(aside.folder, OWN_PREFIX + b"late-" + aside.name.removeprefix(_ASIDE))
-        aside.rename_to(late)
-        where = os.path.join(self._disk.path, piece.outer, os.fsdecode(late.name))
-        return f"something wrote to it on the old disk while it was committed; what it wrote to is kept as {where}"
+    def _kept(self, outer: str, leaving: Spot) -> WrittenLate:
+        """Keep what somebody may have written to past the mount, who found it before the commit and wrote after it."""
+        name = _LATE + leaving.name.removeprefix(_LEAVING)
+        while Spot(leaving.folder, name).status() is not None:
+            name += b"+"
+        leaving.rename_to(Spot(leaving.folder, name))
+        where = os.path.join(self._disk.path, outer, os.fsdecode(name))
+        return WrittenLate(
+            f"something wrote to it on the old disk while it was committed; what it wrote to is kept as {where}"
+        )
 
     def _settle(self, piece: Piece) -> None:
         """Do what an earlier run, which was killed, had still to do for a piece that it had committed."""
@@ -144,30 +156,34 @@ class Conversion:
         self._clear(piece)
 
     def _clear(self, piece: Piece) -> None:
-        """Delete what an earlier run had moved aside when it was killed, once nobody reads it any more."""
+        """Delete what an earlier run had taken off the disk when it was killed."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(piece.outer) as folder:
-            aside = self._aside(piece, folder)
-            if aside.status() is not None:
-                self._disk.locks.wait_for_readers(piece.key)
-                aside.remove()
+            self._clear_aside(folder, piece.outer, _name_aside(piece), piece.key)
 
     def _clear_strays(self, outer: str) -> None:
         """The same for strays, which nothing else tells of once they are committed."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(outer) as folder:
-            for name in names.listing(folder):
-                key = _ASIDE_STRAY.fullmatch(name)
-                if key is not None:
-                    with self._disk.locks.claim(int(key[1], 16)):
-                        Spot(folder, name).remove()
+            for key in {int(match[1], 16) for name in names.listing(folder) if (match := _STRAY.fullmatch(name))}:
+                with self._disk.locks.claim(key):
+                    self._clear_aside(folder, outer, b"stray-%x" % key, key)
 
-    @staticmethod
-    def _aside(piece: Piece, folder: int) -> Spot:
-        return Spot(folder, aside_name(piece))
+    def _clear_aside(self, folder: int, outer: str, name: bytes, key: int) -> None:
+        """Delete what nobody wrote to, once nobody reads it any more. Raises WrittenLate for what somebody may have."""
+        leaving, done = (Spot(folder, before + name) for before in (_LEAVING, _DONE))
+        if leaving.status() is None and done.status() is None:
+            return
+        self._disk.locks.wait_for_readers(key)
+        done.remove()
+        if leaving.status() is not None:
+            # The kill came before anybody looked whether it was written to. What equals the volume's was not.
+            if not self._targets.hold(outer, key, leaving):
+                raise self._kept(outer, leaving)
+            leaving.remove()
 
 
-def aside_name(piece: Piece) -> bytes:
-    """What a piece is called while it is deleted, in the directory it was in."""
-    return _ASIDE + (piece.kata or f"stray-{piece.key:x}").encode()
+def _name_aside(piece: Piece) -> bytes:
+    """What a piece is called in the directory it was in while it is taken off the disk, after what says how far."""
+    return (piece.kata or f"stray-{piece.key:x}").encode()
 
 
 def _surveyed(source: Spot) -> Survey:

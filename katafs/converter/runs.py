@@ -31,10 +31,13 @@ Work = Callable[[Piece], Result]
 class Run:
     """The way a command goes through pieces."""
 
-    def __init__(self, *, jobs: int, rate_per_s: float | None = None) -> None:
-        """`jobs` pieces at a time, and no more than `rate_per_s` begun in a second."""
+    def __init__(
+        self, *, jobs: int, rate_per_s: float | None = None, paced: Callable[[Piece], bool] = lambda _: True
+    ) -> None:
+        """`jobs` pieces at a time, and no more than `rate_per_s` begun in a second, of those that are `paced`."""
         self._jobs = jobs
         self._pace_s = 1 / rate_per_s if rate_per_s else 0.0
+        self._paced = paced
         self._stopping = False
         self._wake: SimpleQueue[None] = SimpleQueue()
         """Not an Event, whose lock a signal's handler may find held by the very thread that it interrupts."""
@@ -75,8 +78,9 @@ class Run:
             while True:
                 piece = None if self._stopping else next(left, None)
                 if piece is not None:
+                    pause_s = self._pace_s if self._pace_s and self._paced(piece) else 0.0
                     running.add(workers.submit(self._one, piece, work))
-                    self._stopped_within(self._pace_s)
+                    self._stopped_within(pause_s)
                 if not running and piece is None:
                     return
                 if piece is None or len(running) >= self._jobs:

@@ -17,8 +17,10 @@ from katafs.storers.dulwich_refs import tag_numbers
 from katafs.storers.places import Places, opened_directory
 from katafs.volumes.store import VolumeStore
 
-_DROPPED = b".katafs-git-"
-"""What a `.git` is called while it is removed, since half of one would be taken for a damaged history."""
+_ASIDE = b".katafs-git-"
+"""Before the name of a `.git` that is out of everybody's way while it is asked whether it has got more tags."""
+_DROPPED = b".katafs-dropped-"
+"""Before that of one that hasn't and is being removed, since half of one would be taken for a damaged history."""
 
 
 class Outcome(enum.Enum):
@@ -89,20 +91,26 @@ def _stored(directory: int, avatar: AvatarName, whose: str, drop_git: bool) -> A
 
 
 def _sweep(directory: int) -> None:
-    """Remove what an earlier kill left."""
+    """Remove what an earlier kill left, and put back what it took away."""
     for name in names.listing(directory):
-        if name.startswith((TEMPORARY, _DROPPED)) and files.is_directory(directory, name):
+        if name.startswith(_ASIDE) and not files.status_of(directory, GIT):
+            names.rename(directory, name, directory, GIT, names.RENAME_NOREPLACE)
+        elif name.startswith((TEMPORARY, _DROPPED)) and files.is_directory(directory, name):
             files.remove_tree(directory, name)
 
 
 def _drop_git(history: GitHistory) -> None:
     """Remove an avatar's git. Raises CorruptKata where it has got more tags meanwhile."""
-    dropped = _DROPPED + secrets.token_hex(8).encode()
-    names.rename(history.avatar, GIT, history.avatar, dropped, names.RENAME_NOREPLACE)
-    with opened_directory(history.avatar, dropped) as git:
-        grown = tag_numbers(git) != history.numbers
-    if grown:
-        names.rename(history.avatar, dropped, history.avatar, GIT, names.RENAME_NOREPLACE)
-        raise CorruptKata(f"{history.whose} ran its tests meanwhile")
+    token = secrets.token_hex(8).encode()
+    aside, dropped = _ASIDE + token, _DROPPED + token
+    names.rename(history.avatar, GIT, history.avatar, aside, names.RENAME_NOREPLACE)
+    try:
+        with opened_directory(history.avatar, aside) as git:
+            if tag_numbers(git) != history.numbers:
+                raise CorruptKata(f"{history.whose} ran its tests meanwhile")
+    except BaseException:
+        names.rename(history.avatar, aside, history.avatar, GIT, names.RENAME_NOREPLACE)
+        raise
+    names.rename(history.avatar, aside, history.avatar, dropped, names.RENAME_NOREPLACE)
     files.sync_directory(history.avatar)
     files.remove_tree(history.avatar, dropped)

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from katafs.converter.spots import Spot, changes_told
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
-from katafs.rooted import copying, files, inodes, names
-from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
+from katafs.rooted import copying, files, inodes, names, surveys
+from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
 _UNCOMMITTED = b"trusted.katafs.uncommitted"
-"""An extended attribute of a volume's top: a copy of a kata that still stands on the disk of this origin. Only who
-converts that disk may replace it. Once the kata doesn't stand there any more, it means nothing."""
+"""An extended attribute of a volume's top: a copy of a kata that still stands on the disk of this origin, and when the
+copy changed last, in nanoseconds. Only who converts that disk may replace it, and only where nobody has changed it
+since. Once the kata doesn't stand there any more, it means nothing."""
 _AS_MADE_MODE = 0o755
 _SANDBOX = b"sandbox"
 
@@ -51,7 +52,7 @@ class Target:
         """Say of the copy that it isn't committed."""
         with self.staged.opened() as top, contextlib.suppress(OSError):
             # Without: where a file system has no such attributes, a kill before the commit makes a person decide.
-            inodes.set_xattr(top, _UNCOMMITTED, self.origin)
+            inodes.set_xattr(top, _UNCOMMITTED, b"%s %d" % (self.origin, surveys.last_change_ns(top)))
 
     def unmark(self) -> None:
         """Take that back, right after the commit."""
@@ -59,12 +60,22 @@ class Target:
             _unmark(top, self.origin)
 
 
-def _mark_of(top: int) -> bytes | None:
-    return inodes.find_xattr(top, _UNCOMMITTED)
+def _mark_of(top: int) -> tuple[bytes, int] | None:
+    """The origin of a copy that isn't committed, and when it changed last."""
+    mark = inodes.find_xattr(top, _UNCOMMITTED)
+    if mark is None:
+        return None
+    origin, _, change_ns = mark.partition(b" ")
+    return origin, int(change_ns or 0)
+
+
+def _is_marked(top: int, origin: bytes) -> bool:
+    mark = _mark_of(top)
+    return mark is not None and mark[0] == origin
 
 
 def _unmark(top: int, origin: bytes) -> None:
-    if _mark_of(top) == origin:
+    if _is_marked(top, origin):
         inodes.remove_xattr(top, _UNCOMMITTED)
 
 
@@ -121,11 +132,11 @@ class Targets:
         if names.is_empty(top):
             return False
         mark = _mark_of(top)
-        if mark == self._origin:
+        if mark is not None and mark[0] != self._origin:
+            raise ConversionRefused(f"volume {volume} holds what another disk's conversion hasn't finished yet")
+        if mark is not None and mark[1] == surveys.last_change_ns(top):
             self._empty(spot, staged)
             return False
-        if mark is not None:
-            raise ConversionRefused(f"volume {volume} holds what another disk's conversion hasn't finished yet")
         with changes_told():
             difference = source.difference_from(spot)
         if difference is not None:
@@ -135,7 +146,7 @@ class Targets:
     def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
         """Take a copy away that can't be committed, so that nobody takes it for the kata."""
         with contextlib.suppress(OSError), spot.opened() as top:
-            if self._disk.stands(piece) and _mark_of(top) == self._origin:
+            if self._disk.stands(piece) and _is_marked(top, self._origin):
                 self._empty(spot, staged)
 
     def settle(self, kata: KataId) -> None:
@@ -163,29 +174,58 @@ class Targets:
             folder = files.open_directory(top, piece.outer.encode()) if piece.outer else os.dup(top)
             try:
                 spot = Spot(folder, piece.name)
-                filled = spot.status() is not None
-                if filled and (difference := source.difference_from(spot)) is not None:
-                    raise ConversionRefused(f"the root volume has {piece.label} already, {difference}")
+                filled = self._has_equal(piece, source, spot)
                 arriving = functools.partial(self._times_kept, piece.outer, folder)
-                yield Target(spot, staged, False, filled, self._origin, arriving)
+                try:
+                    yield Target(spot, staged, False, filled, self._origin, arriving)
+                except BaseException:
+                    if not filled and self._disk.stands(piece):
+                        with contextlib.suppress(OSError), arriving():
+                            spot.remove()  # a copy that can't be committed, which may differ from the piece later
+                    raise
             finally:
                 os.close(folder)
 
+    @staticmethod
+    def _has_equal(piece: Piece, source: Spot, spot: Spot) -> bool:
+        """Whether the stray is in the root volume already. Raises ConversionRefused where something else is."""
+        if spot.status() is None:
+            return False
+        with changes_told():
+            difference = source.difference_from(spot)
+        if difference is not None:
+            raise ConversionRefused(f"the root volume has {piece.label} already, {difference}")
+        return True
+
     def has_stray(self, piece: Piece) -> bool:
         """Whether the root volume has something where the stray goes."""
-        if not self._store.exists(ROOT_VOLUME):
-            return False
-        top = self._store.open(ROOT_VOLUME)
-        try:
-            folder = files.open_directory(top, piece.outer.encode()) if piece.outer else os.dup(top)
-            try:
-                return files.status_of(folder, piece.name) is not None
-            finally:
-                os.close(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        finally:
-            os.close(top)
+        with self._root_folder(piece.outer) as folder:
+            return folder is not None and files.status_of(folder, piece.name) is not None
+
+    def hold(self, outer: str, key: int, spot: Spot) -> bool:
+        """Whether the piece of this key, from this outer directory, is in the store as it is at the spot."""
+        for kata in self._store.catalog().katas_in(outer):
+            if piece_of(kata).key == key and self._store.exists(kata_volume(kata)):
+                with self._beside(kata_volume(kata)) as (_, stored):
+                    return spot.difference_from(stored) is None
+        with self._root_folder(outer) as folder:
+            listed = [] if folder is None else [name for name in names.listing(folder) if Piece(outer, name).key == key]
+            return any(spot.difference_from(Spot(folder, name)) is None for name in listed if folder is not None)
+
+    @contextlib.contextmanager
+    def _root_folder(self, outer: str) -> Iterator[int | None]:
+        """An outer directory of the root volume, or with "" its top; None where there is none."""
+        with contextlib.ExitStack() as opened:
+            folder = None
+            if self._store.exists(ROOT_VOLUME):
+                folder = self._store.open(ROOT_VOLUME)
+                opened.callback(os.close, folder)
+            if folder is not None and outer:
+                try:
+                    folder = opened.enter_context(Spot(folder, outer.encode()).opened())
+                except (FileNotFoundError, NotADirectoryError):
+                    folder = None
+            yield folder
 
     def keep_outer(self, outer: str) -> None:
         """Make an outer directory in the root volume, as it is on the disk, if it isn't there; with "", only the root

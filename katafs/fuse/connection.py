@@ -66,7 +66,7 @@ class Connection:
     def _serve_one(self, reader: Reader) -> bool:
         try:
             size = self.device.read(reader.buffer)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 a reader that died without a word would leave a mount that hangs
             self._explain("the reading of requests", error)
             return False
         if size == 0:

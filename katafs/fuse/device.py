@@ -27,9 +27,7 @@ class Device:
         self._called_away = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._tries = _MOST_TRIES
         self._slept = 0
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLIN)
-        self._poll.register(self._called_away, select.POLLIN)
+        self._away = False
 
     def read(self, buffer: memoryview) -> int:
         """The size of the next request, which is in the buffer then. 0 at the connection's end, or when called away.
@@ -37,7 +35,7 @@ class Device:
         On an idle machine the next request comes a moment after the last reply, and to be put to sleep and woken takes
         longer than that. So it is asked for a few times first: as often as was of use lately, since on a busy machine
         the program that would make it only waits for this CPU."""
-        while True:
+        while not self._away:
             for tried in range(self._tries):
                 try:
                     size = os.readv(self.descriptor, (buffer,))
@@ -52,14 +50,18 @@ class Device:
                     if tried:
                         self._tries = min(2 * tried + 8, _MOST_TRIES)
                     return size
-            if self._sleep():
-                return 0
+            self._sleep()
+        return 0
 
-    def _sleep(self) -> bool:
-        """Wait until there is something to read; whether that is to end."""
+    def _sleep(self) -> None:
+        """Wait until there is something to read, or this was called away."""
         self._slept += 1
         self._tries = _MOST_TRIES if self._slept % _PROBE == 0 else self._tries // 2 or 1
-        return any(ready == self._called_away for ready, _ in self._poll.poll())
+        # Of its own, since no two threads may wait on one, and for a moment two readers may be here.
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        poll.register(self._called_away, select.POLLIN)
+        poll.poll()
 
     def is_gone(self) -> bool:
         """Whether the kernel has ended the connection."""
@@ -68,7 +70,8 @@ class Device:
         return bool(poll.poll(0))
 
     def call_away(self) -> None:
-        """Make every `read` return 0, now and from now on."""
+        """Make every `read` return 0, now and from now on, also where requests go on coming."""
+        self._away = True
         os.eventfd_write(self._called_away, 1)
 
     def reply(self, unique: int, payload: bytes) -> None:

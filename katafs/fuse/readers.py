@@ -6,6 +6,7 @@ the reading thread for some moments, another begins to read.
 """
 
 import threading
+import time
 from collections.abc import Callable
 
 _MOMENT_S = 0.01
@@ -133,7 +134,8 @@ class Readers:
         self._when_ended()
 
     def join(self, seconds: float) -> bool:
-        """Wait for all of them; whether they have all come to their end."""
+        """Wait for all of them, so long at most; whether they have all come to their end."""
+        deadline_s = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, deadline_s - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)

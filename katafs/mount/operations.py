@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
+from katafs.errors import WrittenLate
 from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
 from katafs.mount.answers import errno_of
 from katafs.tree.attributes import Attributes
@@ -89,6 +90,8 @@ class Operations:
     def _convert(self, first: Unconverted) -> None:
         try:
             self._tree.convert(first.piece)
+        except WrittenLate as late:
+            errno_of("convert", late)  # it was converted all the same, and somebody has to hear of the rest
         except Exception as problem:
             if first.needed:
                 raise

@@ -17,12 +17,13 @@ from katafs.tree.tree import Tree
 _log = logging.getLogger(__name__)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
-_LAST_ANSWERS_S = 60.0
-"""So long the requests that are being answered get at the end."""
+_LAST_ANSWERS_S = 30.0
+"""So long the requests that are being answered get at the end: half of what systemd waits for the daemon."""
 
 
 def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable[[], None]) -> None:
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
+    The tree is closed at the end, unless a request is at work in it still.
 
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount."""
     with _Events() as events:
@@ -36,8 +37,10 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         finally:
             if not connection.device.is_gone():  # else there may be another mount at the path by now
                 mounting.unmount(mount_point)
-            connection.close(_LAST_ANSWERS_S)
+            answered = connection.close(_LAST_ANSWERS_S)
             operations.close()
+            if answered:  # else a number that is closed here could be another file's by the time it is written to
+                tree.close()
     _log.info("%s: ends", mount_point)
 
 

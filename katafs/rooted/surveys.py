@@ -61,6 +61,14 @@ def survey(directory: int) -> Survey:
     return Survey(entries, size_bytes, tuple(devices), digest.digest())
 
 
+def last_change_ns(directory: int) -> int:
+    """When anything in a tree changed last: the newest ctime below the top, or the top's mtime, since a rename and an
+    xattr change its ctime. Raises as `survey`."""
+    with contextlib.closing(walk(directory)) as steps:
+        entries = (entry for entry, leaving in steps if not leaving)
+        return max(_settled(entry).st_ctime_ns if entry.above else entry.status.st_mtime_ns for entry in entries)
+
+
 def survey_entry(directory: int, name: bytes) -> Survey:
     """The same of one entry that isn't a directory, which is then the top. Raises as `survey`."""
     with met(directory, name) as entry:

@@ -19,14 +19,12 @@ from katafs.tree.attributes import Attributes
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
 from katafs.tree.legacy import Legacy
-from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable, identity_of
+from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
 from katafs.tree.requests import Locked, Reached
 from katafs.tree.settling import settle
 from katafs.volumes.store import VolumeStore
 
-DEEPEST = 4096
-"""More directories than a path has: a longer chain of parents was tied into a ring by moves behind the mount."""
 _CLOSED = stat.S_IFDIR
 """The mode of a directory whose volume can't be served: nobody's to read, so that it never shows as an empty one."""
 

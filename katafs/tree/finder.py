@@ -124,7 +124,12 @@ class Finder:
             node = Node(found.number, found.place, found.volume, parent, name, identity, self._is_directory(found))
             core.nodes.add(node)
         else:
-            core.steady(node)
+            try:
+                core.steady(node)
+            except BaseException:
+                if found.descriptor is not None:
+                    os.close(found.descriptor)
+                raise
             self._move(node, parent, name, found, identity)
         if core.legacy is not None:
             core.legacy.track(node, found.piece)

@@ -9,10 +9,10 @@ from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import DEEPEST, Core
+from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.files import Files
-from katafs.tree.nodes import Node
+from katafs.tree.nodes import DEEPEST, Node
 from katafs.tree.requests import Caller
 
 PLACE_XATTR = b"user.katafs.place"

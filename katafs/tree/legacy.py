@@ -98,11 +98,14 @@ class Legacy:
 
     def refuse(self, piece: Piece | None) -> None:
         """Raise Unconverted for what is to change, or OSError(EROFS) where nothing is ever converted."""
-        if piece is None:
-            return
+        if piece is not None:
+            self.refuse_never()
+            raise Unconverted(piece)
+
+    def refuse_never(self) -> None:
+        """Raise OSError(EROFS) where nothing on the disk is ever changed."""
         if self.rule is Convert.NEVER:
-            raise answer(errno.EROFS, piece.name)
-        raise Unconverted(piece)
+            raise answer(errno.EROFS)
 
     def refuse_open(self, piece: Piece | None) -> None:
         """The same for what is to be opened, where that alone converts."""

@@ -11,6 +11,8 @@ from katafs.volumes.legacy_disk import Piece
 
 ROOT_NUMBER = 1
 """FUSE's number for the root of a mount."""
+DEEPEST = 4096
+"""More directories than a path has: a longer chain of parents was tied into a ring by moves behind the mount."""
 
 
 @dataclass(eq=False, slots=True)

@@ -66,7 +66,8 @@ class Removal:
     def _remove_directory(self, found: Found, parent: Node, name: bytes) -> None:
         """An outer directory may be on a legacy disk, in the root volume, or in both."""
         legacy = self._core.legacy
-        if legacy is not None and found.place.kind is Kind.OUTER:
+        if legacy is not None and legacy.is_outer(found.place):
+            legacy.refuse_never()
             removed = legacy.disk.remove_outer(found.place.outer)
             if removed and found.status is None:
                 inodes.touch_modified(self._core.directory(parent))

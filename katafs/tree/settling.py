@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from katafs.namespace import Kind
 from katafs.rooted import inodes, names
-from katafs.tree.nodes import Node, identity_of
+from katafs.tree.nodes import DEEPEST, Node, identity_of
 from katafs.volumes.legacy_disk import Piece
 
 if TYPE_CHECKING:
     from katafs.tree.core import Core  # which settles before it answers
 
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.EXDEV)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.EXDEV, errno.ESTALE)
 
 
 def settle(core: "Core", piece: Piece) -> None:
@@ -39,7 +39,7 @@ def settle(core: "Core", piece: Piece) -> None:
 
 def _depth(node: Node) -> int:
     depth = 0
-    while node.parent is not None:
+    while node.parent is not None and depth < DEEPEST:
         depth, node = depth + 1, node.parent
     return depth
 
@@ -58,7 +58,10 @@ def _relocate(core: "Core", node: Node) -> None:
         core.numbers.keep(node.identity, identity, node.number)
         node.identity = identity
         for handle in node.handles:
-            _redirect(handle, descriptor)
+            # What a container has put in the file's place since, or leased, can't be read in its stead: whoever has the
+            # file open keeps what it had when it was converted.
+            with contextlib.suppress(OSError):
+                _redirect(handle, descriptor)
     finally:
         os.close(descriptor)
 

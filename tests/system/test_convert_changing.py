@@ -147,7 +147,7 @@ def _before_commit(action: Callable[[], object]) -> Callable[[], None]:
     """The last moment before the kata leaves its place, when all was compared."""
 
     def act(_: object, target: Spot, *__: object) -> None:
-        if target.name.startswith(b".katafs-done"):
+        if target.name.startswith(b".katafs-leaving"):
             action()
 
     return lambda: _around(Spot, "rename_to", before=act)

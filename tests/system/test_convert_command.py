@@ -15,7 +15,18 @@ import pytest
 
 from tests.harness import needs, waiting
 from tests.harness.programs import DEADLINE_S, Finished
-from tests.system.old_disks import KATA, OUTER, STRAYS, attributes, convert, look, make_disk, make_kata, words
+from tests.system.old_disks import (
+    KATA,
+    OUTER,
+    STRAYS,
+    attributes,
+    convert,
+    look,
+    look_untouched,
+    make_disk,
+    make_kata,
+    words,
+)
 
 KATAS = [f"{outer}{number:08X}" for outer in ("12", "AB") for number in range(6)]
 
@@ -96,12 +107,24 @@ def test_many_strays_at_once_leave_their_directory_its_times(old: Old) -> None:
 def test_keep_leaves_the_disk_and_a_second_run_takes_its_later_state(old: Old) -> None:
     before = look(old.disk / "12" / KATAS[0][2:])
     assert old.convert("--keep", KATAS[0]).stdout.startswith("kept 1; ")
-    assert look(old.disk / "12" / KATAS[0][2:]) == before == look(old.volumes / KATAS[0])
+    assert look(old.disk / "12" / KATAS[0][2:]) == before == look_untouched(old.volumes / KATAS[0])
     (old.disk / "12" / KATAS[0][2:] / "new").write_text("later\n")
     old.convert("--keep", KATAS[0])
     old.convert(KATAS[0])
     assert (old.volumes / KATAS[0] / "new").read_text() == "later\n"
     assert not (old.disk / "12" / KATAS[0][2:]).exists()
+
+
+def test_a_copy_that_was_kept_and_then_used_is_not_replaced(old: Old) -> None:
+    old.convert("--keep", KATAS[0])
+    (old.volumes / KATAS[0] / "work").write_text("somebody's\n")
+    (old.disk / "12" / KATAS[0][2:] / "new").write_text("later\n")
+
+    for options in ([], ["--keep"]):
+        refused = old.convert(*options, KATAS[0], status=1)
+        assert refused.stderr.startswith(f"{KATAS[0]}: refused: volume {KATAS[0]} holds something else already, ")
+    assert (old.volumes / KATAS[0] / "work").read_text() == "somebody's\n"
+    assert (old.disk / "12" / KATAS[0][2:] / "new").exists()
 
 
 def test_a_dry_run_changes_nothing(old: Old) -> None:
