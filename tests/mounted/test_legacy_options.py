@@ -11,6 +11,7 @@ from katafs.namespace import Layout
 from tests.harness.mounted import PROGRAM as KATAFS
 from tests.harness.mounts import Mounts
 from tests.harness.old_disk import FILES, OldDisk
+from tests.harness.other_mounts import bound
 from tests.harness.programs import NOBODY, run
 from tests.harness.refusals import refused
 from tests.mounted.conftest import ServeLegacy
@@ -148,3 +149,37 @@ def test_only_root_mounts_beside_an_old_disk(old: OldDisk, disk: Path) -> None:
     argv = [*KATAFS, "mount", str(point), "--volumes", f"dir:{disk}/volumes", "--legacy", str(old.path)]
 
     assert "--legacy needs root" in NOBODY.run(argv, status=1).stderr
+
+
+def test_a_mount_that_is_read_only_converts_nothing_that_is_opened(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy("--read-only", "--convert", "on-open")
+    kata = served.old()
+
+    assert (served.path(kata) / HIKER).read_text() == FILES[HIKER]
+    assert served.is_untouched(kata)
+
+
+def test_never_leaves_an_empty_outer_directory_on_the_disk(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy("--convert", "never", layout=Layout.SPLIT)
+    (served.disk.path / "EE").mkdir()
+
+    with refused(errno.EROFS):
+        (served.top / "EE").rmdir()
+    assert (served.disk.path / "EE").is_dir()
+
+
+def test_an_old_disk_that_is_mounted_read_only_is_served(mount: Mounts, old: OldDisk, disk: Path) -> None:
+    kata = fresh_id()
+    old.make(kata)
+    shown = disk / "read-only"
+    shown.mkdir()
+    with bound(old.path, shown):
+        run(["mount", "-o", "remount,bind,ro", shown])
+        mounted = mount("--legacy", str(shown), "--layout", "split", "--convert", "never")
+        path = mounted.path / kata[:2] / kata[2:]
+        assert (path / HIKER).read_text() == FILES[HIKER]
+        with refused(errno.EROFS):
+            (path / HIKER).write_text("new")
+        (mounted.path / kata[:2] / "FFFFFFFF").mkdir()
+        assert (mounted.path / kata[:2] / "FFFFFFFF").is_dir()
+        mounted.stop()

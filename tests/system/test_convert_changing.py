@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,11 @@ class Far:
         self.line = json.loads(report.read_text())
         report.unlink()
         return running.output()
+
+    def convert_until_killed(self, prepare: Callable[[], None]) -> None:
+        """A conversion whose process was prepared to kill itself."""
+        running = Forked(words(self.disk, self.volumes, KATA), self._scratch / "out", prepare=prepare)
+        assert running.ended() == -signal.SIGKILL, running.output()
 
 
 @pytest.fixture
@@ -204,3 +210,37 @@ def test_a_kata_of_very_many_files_is_copied(far: Far) -> None:
 def _low_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+
+
+def test_a_stray_that_is_open_for_writing_is_converted_later(far: Far) -> None:
+    stray = far.disk / "server.log"
+    stray.write_text("first\n")
+    with _writer(stray) as writer:
+        first = convert(far.disk, far.volumes, "--all", status=1)
+        assert "server.log: busy: " in first.stderr
+        assert not (far.volumes / "katafs_root" / "server.log").exists()
+        writer.communicate(b"late\n")
+    convert(far.disk, far.volumes, "--all", status=0)
+    assert (far.volumes / "katafs_root" / "server.log").read_text() == "first\nlate\n"
+    assert os.listdir(far.disk) == []
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["written", "not-written"])
+def test_a_kill_right_after_the_commit_loses_nothing_that_was_written_late(far: Far, written: bool) -> None:
+    far.convert_until_killed(lambda: _around(names, "rename", after=_die_when_leaving))
+    leaving = far.disk / OUTER / f".katafs-leaving-{KATA}"
+    assert leaving.is_dir()
+    if written:
+        (leaving / SCRIPT).write_text("late\n")
+
+    first = convert(far.disk, far.volumes, KATA, status=1 if written else 0)
+
+    if written:
+        assert (_kept(far, first.stderr) / SCRIPT).read_text() == "late\n"
+    assert not leaving.exists()
+    assert convert(far.disk, far.volumes, KATA, status=0).stdout.startswith("already 1; ")
+
+
+def _die_when_leaving(_: object, __: object, ___: object, new_name: bytes, *____: object) -> None:
+    if new_name.startswith(b".katafs-leaving"):
+        os.kill(os.getpid(), signal.SIGKILL)

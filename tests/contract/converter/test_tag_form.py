@@ -69,6 +69,16 @@ def test_git_can_be_dropped_later(store: VolumeStore, kata: Path) -> None:
     assert not (kata / "lion/.git").exists()
 
 
+def test_a_git_that_a_kill_left_out_of_the_way_is_put_back_and_asked_again(store: VolumeStore, kata: Path) -> None:
+    outcomes(store, drop_git=False)
+    GitStorer(store).avatar_ran_tests(KATA, LION, START, NOW, "later", "green")
+    (kata / "lion/.git").rename(kata / "lion/.katafs-git-killed")
+
+    assert outcomes(store, drop_git=False)[LION] == AvatarOutcome(LION, Outcome.STORED, RUNS + 2)
+    assert (kata / "lion/.git").is_dir()
+    assert PlainStorer(store).tag(KATA, LION, RUNS + 1)["output"] == "later"
+
+
 @pytest.mark.usefixtures("kata")
 def test_what_git_got_since_is_added(store: VolumeStore) -> None:
     outcomes(store, drop_git=False)
