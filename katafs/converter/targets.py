@@ -79,6 +79,14 @@ def _unmark(top: int, origin: bytes) -> None:
         inodes.remove_xattr(top, _UNCOMMITTED)
 
 
+def _refuse_different(source: Spot, spot: Spot, so: str) -> None:
+    """Raise ConversionRefused where the two differ."""
+    with changes_told():
+        difference = source.difference_from(spot)
+    if difference is not None:
+        raise ConversionRefused(f"{so}, {difference}")
+
+
 class Targets:
     """The targets in one store of the pieces of one disk."""
 
@@ -137,10 +145,7 @@ class Targets:
         if mark is not None and mark[1] == surveys.last_change_ns(top):
             self._empty(spot, staged)
             return False
-        with changes_told():
-            difference = source.difference_from(spot)
-        if difference is not None:
-            raise ConversionRefused(f"volume {volume} holds something else already, {difference}")
+        _refuse_different(source, spot, f"volume {volume} holds something else already")
         return True
 
     def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
@@ -191,10 +196,7 @@ class Targets:
         """Whether the stray is in the root volume already. Raises ConversionRefused where something else is."""
         if spot.status() is None:
             return False
-        with changes_told():
-            difference = source.difference_from(spot)
-        if difference is not None:
-            raise ConversionRefused(f"the root volume has {piece.label} already, {difference}")
+        _refuse_different(source, spot, f"the root volume has {piece.label} already")
         return True
 
     def has_stray(self, piece: Piece) -> bool:
