@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ def measure(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]
 
     Raises CalledProcessError or TimeoutExpired where a program fails."""
     katas = max(2, round(_KATAS * scale))
-    model = _model(scratch / "model")
+    filled = _filled(scratch / "filled", katas)
     moved = Comparison(f"convert {katas:,} katas in one file system: `cp -a`, `diff -r`, `rm -rf`; by move")
     copied = Comparison("the same to another file system; by copy")
     with _other_file_system(scratch) as other:
@@ -33,12 +32,13 @@ def measure(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]
                 say(f"conversion: round {number} of {rounds}")
                 for seconds, way in ((compared.without, _by_hand), (compared.katafs, _by_katafs)):
                     old, new = scratch / "old", place / f"new-{number}-{way.__name__}"
-                    _fill(old, model, katas)
+                    _run("cp", "-a", filled, old)
                     new.mkdir()
+                    os.sync()
                     start = time.perf_counter()
                     way(old, new)
                     seconds.append(time.perf_counter() - start)
-                    shutil.rmtree(old, ignore_errors=True)
+                    _run("rm", "-rf", old)
     return [moved, copied]
 
 
@@ -58,8 +58,14 @@ def listing_bytes(scratch: Path, scale: float) -> tuple[int, int]:
     return katas, usage.ru_maxrss * 1024
 
 
-def _model(path: Path) -> Path:
-    """One kata as a server left it: an avatar with a sandbox, and some tens of git's objects."""
+def _filled(path: Path, katas: int) -> Path:
+    for number in range(katas):
+        _kata(path / f"{number % _OUTERS:02X}" / f"{number:08X}")
+    return path
+
+
+def _kata(path: Path) -> None:
+    """A kata as a server left it: an avatar with a sandbox, and some tens of git's objects."""
     avatar = path / "lion"
     (avatar / "sandbox").mkdir(parents=True)
     (path / "manifest.json").write_text("{}" * 2_000)
@@ -69,12 +75,6 @@ def _model(path: Path) -> Path:
         folder = avatar / ".git" / "objects" / f"{number:02x}"
         folder.mkdir(parents=True)
         (folder / f"{number:038x}").write_bytes(os.urandom(300))
-    return path
-
-
-def _fill(old: Path, model: Path, katas: int) -> None:
-    for number in range(katas):
-        shutil.copytree(model, old / f"{number % _OUTERS:02X}" / f"{number:08X}")
 
 
 def _by_hand(old: Path, new: Path) -> None:
