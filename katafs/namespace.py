@@ -66,7 +66,8 @@ class Place:
         return None
 
 
-_PLAIN_BELOW = frozenset((Kind.PLAIN, Kind.SANDBOX, Kind.TAG))
+PLAIN_BELOW = frozenset((Kind.PLAIN, Kind.SANDBOX, Kind.TAG))
+"""Where every name is that of something plain."""
 
 ROOT = Place(Kind.ROOT)
 PLAIN = Place(Kind.PLAIN)
@@ -80,7 +81,7 @@ _TAG_NAME = re.compile(rb"(0|[1-9][0-9]{0,3})\.json")
 
 def child(place: Place, name: bytes, layout: Layout) -> Place:
     """The place of `name` in the directory at `place`."""
-    if place.kind in _PLAIN_BELOW:
+    if place.kind in PLAIN_BELOW:
         return PLAIN
     if place.kind is Kind.TAGS:
         return _below_tags(place, name)

@@ -118,8 +118,14 @@ class Opened(NamedTuple):
 class Listing(Protocol):
     """The reply to a readdir, which takes entries until it is full."""
 
-    def add(self, name: bytes, told: Attributes, following: int) -> bool:
-        """Whether the entry had room; with it goes the number to continue with after it."""
+    def fits(self, name: bytes) -> bool:
+        """Whether an entry of this name has room."""
+
+    def add(self, name: bytes, told: Attributes, following: int) -> None:
+        """Take in an entry that fits, and the number to continue with after it."""
+
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
 
 
 class Operations(Protocol):

@@ -90,24 +90,29 @@ class Entries:
         self._left = size_bytes
         self._parts: list[bytes] = []
 
-    def add(self, name: bytes, told: Attributes, following: int) -> bool:
-        """Whether the entry had room."""
+    def fits(self, name: bytes) -> bool:
+        """Whether an entry of this name has room."""
+        return _ENTRY_BYTES + len(name) + -len(name) % 8 <= self._left
+
+    def add(self, name: bytes, told: Attributes, following: int) -> None:
+        """Take in an entry that fits, and the number to continue with after it."""
         length = len(name)
         padding = -length % 8
-        size = wire.ENTRY_OUT.size + wire.DIRENT.size + length + padding
-        if size > self._left:
-            return False
-        self._left -= size
+        self._left -= _ENTRY_BYTES + length + padding
         lead = _UNCOUNTED if name in _DOTS else entry(told)
         dirent = wire.DIRENT.pack(told.number, following, length, told.mode >> 12 & 0o17)
         self._parts += (lead, dirent, name, _PADDING[padding])
-        return True
+
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self._parts
 
     def content(self) -> bytes:
         """The entries up to now."""
         return b"".join(self._parts)
 
 
+_ENTRY_BYTES = wire.ENTRY_OUT.size + wire.DIRENT.size
 _DOTS = (b".", b"..")
 _UNCOUNTED = bytes(wire.ENTRY_OUT.size)
 """Node 0: the kernel takes the entry for no lookup."""

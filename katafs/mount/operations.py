@@ -224,18 +224,12 @@ class Operations:
         return None
 
     def _list(self, handle: int, start: int, listing: Listing) -> None:
-        taken = False
         try:
-            for name, told, following in self._tree.directories.entries(handle, start):
-                if not listing.add(name, told, following):
-                    if name not in (b".", b".."):
-                        self._tree.directories.refused(told.number)
-                    return
-                taken = True
+            self._tree.directories.fill(handle, start, listing)
         except Exception as error:
-            # The entries that the kernel was to take are lookups, which an error would keep from it. The next reading
+            # The entries that the kernel is to take are lookups, which an error would keep from it. The next reading
             # begins with what failed, and answers so.
-            if not taken:
+            if listing.is_empty():
                 raise
             errno_of("readdir", error)
 

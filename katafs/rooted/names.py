@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterable
 
 from katafs.rooted import syscalls
 from katafs.rooted.answer import answer
@@ -37,6 +38,34 @@ def listing(directory: int) -> list[bytes]:
         return [os.fsencode(name) for name in os.listdir(readable)]
     finally:
         os.close(readable)
+
+
+def numbered(directory: int) -> dict[bytes, int]:
+    """The names as `listing` has them, each with the inode number that the directory itself says it has."""
+    readable = open_directory_again(directory)
+    try:
+        with os.scandir(readable) as entries:
+            return {os.fsencode(entry.name): entry.inode() for entry in entries}
+    finally:
+        os.close(readable)
+
+
+def glance(directory: int, wanted: Iterable[tuple[bytes, int]]) -> list[os.stat_result | None]:
+    """The status of each name that `numbered` gave, without opening it; None where `look` has to be asked.
+
+    At a mount point stat(2) tells of what is mounted there, while the directory goes on to give the number of what is
+    below. Where the two agree on the directory's own device, nothing foreign is mounted. They may differ for other
+    reasons: the name is another file's by now, or the file system is an overlay."""
+    device = os.fstat(directory).st_dev
+    found: list[os.stat_result | None] = []
+    for name, inode in wanted:
+        try:
+            status = os.stat(check(name), dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            found.append(None)
+        else:
+            found.append(status if status.st_ino == inode and status.st_dev == device else None)
+    return found
 
 
 def is_empty(directory: int) -> bool:

@@ -52,6 +52,9 @@ class Core:
             root.held = root_descriptor
         self.nodes = NodeTable(root)
         self.numbers = Numbers(self.root_status.st_dev)
+        self.changes = 0
+        """Counts the requests that may have changed something. What was looked at without the lock is as it was if none
+        came since."""
 
     def _open_root(self) -> int | None:
         if not self.store.exists(ROOT_VOLUME):
@@ -103,6 +106,7 @@ class Core:
         node = self.node(number)
         if node.piece is not None and self.legacy is not None:
             self.legacy.refuse(node.piece)
+        self.changes += 1
         return node
 
     def adopt(self, node: Node) -> None:
@@ -258,6 +262,11 @@ class Core:
         added = self.grafts.count_in(node.place)
         if status is None:
             return self._tell_virtual(node, added, timeout_s, closed=closed)
+        return self.tell_backed(node, status, added, timeout_s)
+
+    @staticmethod
+    def tell_backed(node: Node, status: os.stat_result, added: int, timeout_s: float) -> Attributes:
+        """The same of an inode in a volume, to which others add so many directories."""
         node.told = (status.st_mode, status.st_uid, status.st_gid)
         ctime_ns = node.ctime_shown(status.st_ctime_ns)
         return attributes.of_inode(node.number, node.generation, status, ctime_ns, added, timeout_s)

@@ -2,10 +2,10 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from typing import Protocol
 
 from katafs.errors import KatafsError
-from katafs.namespace import Kind
+from katafs.namespace import PLAIN_BELOW, Kind
 from katafs.rooted import names
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
@@ -14,7 +14,19 @@ from katafs.tree.handles import Handles, OpenDirectory
 from katafs.tree.nodes import Node
 from katafs.tree.tags import Tags
 
-_DOTS = [b".", b".."]
+_DOTS = [(b".", 0), (b"..", 0)]
+_AT_ONCE = 64
+"""Entries that are added in one holding of the lock, for which others wait some tenths of a millisecond then."""
+
+
+class Reply(Protocol):
+    """What a listing is put into."""
+
+    def fits(self, name: bytes) -> bool:
+        """Whether an entry of this name has room."""
+
+    def add(self, name: bytes, told: Attributes, following: int) -> None:
+        """Take the entry in, and the number to go on with after it."""
 
 
 class Directories:
@@ -36,40 +48,81 @@ class Directories:
                 os.close(self._core.store.open(node.place.volume))
             return self.handles.add(OpenDirectory(node))
 
-    def entries(self, handle: int, start: int) -> Iterator[tuple[bytes, Attributes, int]]:
-        """From the entry `start` on: each one's name, its attributes, and the number to go on with after it.
+    def fill(self, handle: int, start: int, reply: Reply) -> None:
+        """Put entries into the reply, from the one at `start` on, as many as have room.
 
         A reading from the beginning takes the names anew (rewinddir(3)); until then none is seen twice or missed. Each
-        entry but `.` and `..` is a lookup; the one that the kernel didn't take must be reported to `refused`."""
+        entry but `.` and `..` is a lookup, also where an error comes after it."""
         opened = self.handles[handle]
         if start == 0:
-            opened.names = _DOTS + self._names_in(opened.node)
-        for index in range(start, len(opened.names)):
-            name = opened.names[index]
-            told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
-            if told is not None:
-                yield name, told, index + 1
+            opened.names = [*_DOTS, *self._names_in(opened.node)]
+        while start < len(opened.names):
+            start = self._fill_at_once(opened, start, reply)
+            if start == len(opened.names) or not reply.fits(opened.names[start][0]):
+                return
+            self._fill_one(opened, start, reply)
+            start += 1
+
+    def _fill_at_once(self, opened: OpenDirectory, start: int, reply: Reply) -> int:
+        """Put in what can be told without opening it; where to go on, either since that can't or has no room."""
+        node = opened.node
+        if start < len(_DOTS) or node.identity is None or node.place.kind not in PLAIN_BELOW:
+            return start
+        while start < len(opened.names):
+            some = opened.names[start : start + _AT_ONCE]
+            # A slow disk is waited for without the lock.
+            with self._core.borrowed(node) as directory:
+                seen = self._core.changes, node.identity
+                found = names.glance(directory, some)
+            added = 0
+            with self._core.locked():
+                self._core.steady(node)
+                if seen == (self._core.changes, node.identity):
+                    added = self._add(node, some, found, start, reply)
+            start += added
+            if added < len(some):
+                break
+        return start
+
+    def _add(
+        self,
+        parent: Node,
+        wanted: list[tuple[bytes, int]],
+        found: list[os.stat_result | None],
+        start: int,
+        reply: Reply,
+    ) -> int:
+        """How many were added before one that has no room or can't be told so."""
+        core = self._core
+        timeout_s = core.timeout_of(parent.volume)
+        for index, ((name, _), status) in enumerate(zip(wanted, found, strict=True)):
+            if status is None or not reply.fits(name):
+                return index
+            node = self._finder.listed(parent, name, status)
+            node.lookups += 1
+            reply.add(name, core.tell_backed(node, status, 0, timeout_s), start + index + 1)
+        return len(wanted)
+
+    def _fill_one(self, opened: OpenDirectory, index: int, reply: Reply) -> None:
+        name, _ = opened.names[index]
+        told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
+        if told is not None:
+            reply.add(name, told, index + 1)
 
     def waits(self, handle: int) -> bool:
         """Whether a reading may have to look into an avatar's git, which takes its time."""
         return self._tags.listed_in(self.handles[handle].node)
 
-    def refused(self, number: int) -> None:
-        """The kernel had no room for an entry, which is no lookup then."""
-        with self._core.lock:
-            self._core.forget(number, 1)
-
-    def _names_in(self, node: Node) -> list[bytes]:
+    def _names_in(self, node: Node) -> list[tuple[bytes, int]]:
         if self._tags.shown(node):
-            return self._tags.names(node)
+            return [(name, 0) for name in self._tags.names(node)]
         with self._core.locked():
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
             self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
-            present = [] if node.identity is None else names.listing(self._core.directory(node))
+            present = {} if node.identity is None else names.numbered(self._core.directory(node))
         added += self._tags.added_to(node, present)
-        taken = set(present) if added else ()
-        return present + [name for name in added if name not in taken]
+        return [*present.items(), *((name, 0) for name in added if name not in present)]
 
     def _dot(self, node: Node, name: bytes) -> Attributes | None:
         shown = node if name == b"." or node.parent is None else node.parent

@@ -6,7 +6,7 @@ import os
 import stat
 
 from katafs.kata_id import VolumeName
-from katafs.namespace import Kind, Place, child
+from katafs.namespace import PLAIN, Kind, Place, child
 from katafs.rooted import names
 from katafs.rooted.answer import answer
 from katafs.tree.core import Core
@@ -142,6 +142,17 @@ class Finder:
                 core.descriptors.lend(node, found.descriptor)
             found.descriptor = None
         return node
+
+    def listed(self, parent: Node, name: bytes, status: os.stat_result) -> Node:
+        """The node of something plain that a listing has seen, but not opened."""
+        core = self._core
+        number = core.numbers.of_inode(status)
+        node = core.nodes.known(number)
+        if node is None and core.legacy is None:
+            node = Node(number, PLAIN, parent.volume, parent, name, identity_of(status), stat.S_ISDIR(status.st_mode))
+            core.nodes.add(node)
+            return node
+        return self.remember(parent, name, Found(PLAIN, parent.volume, number, status, piece=parent.piece))
 
     def _move(self, node: Node, parent: Node, name: bytes, found: Found, identity: tuple[int, int] | None) -> None:
         """The number is known: the same inode under this or another name, or another inode that has taken it over."""

@@ -30,7 +30,8 @@ class OpenDirectory:
     """An open directory, with the names it had when it was read from its beginning last."""
 
     node: Node
-    names: list[bytes] = field(default_factory=list)
+    names: list[tuple[bytes, int]] = field(default_factory=list)
+    """Each with the inode number that its directory says it has; 0 for one that is in no volume's directory."""
 
 
 Open = TypeVar("Open", OpenFile, OpenDirectory)

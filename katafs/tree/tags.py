@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Container
 from typing import Protocol
 
 from katafs.config import Tags as Setting
@@ -184,7 +185,7 @@ class Tags:
         with self._avatar(node.place, node.parent) as avatar:
             return [tag_name(number) for number in self._numbers(avatar)]
 
-    def added_to(self, node: Node, present: list[bytes]) -> list[bytes]:
+    def added_to(self, node: Node, present: Container[bytes]) -> list[bytes]:
         """What tags add to the listing of a directory."""
         listed = self._source is not None and self._core.settings.tags is Setting.LISTED
         return [TAGS_NAME] if listed and node.place.kind is Kind.AVATAR and _GIT in present else []

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from katafs.kata_id import VolumeName
 from katafs.tree.attributes import Attributes
@@ -109,12 +109,18 @@ class Kernel:
         """What a listing with attributes shows, `.` and `..` among it."""
         handle = self.tree.directories.open(self.number(path))
         found = {}
-        for name, told, _ in self.tree.directories.entries(handle, 0):
+        for name, told, _ in self.listed(handle):
             found[name] = told
             if name not in (b".", b".."):
                 self._named(told)
         self.tree.directories.release(handle)
         return found
+
+    def listed(self, handle: int, start: int = 0, room: int = 1 << 30) -> "list[Taken]":
+        """The entries in one reply that has room for so many."""
+        reply = Reply(room)
+        self.tree.directories.fill(handle, start, reply)
+        return reply.entries
 
     def names(self, path: bytes) -> list[bytes]:
         """The names in a directory, sorted."""
@@ -124,6 +130,34 @@ class Kernel:
         """Give every lookup back."""
         self.tree.forget(list(self.known.items()))
         self.known.clear()
+
+
+class Taken(NamedTuple):
+    """An entry of a listing."""
+
+    name: bytes
+    told: Attributes
+    following: int
+
+
+class Reply:
+    """What a listing is put into."""
+
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.entries: list[Taken] = []
+        self._room = room
+
+    def fits(self, _: bytes) -> bool:
+        """Whether there is room."""
+        return len(self.entries) < self._room
+
+    def add(self, name: bytes, told: Attributes, following: int) -> None:
+        """Take it."""
+        self.entries.append(Taken(name, told, following))
+
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self.entries
 
 
 def volume_behind(store: MemoryStore, name: str) -> Path:

@@ -109,7 +109,7 @@ def test_an_open_file_that_the_kernel_reads_itself_has_a_backing_id_and_no_cache
 def test_an_entry_of_a_listing_is_padded_to_8_bytes() -> None:
     listing = replies.Entries(4096)
 
-    assert listing.add(b"name", Told(), 17)
+    listing.add(b"name", Told(), 17)
     dirent = struct.pack("=QQII", 0x1122334455667788, 17, 4, 8) + b"name" + bytes(4)
     assert listing.content() == replies.entry(Told()) + dirent
 
@@ -118,15 +118,21 @@ def test_an_entry_of_a_listing_is_padded_to_8_bytes() -> None:
 def test_the_dots_of_a_listing_are_no_lookups(name: bytes) -> None:
     listing = replies.Entries(4096)
 
-    assert listing.add(name, Told(), 1)
+    listing.add(name, Told(), 1)
     assert listing.content()[:128] == bytes(128)
 
 
 def test_a_listing_takes_no_more_than_there_is_room_for() -> None:
     listing = replies.Entries(2 * 160 + 159)
+    added = 0
+    while listing.fits(b"12345678"):
+        listing.add(b"12345678", Told(), added)
+        added += 1
 
-    assert [listing.add(b"12345678", Told(), number) for number in range(3)] == [True, True, False]
-    assert len(listing.content()) == 320
+    assert (added, len(listing.content())) == (2, 320)
+    assert not listing.fits(b"1234567")
+    assert replies.Entries(160).fits(b"12345678")
+    assert not replies.Entries(160).fits(b"123456789")
 
 
 def test_the_names_of_extended_attributes_end_with_nul() -> None:

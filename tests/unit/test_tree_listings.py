@@ -5,16 +5,17 @@ import os
 
 import pytest
 
-from katafs.fuse.operations import Attributes
+from katafs.fuse.replies import Entries
 from katafs.kata_id import VolumeName
 from katafs.mount.operations import Operations
 from katafs.namespace import Layout
 from katafs.rooted import names
+from katafs.tree.attributes import Attributes
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
 from tests.harness.waiting import until
 from tests.unit.conftest import Trees
-from tests.unit.kernel import ROOT, Kernel, volume_behind
+from tests.unit.kernel import ROOT, Kernel, Reply, volume_behind
 
 
 @pytest.fixture
@@ -84,14 +85,13 @@ def test_dot_and_dot_dot_have_numbers(tree_of: Trees, katas: MemoryStore) -> Non
 def test_a_listing_goes_on_where_it_stopped(tree: Kernel) -> None:
     for number in range(10):
         tree.write(b"%d" % number, b"")
-    directories = tree.tree.directories
-    handle = directories.open(ROOT)
+    handle = tree.tree.directories.open(ROOT)
     seen: list[bytes] = []
     following = 0
-    while taken := next(directories.entries(handle, following), None):
-        name, _, following = taken
-        seen.append(name)
-    directories.release(handle)
+    while taken := tree.listed(handle, following, room=3):
+        following = taken[-1].following
+        seen += [each.name for each in taken]
+    tree.tree.directories.release(handle)
 
     assert sorted(seen) == sorted([b".", b"..", *(b"%d" % number for number in range(10))])
 
@@ -99,26 +99,26 @@ def test_a_listing_goes_on_where_it_stopped(tree: Kernel) -> None:
 def test_a_listing_does_not_show_a_name_twice_while_names_come_and_go(tree: Kernel) -> None:
     for number in range(10):
         tree.write(b"%d" % number, b"")
-    directories = tree.tree.directories
-    handle = directories.open(ROOT)
+    handle = tree.tree.directories.open(ROOT)
     seen = []
-    for index, (name, _, _) in enumerate(directories.entries(handle, 0)):
+    following = 0
+    while taken := tree.listed(handle, following, room=1):
+        ((name, _, following),) = taken
         if name not in (b".", b".."):
             seen.append(name)
             tree.unlink(name)
-            tree.write(b"new%d" % index, b"")
-    directories.release(handle)
+            tree.write(b"new%d" % following, b"")
+    tree.tree.directories.release(handle)
 
     assert sorted(seen) == [b"%d" % number for number in range(10)]
 
 
 def test_a_rewound_listing_is_taken_anew(tree: Kernel) -> None:
-    directories = tree.tree.directories
-    handle = directories.open(ROOT)
-    list(directories.entries(handle, 0))
+    handle = tree.tree.directories.open(ROOT)
+    tree.listed(handle)
     tree.write(b"new", b"")
-    names = [name for name, _, _ in directories.entries(handle, 0)]
-    directories.release(handle)
+    names = [each.name for each in tree.listed(handle)]
+    tree.tree.directories.release(handle)
 
     assert b"new" in names
 
@@ -145,26 +145,19 @@ def test_a_sandbox_that_cannot_be_served_has_a_number_of_its_own(tree: Kernel, s
 
 
 def test_a_forget_while_a_reply_is_filled_takes_back_older_lookups_only(tree: Kernel) -> None:
-    """A worker thread fills it, and the event loop goes on."""
+    """Another thread reads on meanwhile."""
     number = tree.write(b"f", b"").number
-    handle = tree.tree.directories.open(ROOT)
-    for name, _, _ in tree.tree.directories.entries(handle, 0):
-        if name == b"f":
+
+    class Forgetting(Reply):
+        def add(self, name: bytes, told: Attributes, following: int) -> None:
+            super().add(name, told, following)
             tree.forget_all()
+
+    handle = tree.tree.directories.open(ROOT)
+    tree.tree.directories.fill(handle, 0, Forgetting())
     tree.tree.directories.release(handle)
 
     assert tree.tree.inodes.getattr(number).number == number
-
-
-class Taking:
-    """A reply that has room for everything."""
-
-    def __init__(self) -> None:
-        self.names: list[bytes] = []
-
-    def add(self, name: bytes, _: Attributes, __: int) -> bool:
-        self.names.append(name)
-        return True
 
 
 def test_a_fault_in_the_middle_of_a_listing_keeps_what_the_kernel_was_to_take(
@@ -177,15 +170,13 @@ def test_a_fault_in_the_middle_of_a_listing_keeps_what_the_kernel_was_to_take(
     def fault(*_: object) -> None:
         raise OSError(errno.EMFILE, "no more descriptors")
 
-    operations, listing = Operations(tree.tree), Taking()
+    operations, listing = Operations(tree.tree), Entries(4096)
     handle = tree.tree.directories.open(ROOT)
-    for _ in tree.tree.directories.entries(handle, 0):
-        pass
     monkeypatch.setattr(names, "look", fault)
     operations.readdir(handle, 0, listing)
-    first = list(listing.names)
     with refused(errno.EMFILE):
-        operations.readdir(handle, len(first), listing)
+        operations.readdir(handle, 2, Entries(4096))
     tree.tree.directories.release(handle)
 
-    assert first == [b".", b".."]
+    assert [listing.content()[at : at + 8].rstrip(b"\0") for at in (152, 312)] == [b".", b".."]
+    assert len(listing.content()) == 320

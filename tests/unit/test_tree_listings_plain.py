@@ -1,0 +1,152 @@
+"""The tree without a mount: listings of what is inside a volume, which are told without opening anything."""
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from katafs.rooted import names
+from katafs.volumes.memory import MemoryStore
+from tests.harness.other_mounts import bound
+from tests.harness.refusals import refused
+from tests.unit.kernel import Kernel
+
+KATA = b"123456789A"
+PLACE = KATA + b"/inside"
+Glance = Callable[[int, Iterable[tuple[bytes, int]]], list[os.stat_result | None]]
+
+
+@pytest.fixture
+def kata(tree: Kernel) -> Kernel:
+    """A tree with a kata, and a directory inside it that has three files and a directory."""
+    tree.mkdir(KATA)
+    tree.mkdir(PLACE)
+    for name in (b"a", b"b", b"c"):
+        tree.write(PLACE + b"/" + name, name)
+    tree.mkdir(PLACE + b"/d")
+    return tree
+
+
+def test_entries_are_told_without_opening_them(kata: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = {name: kata.lookup(PLACE + b"/" + name).number for name in (b"a", b"b", b"c", b"d")}
+    kata.forget_all()
+    opened = kata.tree.directories.open(kata.number(PLACE))
+
+    def fault(*_: object) -> None:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(names, "look", fault)
+    listed = {each.name: each.told for each in kata.listed(opened)[2:]}
+
+    assert {name: told.number for name, told in listed.items()} == numbers
+    assert listed[b"a"].size == 1
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 63, 64, 65, 66, 1000])
+def test_every_entry_is_listed_once_however_much_room_there_is(kata: Kernel, room: int) -> None:
+    wanted = {b"a", b"b", b"c", b"d", *(b"%03d" % number for number in range(150))}
+    for name in wanted - {b"a", b"b", b"c", b"d"}:
+        kata.write(PLACE + b"/" + name, b"")
+    handle = kata.tree.directories.open(kata.number(PLACE))
+    seen: list[bytes] = []
+    following = 0
+    while taken := kata.listed(handle, following, room):
+        following = taken[-1].following
+        seen += [each.name for each in taken]
+
+    assert seen[:2] == [b".", b".."]
+    assert sorted(seen[2:]) == sorted(wanted)
+
+
+def test_only_what_was_listed_is_known(kata: Kernel) -> None:
+    kata.forget_all()
+    handle = kata.tree.directories.open(kata.number(PLACE))
+    listed = [each.told.number for each in kata.listed(handle)[2:]]
+    kata.tree.forget([(number, 1) for number in listed])
+    for room in (3, 4):
+        taken = [each.told.number for each in kata.listed(handle, room=room)[2:]]
+        known = [number for number in listed if is_known(kata, number)]
+        assert known == taken
+        kata.tree.forget([(number, 1) for number in taken])
+
+
+def is_known(tree: Kernel, number: int) -> bool:
+    """Whether the tree has a node for the number."""
+    try:
+        tree.tree.inodes.getattr(number)
+    except OSError as problem:
+        assert problem.errno == errno.ESTALE  # noqa: PT017  # either may be
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["a", "d"])
+def test_what_something_foreign_is_mounted_on_is_not_listed(kata: Kernel, store: MemoryStore, name: str) -> None:
+    """Of the same file system too: a mount point's number is then all that gives it away."""
+    inside = store.path / "123456789A" / "inside"
+    foreign = store.path / "foreign"
+    foreign.mkdir() if name == "d" else foreign.touch()
+    with bound(foreign, inside / name):
+        listed = kata.names(PLACE)
+    assert os.fsencode(name) not in listed
+    assert len(listed) == 3
+
+
+def renamed_while_looked_at(tree: Kernel, then: Callable[[], None]) -> Glance:
+    """A `names.glance` during which something happens, once."""
+    glance, happens = names.glance, [then]
+
+    def looked(directory: int, wanted: Iterable[tuple[bytes, int]]) -> list[os.stat_result | None]:
+        found = glance(directory, wanted)
+        if happens:
+            happens.pop()()
+        return found
+
+    return looked
+
+
+def test_what_is_renamed_meanwhile_is_not_taken_for_its_old_name(kata: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number would lead to a name that isn't there, and whoever has it would be told ESTALE."""
+    number = kata.lookup(PLACE + b"/a").number
+    monkeypatch.setattr(
+        names, "glance", renamed_while_looked_at(kata, lambda: kata.rename(PLACE + b"/a", PLACE + b"/new"))
+    )
+    listed = kata.names(PLACE)
+
+    assert listed == [b"b", b"c", b"d"]
+    assert kata.tree.inodes.getattr(number).number == number
+
+
+def test_what_is_replaced_meanwhile_shows_what_replaced_it(kata: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = kata.lookup(PLACE + b"/a").number, kata.lookup(PLACE + b"/b").number
+    monkeypatch.setattr(
+        names, "glance", renamed_while_looked_at(kata, lambda: kata.rename(PLACE + b"/b", PLACE + b"/a"))
+    )
+    listed = kata.entries(PLACE)
+
+    assert listed[b"a"].number == new != old
+    assert b"b" not in listed
+
+
+def test_what_is_replaced_behind_the_tree_shows_what_replaced_it(kata: Kernel, store: MemoryStore) -> None:
+    inside = store.path / "123456789A" / "inside"
+    handle = kata.tree.directories.open(kata.number(PLACE))
+    assert len(kata.listed(handle, room=2)) == 2
+    (inside / "new").write_bytes(b"longer")
+    (inside / "new").rename(inside / "a")
+    (inside / "b").unlink()
+    listed = {each.name: each.told for each in kata.listed(handle, 2)}
+
+    assert sorted(listed) == [b"a", b"c", b"d"]
+    assert listed[b"a"].size == 6
+
+
+def test_a_directory_that_was_removed_lists_nothing(kata: Kernel) -> None:
+    number = kata.number(PLACE + b"/d")
+    handle = kata.tree.directories.open(number)
+    kata.rmdir(PLACE + b"/d")
+
+    assert [each.name for each in kata.listed(handle)] == [b".", b".."]
+    with refused(errno.ENOENT):
+        kata.number(PLACE + b"/d")
