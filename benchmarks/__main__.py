@@ -1,6 +1,7 @@
 """The command `scripts/bench`: what to run, where, and the table on stdout."""
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -11,13 +12,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import conversion, requests, table
 from benchmarks.candidates import KATAFS, candidates, file_system_of, is_mounted_below
+from benchmarks.files import Workload
 from benchmarks.runs import measure
-from benchmarks.workloads import Workload, workloads
+from benchmarks.workloads import workloads
 
 _EPILOG = """Files are deleted only at the end. ext4 avoids inodes that were deleted in the last minutes, so creates
 are slower for every candidate when one run follows another at once."""
@@ -44,7 +47,10 @@ def main() -> None:
                 print(_requests(chosen, scratch, arguments))
             else:
                 seconds = measure(chosen, scratch, arguments.rounds, _say)
-                print(table.times(_setting(arguments, _file_system_versions()), seconds))
+                setting = _setting(arguments, _file_system_versions())
+                if arguments.json:
+                    arguments.json.write_text(json.dumps({"setting": asdict(setting), "seconds": seconds}, indent=1))
+                print(table.times(setting, seconds))
     except KeyboardInterrupt:
         sys.exit("bench: interrupted")
     except (RuntimeError, requests.TracingUnavailable, OSError, subprocess.SubprocessError) as failure:
@@ -61,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--base", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where to work, on ext4 (default /var/tmp)"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every round's seconds there as well")
     parser.add_argument("--pin", action="store_true", help="client and daemon on one CPU: what a request itself costs")
     other_tables = parser.add_mutually_exclusive_group()
     other_tables.add_argument(

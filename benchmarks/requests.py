@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.candidates import Candidate
-from benchmarks.workloads import Workload
+from benchmarks.files import Workload
 
 _BUFFER_KB = 32768
 _SENT = re.compile(r"fuse_request_send: connection (\d+) req \d+ opcode \d+ \(FUSE_(\w+)\)")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.candidates import candidates
-from benchmarks.workloads import Workload
+from benchmarks.files import Workload
 
 Seconds = dict[str, dict[str, list[float]]]
 """By row of the table and by candidate: what each round took."""

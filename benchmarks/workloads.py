@@ -7,13 +7,12 @@ a run: it comes last, and it is one inode.
 
 import os
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from benchmarks.candidates import Candidate
+from benchmarks.files import Workload, fill, make_trees, read_all, timed, write
+from benchmarks.mixed import Mixed
 
 _BLOCK_BYTES = 1 << 20
 _COMMITS = 10
@@ -26,21 +25,6 @@ _GIT_ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "lion",
     "GIT_COMMITTER_EMAIL": "lion@cyber-dojo.org",
 }
-
-
-class Workload(Protocol):
-    """Something to time, in one or more stages: each is a row of the table."""
-
-    name: str
-    """What `--only` calls it."""
-    rows: tuple[str, ...]
-    """What its stages are, for the reader of the table."""
-
-    def prepare(self, candidate: Candidate) -> None:
-        """Make what every run needs; once, not timed."""
-
-    def run(self, candidate: Candidate) -> tuple[float, ...]:
-        """The seconds that each stage took. The candidate is cold at the start."""
 
 
 class Create:
@@ -59,9 +43,9 @@ class Create:
         directory = candidate.new_kata()
         paths = [f"{directory}/file-{number}" for number in range(self._files)]
         content = os.urandom(1024)
-        with _timed() as seconds:
+        with timed() as seconds:
             for path in paths:
-                _write(path, content)
+                write(path, content)
         return tuple(seconds)
 
 
@@ -74,20 +58,29 @@ class Find:
         """So many directories, in groups of 20 to a kata, with so many files in each."""
         self.rows: tuple[str, ...] = (
             f"`find -ls` of {directories * files:,} files in {directories:,} directories, cold",
+            "`rsync -an` of the same, cold",
         )
         self._directories = directories
         self._files = files
 
     def prepare(self, candidate: Candidate) -> None:
-        _make_trees(candidate, self._directories, self._files, b"")
+        make_trees(candidate, self._directories, self._files, b"")
 
     def run(self, candidate: Candidate) -> tuple[float, ...]:
+        empty = candidate.new_copy()
+        empty.mkdir()
+        found = self._listed(candidate, "find", str(candidate.root), "-ls")
+        candidate.chill()
+        compared = self._listed(candidate, "rsync", "-an", "--out-format=%n", f"{candidate.root}/", f"{empty}/")
+        return found, compared
+
+    def _listed(self, candidate: Candidate, *command: str) -> float:
         listing = candidate.new_copy()
-        with listing.open("wb") as output, _timed() as seconds:
-            subprocess.run(["find", str(candidate.root), "-ls"], stdout=output, check=True)
+        with listing.open("wb") as output, timed() as seconds:
+            subprocess.run(command, stdout=output, check=True)
         if listing.read_bytes().count(b"/file-") != self._directories * self._files:
-            raise RuntimeError(f"find on {candidate.name} didn't show the files there are")
-        return tuple(seconds)
+            raise RuntimeError(f"{command[0]} on {candidate.name} didn't show the files there are")
+        return seconds[0]
 
 
 class Read:
@@ -104,14 +97,14 @@ class Read:
 
     def prepare(self, candidate: Candidate) -> None:
         directories = self._files // 50
-        self._paths[candidate.name] = _make_trees(candidate, directories, 50, os.urandom(1024))
+        self._paths[candidate.name] = make_trees(candidate, directories, 50, os.urandom(1024))
 
     def run(self, candidate: Candidate) -> tuple[float, ...]:
         paths = self._paths[candidate.name]
-        with _timed() as cold:
-            _read_all(paths)
-        with _timed() as warm:
-            _read_all(paths)
+        with timed() as cold:
+            read_all(paths)
+        with timed() as warm:
+            read_all(paths)
         return *cold, *warm
 
 
@@ -128,12 +121,12 @@ class Git:
 
     def run(self, candidate: Candidate) -> tuple[float, ...]:
         avatar = candidate.new_kata() / "lion"
-        with _timed() as seconds:
+        with timed() as seconds:
             avatar.mkdir()
             _git(avatar, "init", "--quiet", "--initial-branch=master")
             for number in range(_COMMITS):
                 for each in range(_AVATAR_FILES):
-                    _write(f"{avatar}/file-{each}", f"{number} {each}\n".encode() * 100)
+                    write(f"{avatar}/file-{each}", f"{number} {each}\n".encode() * 100)
                 _git(avatar, "add", ".")
                 _git(avatar, "commit", "--quiet", "--message", str(number))
                 _git(avatar, "tag", "--message", str(number), str(number), "HEAD")
@@ -155,14 +148,14 @@ class Rsync:
 
     def prepare(self, candidate: Candidate) -> None:
         kata = candidate.new_kata()
-        _fill(kata, range(self._files // 50), 50, os.urandom(1024))
+        fill(kata, range(self._files // 50), 50, os.urandom(1024))
         self._source[candidate.name] = kata
 
     def run(self, candidate: Candidate) -> tuple[float, ...]:
         command = ["rsync", "-a", f"{self._source[candidate.name]}/", f"{candidate.new_copy()}/"]
-        with _timed() as out:
+        with timed() as out:
             subprocess.run(command, check=True)
-        with _timed() as again:
+        with timed() as again:
             subprocess.run(command, check=True)
         return *out, *again
 
@@ -183,14 +176,14 @@ class Large:
     def run(self, candidate: Candidate) -> tuple[float, ...]:
         path = candidate.new_kata() / "large"
         block = os.urandom(_BLOCK_BYTES)
-        with _timed() as written, path.open("wb", buffering=0) as file:
+        with timed() as written, path.open("wb", buffering=0) as file:
             for _ in range(self._blocks):
                 file.write(block)
             os.fsync(file.fileno())
         candidate.chill()
         buffer = bytearray(_BLOCK_BYTES)
         size = 0
-        with _timed() as read, path.open("rb", buffering=0) as file:
+        with timed() as read, path.open("rb", buffering=0) as file:
             while got := file.readinto(buffer):
                 size += got
         if size != self._blocks * _BLOCK_BYTES:
@@ -208,52 +201,9 @@ def workloads(scale: float) -> Sequence[Workload]:
         Read(small_files),
         Git(),
         Rsync(small_files),
+        Mixed(max(1, round(100 * scale))),
         Large(max(1, round(512 * scale))),
     )
-
-
-@contextmanager
-def _timed() -> Iterator[list[float]]:
-    """Gives a list that holds, once the block has ended, the seconds that it took."""
-    seconds: list[float] = []
-    start = time.perf_counter()
-    yield seconds
-    seconds.append(time.perf_counter() - start)
-
-
-def _write(path: str, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    if content:
-        os.write(descriptor, content)
-    os.close(descriptor)
-
-
-def _read_all(paths: Sequence[str]) -> None:
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        while os.read(descriptor, 65536):
-            pass
-        os.close(descriptor)
-
-
-def _make_trees(candidate: Candidate, directories: int, files: int, content: bytes) -> list[str]:
-    """Katas of up to 20 directories each; the paths of all files."""
-    paths = []
-    for first in range(0, directories, 20):
-        kata = candidate.new_kata()
-        paths += _fill(kata, range(first, min(first + 20, directories)), files, content)
-    return paths
-
-
-def _fill(kata: Path, directories: Sequence[int], files: int, content: bytes) -> list[str]:
-    paths = []
-    for directory in directories:
-        (kata / f"dir-{directory}").mkdir()
-        for file in range(files):
-            path = f"{kata}/dir-{directory}/file-{file}"
-            _write(path, content)
-            paths.append(path)
-    return paths
 
 
 def _git(avatar: Path, *arguments: str) -> None:
