@@ -11,7 +11,7 @@ from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import ROOT_VOLUME, VolumeName
 from katafs.namespace import ROOT, Kind, Place, alias_target
-from katafs.rooted import names
+from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import Creator
 from katafs.tree import attributes
@@ -159,6 +159,8 @@ class Core:
         Raises OSError(EROFS) for one that no volume holds, OSError(ESTALE) where it isn't where it was seen last."""
         if node.identity is None:
             raise answer(errno.EROFS)
+        if (kept := self._kept(node)) is not None:
+            return kept
         chain: list[Node] = []
         at = node
         while (descriptor := self._kept(at)) is None:
@@ -247,6 +249,9 @@ class Core:
         """The node's status now; None for what no volume holds."""
         if node.identity is None:
             return None
+        status = self._status_by_name(node)
+        if status is not None:
+            return status
         with self.reached(node) as descriptor:
             status = os.fstat(descriptor)
         if status.st_nlink == 0 and node.held is None and not node.handles:
@@ -254,12 +259,25 @@ class Core:
             raise answer(errno.ESTALE, node.name)
         return status
 
+    def _status_by_name(self, node: Node) -> os.stat_result | None:
+        """The same of a file that isn't open, if it still has its name; quicker than to open it for that. Its name may
+        have become another file's, or a mount point, but not without the identity telling so."""
+        if node.is_directory or node.handles or node.parent is None or node.parent.identity is None:
+            return None
+        if self._kept(node) is not None or self.is_stray(node):
+            return None
+        try:
+            status = files.status_of(self.directory(node.parent), node.name)
+        except FileNotFoundError:
+            return None  # its volume is gone: what that means is said where it is opened
+        return status if status is not None and identity_of(status) == node.identity else None
+
     # Telling the kernel
 
     def tell(self, node: Node, status: os.stat_result | None, *, closed: bool = False) -> Attributes:
         """A node's attributes for a reply, remembered as what the kernel knows."""
         timeout_s = self.timeout_of(node.volume)
-        added = self.grafts.count_in(node.place)
+        added = 0 if node.place.kind is Kind.PLAIN else self.grafts.count_in(node.place)
         if status is None:
             return self._tell_virtual(node, added, timeout_s, closed=closed)
         return self.tell_backed(node, status, added, timeout_s)

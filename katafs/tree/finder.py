@@ -6,7 +6,7 @@ import os
 import stat
 
 from katafs.kata_id import VolumeName
-from katafs.namespace import PLAIN, Kind, Place, child
+from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place, child
 from katafs.rooted import names
 from katafs.rooted.answer import answer
 from katafs.tree.core import Core
@@ -31,6 +31,8 @@ class Finder:
 
     def find(self, parent: Node, name: bytes) -> Found:
         """What the name stands for. Raises FileNotFoundError, or a fault of the store."""
+        if parent.place.kind in PLAIN_BELOW:
+            return self._entry(parent, name, PLAIN)
         place = self.place_of(parent, name)
         stray = self._stray(parent, name, place)
         if stray is not None:
@@ -99,7 +101,7 @@ class Finder:
     ) -> Found:
         """What a descriptor that was just opened is of."""
         number = None
-        if stat.S_ISDIR(status.st_mode) and place.kind in (Kind.OUTER, Kind.KATA):
+        if place.kind in (Kind.OUTER, Kind.KATA) and stat.S_ISDIR(status.st_mode):
             number = self._core.numbers.of_place(place)
         number = number or self._numbered(descriptor, status)
         return Found(place, volume, number, status, descriptor, piece=piece)

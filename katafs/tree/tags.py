@@ -68,10 +68,8 @@ class Tags:
 
     def wait_for(self, parent_number: int, name: bytes) -> bool:
         """Whether a lookup may have to read git."""
-        if self._source is None:
-            return False
-        with self._core.lock:
-            return self.concern(self._core.nodes[parent_number], name)
+        parent = self._core.nodes.known(parent_number)
+        return parent is not None and self.concern(parent, name)
 
     def concern(self, parent: Node, name: bytes) -> bool:
         """Whether the name is a tag's or that of the tags' directory."""
