@@ -225,12 +225,20 @@ class Core:
         if descriptor is None and node.handles:
             descriptor = node.handles[-1]
         if descriptor is None and just_found:
-            descriptor = self.descriptors.just_found(node)
+            descriptor = self._just_found(node)
         if descriptor is not None:
             return Reached(descriptor, opened=False)
         if node.parent is None or node.identity is None:
             raise answer(errno.EROFS)
         return Reached(self._open_named(node, node.parent), opened=True)
+
+    def _just_found(self, node: Node) -> int | None:
+        """The descriptor that the request before this one opened, if the name still leads there: an open shows at once
+        what has taken it since, also where the kernel hasn't asked anew."""
+        descriptor = self.descriptors.just_found(node)
+        if descriptor is None or node.parent is None or self.is_stray(node):
+            return None
+        return descriptor if names.leads_to(self.directory(node.parent), node.name) == node.identity else None
 
     def _open_named(self, node: Node, parent: Node) -> int:
         try:
