@@ -78,8 +78,8 @@ DIRENT = Struct("=QQII")
 """Inode, the number to go on with, length of the name, type. The name follows, and zeros up to a multiple of 8."""
 INVAL_INODE_OUT = Struct("=Qqq")
 """Node, offset, length; from a negative offset on nothing but attributes, a length of 0 means all."""
-INVAL_ENTRY_OUT = Struct("=QIxxxx")
-"""Parent, length of the name, which follows with a NUL."""
+INVAL_ENTRY_OUT = Struct("=QII")
+"""Parent, length of the name, which follows with a NUL, flags."""
 
 # Requests
 
@@ -90,6 +90,8 @@ RELEASEDIR, FSYNCDIR, ACCESS, CREATE, INTERRUPT, DESTROY = 29, 30, 34, 35, 36, 3
 BATCH_FORGET, READDIRPLUS, RENAME2 = 42, 44, 45
 
 NOTIFY_INVAL_INODE, NOTIFY_INVAL_ENTRY = 2, 3
+EXPIRE_ONLY = 1
+"""Of an entry: it is looked up anew, and stays what it is if it still is. From Linux 6.2 on."""
 
 # Flags
 

@@ -18,6 +18,7 @@ from katafs.tree import attributes
 from katafs.tree.attributes import Attributes
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
+from katafs.tree.kept import OtherNames
 from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
@@ -43,6 +44,7 @@ class Core:
         self.creator = Creator()
         self.grafts = Grafts(store, settings.layout, None if legacy is None else legacy.disk)
         self.descriptors = Descriptors(settings.open_directories)
+        self.other_names = OtherNames()
         self._locked = Locked(self.lock, self.descriptors, legacy)
         root_descriptor = self._open_root()
         self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
