@@ -60,13 +60,15 @@ def serving(program: tuple[str, ...]) -> Iterator[Live]:
     remove_directory(directory)
 
 
-def fill(at: Path) -> None:
-    """A few things of which the kernel then keeps all it can, and names that it knows not to be there."""
-    (at / "d").mkdir()
-    (at / "f").write_text("old")
-    (at / "d" / "g").write_text("old")
-    os.link(at / "f", at / "linked")
-    (at / "link").symlink_to("old")
+def fill(kata: Kata) -> None:
+    """A few things that somebody else has made, of which the kernel then keeps all it can, and names that it knows not
+    to be there."""
+    (kata.behind / "d").mkdir()
+    (kata.behind / "f").write_text("old")
+    (kata.behind / "d" / "g").write_text("old")
+    (kata.behind / "linked").hardlink_to(kata.behind / "f")
+    (kata.behind / "link").symlink_to("old")
+    at = kata.shown
     assert [(at / path).read_text() for path in ("f", "d/g")] == ["old", "old"]
     assert os.readlink(at / "link") == "old"
     assert not any((at / path).exists() for path in ("absent", "d/absent"))

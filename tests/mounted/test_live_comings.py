@@ -28,7 +28,7 @@ def counted_live(disk: Path) -> Iterator[Counted]:
 def test_when_the_last_container_leaves_the_kernel_keeps_things_again(counted_live: Counted) -> None:
     live = counted_live.live
     kata = live.make()
-    fill(kata.shown)
+    fill(kata)
     assert counted_live.of_ten_looks(kata) == 0
     containers = [live.enter(kata), live.engine.mount(kata.name)]
 
@@ -57,7 +57,7 @@ def test_who_came_while_the_engine_was_not_heard_is_asked_for_anew(counted_live:
     live = counted_live.live
     came, left, stayed = live.make(), live.make(), live.make()
     for kata in (came, left, stayed):
-        fill(kata.shown)
+        fill(kata)
     leaving = live.enter(left)
     live.mounted.expect("lost the engine")
     with live.engine.deaf():
@@ -92,7 +92,7 @@ def test_a_mapping_shows_at_once_what_a_container_writes(counted_live: Counted) 
     needs.passthrough()
     live = counted_live.live
     kata = live.make()
-    fill(kata.shown)
+    fill(kata)
     live.enter(kata)
     with ExitStack() as ends:
         inside = ends.enter_context((kata.behind / "f").open("r+b"))

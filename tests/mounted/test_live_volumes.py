@@ -58,7 +58,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], Callable[[Path], object], obj
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_was_kept_is_dropped_when_a_container_comes(live: Live, change: str) -> None:
     kata = live.make()
-    fill(kata.shown)
+    fill(kata)
     act, look, wanted = CHANGES[change]
     before = look(kata.shown)
     live.engine.mount(kata.name)
@@ -70,7 +70,7 @@ def test_what_was_kept_is_dropped_when_a_container_comes(live: Live, change: str
 
 def test_what_is_kept_of_other_volumes_stays(live: Live) -> None:
     kata, other = live.make(), live.make()
-    fill(other.shown)
+    fill(other)
     (other.behind / "f").write_text("longer")
     live.enter(kata)
 
@@ -79,7 +79,7 @@ def test_what_is_kept_of_other_volumes_stays(live: Live) -> None:
 
 def test_a_file_that_was_open_before_shows_what_a_container_writes(live: Live) -> None:
     kata = live.make()
-    fill(kata.shown)
+    fill(kata)
     with (kata.shown / "f").open("rb", buffering=0) as reading, (kata.shown / "f").open("ab+") as appending:
         assert [os.pread(file.fileno(), 1 << 20, 0) for file in (reading, appending)] == [b"old"] * 2
         live.enter(kata)
@@ -105,7 +105,7 @@ def test_what_was_read_ahead_before_is_not_shown(live: Live) -> None:
 
 def test_a_mapping_from_before_shows_what_a_container_had_written_when_it_came(live: Live) -> None:
     kata = live.make()
-    fill(kata.shown)
+    fill(kata)
     with (kata.shown / "f").open("rb") as file, mmap.mmap(file.fileno(), 3, prot=mmap.PROT_READ) as mapped:
         before = mapped[:]
         (kata.behind / "f").write_text("new")
@@ -117,7 +117,7 @@ def test_a_mapping_from_before_shows_what_a_container_had_written_when_it_came(l
 
 def test_a_directory_that_was_open_before_lists_what_a_container_makes(live: Live) -> None:
     kata = live.make()
-    fill(kata.shown)
+    fill(kata)
     directory = os.open(kata.shown / "d", os.O_RDONLY)
     assert os.listdir(directory) == ["g"]
     live.enter(kata)
@@ -131,7 +131,7 @@ def test_a_directory_that_was_open_before_lists_what_a_container_makes(live: Liv
 def test_who_works_in_a_directory_still_knows_where(live: Live) -> None:
     """What is dropped is looked up anew, not forgotten."""
     kata = live.make()
-    fill(kata.shown)
+    fill(kata)
     before = os.open(".", os.O_RDONLY)
     os.chdir(kata.shown / "d")
     try:
