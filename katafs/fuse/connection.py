@@ -21,6 +21,7 @@ Explain = Callable[[str, Exception], int]
 Method = Callable[[Request], Answer[bytes]]
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
+_OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
 
 
 class Connection:
@@ -35,7 +36,7 @@ class Connection:
         """What INIT agreed on; nothing but INIT comes before."""
         self._explain = explain
         self._passthrough = Passthrough(descriptor)
-        dispatcher = Dispatcher(operations, self._passthrough)
+        self._dispatcher = dispatcher = Dispatcher(operations, self._passthrough)
         self._methods = dispatcher.methods
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
@@ -162,11 +163,13 @@ class Connection:
 
     def _init(self, request: Request) -> None:
         try:
-            payload, self.agreement = negotiation.agree(bytes(request.body), wire.PASSTHROUGH)
+            payload, self.agreement = negotiation.agree(bytes(request.body), _OPTIONAL)
         except ProtocolUnknown as problem:
             _log.error("%s", problem)
             self.device.refuse(request.unique, errno.EPROTO)
         else:
             if self.agreement is not None and self.agreement.has(wire.PASSTHROUGH):
                 self._passthrough.permit()
+            if self.agreement is not None and self.agreement.has(wire.DIRECT_IO_ALLOW_MMAP):
+                self._dispatcher.may_bypass = True
             self.device.reply(request.unique, payload)

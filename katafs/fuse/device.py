@@ -98,16 +98,19 @@ class Device:
         """Make the kernel drop an inode's attributes and, from a not negative offset on, the pages it keeps of it."""
         self._notify(wire.NOTIFY_INVAL_INODE, wire.INVAL_INODE_OUT.pack(number, offset, length))
 
-    def invalidate_entry(self, parent: int, name: bytes) -> None:
-        """Make the kernel look a name up anew."""
-        self._notify(wire.NOTIFY_INVAL_ENTRY, wire.INVAL_ENTRY_OUT.pack(parent, len(name)) + name + b"\0")
+    def expire_entry(self, parent: int, name: bytes) -> None:
+        """Make the kernel look a name up anew. Before Linux 6.2 it forgets it, and what is mounted below: a shell that
+        works there doesn't know its own path until somebody names it again."""
+        expired = wire.INVAL_ENTRY_OUT.pack(parent, len(name), wire.EXPIRE_ONLY)
+        self._notify(wire.NOTIFY_INVAL_ENTRY, expired + name + b"\0")
 
     def _notify(self, code: int, payload: bytes) -> None:
         header = wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size + len(payload), code, 0)
         try:
             os.write(self.descriptor, header + payload)
         except OSError as problem:
-            _pass_over(problem)
+            if problem.errno != errno.ENOTDIR:  # the number means something else by now
+                _pass_over(problem)
 
     def close(self) -> None:
         """The end of the connection, if it hasn't come yet."""

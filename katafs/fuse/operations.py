@@ -113,6 +113,9 @@ class Opened(NamedTuple):
     """The same for all open files of one inode, and only for these."""
     descriptor: int | None = None
     """What the kernel may read and write itself in the place of asking for each read and write (FUSE_PASSTHROUGH)."""
+    uncached: bool = False
+    """Whether the kernel is to keep nothing of its content, but for mappings. Where such a file couldn't be mapped and
+    shared (before Linux 6.6) it keeps it all the same, and goes by the times and sizes that it is told."""
 
 
 class Listing(Protocol):

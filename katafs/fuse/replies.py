@@ -53,11 +53,13 @@ def _timeout(seconds: float) -> tuple[int, int]:
     return int(seconds), int(seconds % 1 * _SECOND_NS)
 
 
-def opened(file: Opened, backing: int = 0) -> bytes:
-    """An open file; with a backing id one that the kernel reads and writes itself, and keeps nothing of."""
+def opened(file: Opened, backing: int = 0, *, may_bypass: bool = False) -> bytes:
+    """An open file; with a backing id one that the kernel reads and writes itself, and keeps nothing of. `may_bypass`:
+    whether one that isn't to be cached can still be mapped and shared."""
     if backing:
         return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_PASSTHROUGH, backing)
-    return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_KEEP_CACHE if file.keep_cache else 0, 0)
+    flags = wire.FOPEN_DIRECT_IO if file.uncached and may_bypass else 0
+    return wire.OPEN_OUT.pack(file.handle, flags | (wire.FOPEN_KEEP_CACHE if file.keep_cache else 0), 0)
 
 
 def opened_directory(handle: int) -> bytes:

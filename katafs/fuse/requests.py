@@ -65,6 +65,8 @@ class Dispatcher:
     def __init__(self, operations: Operations, passthrough: Passthrough) -> None:
         self._operations = operations
         self._passthrough = passthrough
+        self.may_bypass = False
+        """Whether a file of which nothing is cached can be mapped and shared."""
         self.methods: dict[int, Callable[[Request], Answer[bytes]]] = {
             wire.LOOKUP: self.lookup,
             wire.GETATTR: self.getattr,
@@ -193,7 +195,8 @@ class Dispatcher:
         return _then(self._operations.create(request.node, name, flags, mode, request.who), self._created)
 
     def _opened(self, file: Opened) -> bytes:
-        return replies.opened(file, self._passthrough.opened(file.handle, file.inode, file.descriptor))
+        backing = self._passthrough.opened(file.handle, file.inode, file.descriptor)
+        return replies.opened(file, backing, may_bypass=self.may_bypass)
 
     def _created(self, made: tuple[Attributes, Opened]) -> bytes:
         told, file = made

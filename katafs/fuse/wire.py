@@ -78,8 +78,8 @@ DIRENT = Struct("=QQII")
 """Inode, the number to go on with, length of the name, type. The name follows, and zeros up to a multiple of 8."""
 INVAL_INODE_OUT = Struct("=Qqq")
 """Node, offset, length; from a negative offset on nothing but attributes, a length of 0 means all."""
-INVAL_ENTRY_OUT = Struct("=QIxxxx")
-"""Parent, length of the name, which follows with a NUL."""
+INVAL_ENTRY_OUT = Struct("=QII")
+"""Parent, length of the name, which follows with a NUL, flags."""
 
 # Requests
 
@@ -90,6 +90,8 @@ RELEASEDIR, FSYNCDIR, ACCESS, CREATE, INTERRUPT, DESTROY = 29, 30, 34, 35, 36, 3
 BATCH_FORGET, READDIRPLUS, RENAME2 = 42, 44, 45
 
 NOTIFY_INVAL_INODE, NOTIFY_INVAL_ENTRY = 2, 3
+EXPIRE_ONLY = 1
+"""Of an entry: it is looked up anew, and stays what it is if it still is. From Linux 6.2 on."""
 
 # Flags
 
@@ -103,12 +105,14 @@ PARALLEL_DIROPS = 1 << 18
 MAX_PAGES = 1 << 22
 HANDLE_KILLPRIV_V2 = 1 << 28
 INIT_EXT = 1 << 30
+DIRECT_IO_ALLOW_MMAP = 1 << 36
 PASSTHROUGH = 1 << 37
 
 SET_MODE, SET_UID, SET_GID, SET_SIZE, SET_ATIME, SET_MTIME, SET_FH, SET_ATIME_NOW, SET_MTIME_NOW = (
     1 << bit for bit in range(9)
 )
 
+FOPEN_DIRECT_IO = 1 << 0
 FOPEN_KEEP_CACHE = 1 << 1
 FOPEN_PASSTHROUGH = 1 << 7
 

@@ -190,8 +190,8 @@ class Operations:
         return self._opened(self._tree.files.open(number, flags, Caller(*who)))
 
     def _opened(self, handle: int) -> Opened:
-        inode, descriptor = self._tree.files.direct(handle)
-        return Opened(handle, True, inode, descriptor)
+        file = self._tree.files.direct(handle)
+        return Opened(handle, file.keeps, file.inode, file.descriptor, uncached=file.is_live)
 
     @_changing
     def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:

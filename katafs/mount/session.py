@@ -11,12 +11,15 @@ from katafs.config import MountSettings
 from katafs.fuse import mounting
 from katafs.fuse.connection import Connection
 from katafs.mount.answers import errno_of
+from katafs.mount.coherence import Coherence
 from katafs.mount.operations import Operations
 from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+_LAST_NOTICES_S = 10.0
+"""So long at most the end waits for what the kernel is being told."""
 _LAST_ANSWERS_S = 30.0
 """So long the requests that are being answered get at the end: half of what systemd waits for the daemon."""
 
@@ -30,6 +33,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
         connection = Connection(device, operations, errno_of, events.end)
+        coherence = Coherence(tree, connection.device)
+        tree.when_used(coherence.used)
         try:
             connection.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
@@ -37,6 +42,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         finally:
             if not connection.device.is_gone():  # else there may be another mount at the path by now
                 mounting.unmount(mount_point)
+            coherence.close(_LAST_NOTICES_S)  # first: it may wait for requests to be answered
             answered = connection.close(_LAST_ANSWERS_S)
             operations.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to

@@ -18,6 +18,7 @@ from katafs.tree import attributes
 from katafs.tree.attributes import Attributes
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
+from katafs.tree.kept import OtherNames
 from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
@@ -43,6 +44,7 @@ class Core:
         self.creator = Creator()
         self.grafts = Grafts(store, settings.layout, None if legacy is None else legacy.disk)
         self.descriptors = Descriptors(settings.open_directories)
+        self.other_names = OtherNames()
         self._locked = Locked(self.lock, self.descriptors, legacy)
         root_descriptor = self._open_root()
         self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
@@ -231,12 +233,20 @@ class Core:
         if descriptor is None and node.handles:
             descriptor = node.handles[-1]
         if descriptor is None and just_found:
-            descriptor = self.descriptors.just_found(node)
+            descriptor = self._just_found(node)
         if descriptor is not None:
             return Reached(descriptor, opened=False)
         if node.parent is None or node.identity is None:
             raise answer(errno.EROFS)
         return Reached(self._open_named(node, node.parent), opened=True)
+
+    def _just_found(self, node: Node) -> int | None:
+        """The descriptor that the request before this one opened, if the name still leads there: an open shows at once
+        what has taken it since, also where the kernel hasn't asked anew."""
+        descriptor = self.descriptors.just_found(node)
+        if descriptor is None or node.parent is None or self.is_stray(node):
+            return None
+        return descriptor if names.leads_to(self.directory(node.parent), node.name) == node.identity else None
 
     def _open_named(self, node: Node, parent: Node) -> int:
         try:

@@ -38,7 +38,8 @@ class Creation:
             parent = self._core.nodes[parent_number]
             if self._finder.place_of(parent, name).kind is not Kind.PLAIN:
                 return 0.0
-            return min(longest_s, self._core.timeout_of(parent.volume))
+            lasting_s = min(longest_s, self._core.timeout_of(parent.volume))
+            return lasting_s if lasting_s and self._core.other_names.add(parent_number, name, lasting_s) else 0.0
 
     def enter(self, parent: Node, name: bytes, found: Found) -> Attributes:
         """Count a lookup of what was found and answer with it."""

@@ -2,13 +2,9 @@
 
 import contextlib
 import os
-import time
 from collections import OrderedDict
 
 from katafs.tree.nodes import Node
-
-_MOMENT_S = 0.01
-"""From open(2)'s lookup to its open it takes much less."""
 
 
 class Descriptors:
@@ -20,7 +16,7 @@ class Descriptors:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._descriptors: OrderedDict[Node, int] = OrderedDict()
-        self._lent: tuple[Node, int, float] | None = None
+        self._lent: tuple[Node, int] | None = None
         self._lent_now = False
         """Whether by the request that is under way, and not by the one before it."""
         self.untidy = False
@@ -51,14 +47,12 @@ class Descriptors:
     def lend(self, node: Node, descriptor: int) -> None:
         """Own the descriptor until the end of the next request."""
         self._close_lent()
-        self._lent, self._lent_now, self.untidy = (node, descriptor, time.monotonic()), True, True
+        self._lent, self._lent_now, self.untidy = (node, descriptor), True, True
 
     def just_found(self, node: Node) -> int | None:
-        """The descriptor that was lent, if it is the node's. Not for long: meanwhile the name may have been given to
-        another file behind the mount, and an open shows that at once."""
-        if self._lent is None or self._lent[0] is not node or time.monotonic() - self._lent[2] > _MOMENT_S:
-            return None
-        return self._lent[1]
+        """The descriptor that was lent, if it is the node's. Meanwhile its name may have been given to another file
+        behind the mount."""
+        return self._lent[1] if self._lent is not None and self._lent[0] is node else None
 
     def _close_lent(self) -> None:
         if self._lent is not None:

@@ -26,6 +26,10 @@ class Direct(NamedTuple):
     """The same for all open files of one inode as the kernel knows it, and only for these."""
     descriptor: int | None
     """Good until the handle is released; None where each read and write has to come through the tree."""
+    keeps: bool
+    """Whether what was read of it through earlier open files is still its content."""
+    is_live: bool
+    """Whether others may change it at any time, so that nothing of it is to be kept."""
 
 
 class Files:
@@ -50,7 +54,8 @@ class Files:
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
-            return self.adopt(node, descriptor, flags)
+            keeps, node.opened_ctime_ns = node.opened_ctime_ns == status.st_ctime_ns, status.st_ctime_ns
+            return self.adopt(node, descriptor, flags, keeps=keeps)
 
     def _opening(self, number: int, flags: int) -> Node:
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
@@ -82,8 +87,9 @@ class Files:
                 raise
             return self.adopt(core.nodes[told.number], descriptor, flags), told
 
-    def adopt(self, node: Node, descriptor: int, flags: int) -> int:
-        """A handle of a descriptor, which it owns from now on."""
+    def adopt(self, node: Node, descriptor: int, flags: int, *, keeps: bool = False) -> int:
+        """A handle of a descriptor, which it owns from now on. `keeps`: whether nothing has changed in the inode since
+        it was opened before."""
         node.handles.append(descriptor)
         return self.handles.add(
             OpenFile(
@@ -92,6 +98,7 @@ class Files:
                 appends=bool(flags & os.O_APPEND),
                 waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
                 asks=node.identity is None or node.piece is not None or bool(flags & (os.O_DIRECT | os.O_APPEND)),
+                keeps=keeps,
             )
         )
 
@@ -99,7 +106,9 @@ class Files:
         """The file behind a handle, for whoever can read and write it without asking here."""
         opened = self.handles[handle]
         node = opened.node
-        return Direct((node.number, node.generation), None if opened.asks else opened.descriptor)
+        is_live = self._core.timeout_of(node.volume) == 0
+        descriptor = None if opened.asks else opened.descriptor
+        return Direct((node.number, node.generation), descriptor, opened.keeps and not is_live, is_live)
 
     def read(self, handle: int, offset: int, size_bytes: int) -> bytes:
         """pread(2)."""

@@ -167,6 +167,9 @@ class Finder:
                     node.held = None
         elif not node.is_directory:
             self._core.descriptors.drop(node)
+        if node.parent is not None and (node.name != name or node.parent is not parent):
+            # The kernel may know the inode by both names.
+            self._core.other_names.add(node.parent.number, node.name, self._core.settings.timeout_s)
         node.parent, node.name = parent, name
         node.place, node.volume, node.identity = found.place, found.volume, identity
         node.is_directory = self._is_directory(found)

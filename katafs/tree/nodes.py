@@ -42,6 +42,8 @@ class Node:
     """The piece of a legacy disk that its bytes are in, if they aren't in a volume."""
     told_ctime_ns: int = 0
     """When the inode changed last, as the kernel was told last."""
+    opened_ctime_ns: int = 0
+    """When the inode had changed last as its content was opened: what the kernel keeps of it isn't older."""
     converted_ctime_ns: int = 0
     """The backing inode's ctime after a conversion, which changed nothing of what the kernel knows."""
 

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 
 from katafs.config import TreeSettings
+from katafs.kata_id import VolumeName
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
+from katafs.tree.kept import Kept, kept_of
 from katafs.tree.legacy import Legacy, Mover
 from katafs.tree.removal import Removal
 from katafs.tree.tags import Tags, TagSource
 from katafs.tree.volumes import Volumes
 from katafs.volumes.legacy_disk import Piece
 from katafs.volumes.legacy_store import LegacyStore
-from katafs.volumes.store import VolumeStore
+from katafs.volumes.store import Used, VolumeStore
 
 
 class Tree:
@@ -66,6 +68,15 @@ class Tree:
         """Let a piece that couldn't be converted be read where it is."""
         if self._core.legacy is not None:
             self._core.legacy.left_as_they_are.add(piece)
+
+    def when_used(self, call: Used) -> None:
+        """From now on make this call, in any thread, when a container has mounted a volume that none had: the kernel is
+        let keep nothing more of it."""
+        self._core.store.when_used(call)
+
+    def kept_of(self, volume: VolumeName) -> Kept:
+        """What the kernel may keep of a volume from before it came into use."""
+        return kept_of(self._core, volume)
 
     def close(self) -> None:
         """Close every descriptor."""

@@ -11,6 +11,7 @@ from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.directory_listing import DirectoryListing
 from katafs.volumes.names import Prefix
+from katafs.volumes.store import Used
 
 _VOLUME_MODE = 0o755
 _STORE_MODE = 0o755
@@ -87,6 +88,9 @@ class DirectoryStore:
     def in_use(self, name: VolumeName) -> bool:
         """Always False: nothing tells which containers bind a directory."""
         return False
+
+    def when_used(self, call: Used) -> None:
+        """Nothing: none ever is."""
 
     def close(self) -> None:
         """As in the protocol. The store can't be used any more."""

@@ -16,6 +16,7 @@ from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_events import Follower
 from katafs.volumes.docker_index import Place, VolumeIndex, place_of
 from katafs.volumes.names import Prefix
+from katafs.volumes.store import Used
 
 MADE_BY_LABEL = "katafs.made-by"
 TOKEN_LABEL = "katafs.token"
@@ -107,6 +108,10 @@ class DockerStore:
     def in_use(self, name: VolumeName) -> bool:
         """As in the protocol."""
         return self._index.in_use(name)
+
+    def when_used(self, call: Used) -> None:
+        """As in the protocol."""
+        self._index.when_used(call)
 
     def close(self) -> None:
         """As in the protocol."""

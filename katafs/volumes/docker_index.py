@@ -13,6 +13,7 @@ from pathlib import Path
 from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.docker_engine import Details
+from katafs.volumes.store import Used
 
 _HARMLESS_OPTIONS = frozenset({"size"})
 """Driver options that leave the data where the engine keeps it: a size is only a quota."""
@@ -65,6 +66,7 @@ class VolumeIndex:
         self._places: dict[VolumeName, Place] = {}
         self._users: dict[VolumeName, set[str]] = {}
         self._questions: set[Question] = set()
+        self._when_used: list[Used] = []
 
     def place(self, name: VolumeName) -> Place | None:
         """Where the volume is, or None for one that isn't known."""
@@ -105,14 +107,27 @@ class VolumeIndex:
                 self._set(name, places.get(name))
             for other in self._questions - {question}:
                 other.overtaken_by_list = True
-            self._users = {}
+            before, self._users = self._users, {}
             for name, container in users:
                 self._users.setdefault(name, set()).add(container)
+            new = self._users.keys() - before.keys()
+        self._tell_used(new)
 
     def mounted(self, name: VolumeName, container: str) -> None:
         """A container has mounted the volume."""
         with self._lock:
+            new = () if name in self._users else (name,)
             self._users.setdefault(name, set()).add(container)
+        self._tell_used(new)
+
+    def when_used(self, call: Used) -> None:
+        """From now on make this call when a container has mounted a volume that none had."""
+        self._when_used.append(call)
+
+    def _tell_used(self, names: Iterable[VolumeName]) -> None:
+        for name in names:
+            for call in self._when_used:
+                call(name)
 
     def unmounted(self, name: VolumeName, container: str) -> None:
         """A container has unmounted the volume."""

@@ -11,7 +11,7 @@ from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, kata_id, ka
 from katafs.rooted.answer import answer
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.legacy_disk import LegacyDisk, Piece, piece_of
-from katafs.volumes.store import VolumeStore
+from katafs.volumes.store import Used, VolumeStore
 
 
 class LegacyStore:
@@ -89,6 +89,10 @@ class LegacyStore:
     def in_use(self, name: VolumeName) -> bool:
         """As in the protocol."""
         return self.volumes.in_use(name)
+
+    def when_used(self, call: Used) -> None:
+        """As in the protocol."""
+        self.volumes.when_used(call)
 
     def close(self) -> None:
         """Nothing: whoever made the store and the disk closes them."""

@@ -11,6 +11,7 @@ from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.store import Used
 
 _SHARED_MEMORY = Path("/dev/shm")
 
@@ -27,6 +28,8 @@ class MemoryStore:
         self._owner = beside is None
         self._directories = DirectoryStore(self.path, prefix)
         self._fault: KatafsError | OSError | None = None
+        self._used: set[VolumeName] = set()
+        self._when_used: list[Used] = []
 
     def fail(self, fault: KatafsError | OSError) -> None:
         """Raise this from `exists`, `open`, `create` and `remove` until `heal`; the others don't fail in any store."""
@@ -71,7 +74,21 @@ class MemoryStore:
 
     def in_use(self, name: VolumeName) -> bool:
         """As in the protocol."""
-        return self._directories.in_use(name)
+        return name in self._used
+
+    def when_used(self, call: Used) -> None:
+        """As in the protocol."""
+        self._when_used.append(call)
+
+    def use(self, name: VolumeName) -> None:
+        """Be a container that mounts the volume, until `leave`."""
+        self._used.add(name)
+        for call in self._when_used:
+            call(name)
+
+    def leave(self, name: VolumeName) -> None:
+        """Be that container no more."""
+        self._used.discard(name)
 
     def close(self) -> None:
         """As in the protocol. The volumes are deleted with all that is in them."""

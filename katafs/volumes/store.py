@@ -4,10 +4,14 @@ A store knows nothing of the paths inside a volume. Names here carry no prefix: 
 prefix adds and strips it itself. Every method may be called from several threads.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
+
+Used = Callable[[VolumeName], None]
+"""What is to be called with a volume that has come into use. It must not wait."""
 
 
 class VolumeStore(Protocol):
@@ -52,6 +56,10 @@ class VolumeStore(Protocol):
 
     def in_use(self, name: VolumeName) -> bool:
         """Whether a container has the volume mounted now, as far as the store knows. Never waits for an engine."""
+
+    def when_used(self, call: Used) -> None:
+        """From now on make this call, in whatever thread, when a container has mounted a volume that none had: `in_use`
+        says so by then. Of those that are in use already nothing is said."""
 
     def close(self) -> None:
         """Stop following the store and close its descriptors."""

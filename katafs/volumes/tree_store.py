@@ -13,6 +13,7 @@ from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, is_outer, kata_id, outer_of, volume_owner
 from katafs.namespace import Layout
 from katafs.volumes.catalog import Catalog
+from katafs.volumes.store import Used
 
 _MODE = 0o755
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -90,6 +91,9 @@ class TreeStore:
     def in_use(self, name: VolumeName) -> bool:
         """Always False: the tree doesn't tell what containers use."""
         return False
+
+    def when_used(self, call: Used) -> None:
+        """Nothing: none ever is."""
 
     def close(self) -> None:
         """As in the protocol."""

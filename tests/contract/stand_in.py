@@ -3,11 +3,11 @@
 import json
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 _POLL_S = 0.05
@@ -36,7 +36,7 @@ class StandIn:
         self._server = _Server(str(path), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=[_POLL_S])
 
-    def __enter__(self) -> "StandIn":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -47,7 +47,7 @@ class StandIn:
         self._server.server_close()
 
     def answer(self, path: str) -> Any:  # noqa: ANN401  # any JSON
-        """What a request that changes nothing is told."""
+        """What a request that changes nothing is told; None where there is no such thing."""
         if path == "/version":
             return self.version
         if path.endswith("/info"):
@@ -56,6 +56,15 @@ class StandIn:
             self.listings += 1
             return {"Volumes": [{"Name": name, "Driver": "local", "Mountpoint": "/none"} for name in self.volumes]}
         return []
+
+    def change(self, method: str, path: str, details: Any) -> tuple[int, Any]:  # noqa: ANN401
+        """The status and the answer of a request that would change something."""
+        return 500, {"message": self.refusal}
+
+    def happening(self) -> Iterator[dict[str, Any]]:
+        """What one follower is sent, until its connection is to end."""
+        yield from self.events
+        self.ending.wait()
 
 
 class _Server(ThreadingMixIn, UnixStreamServer):
@@ -75,15 +84,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for event in self.engine.events:
+            for event in self.engine.happening():
                 line = json.dumps(event).encode() + b"\n"
                 self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-            self.engine.ending.wait()
+            self.close_connection = True
         else:
-            self._reply(200, self.engine.answer(path))
+            answer = self.engine.answer(path)
+            self._reply(404 if answer is None else 200, {"message": "no such thing"} if answer is None else answer)
 
     def do_POST(self) -> None:
-        self._reply(500, {"message": self.engine.refusal})
+        self._change()
+
+    def do_DELETE(self) -> None:
+        self._change()
+
+    def _change(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        details = json.loads(sent) if sent else None
+        self._reply(*self.engine.change(self.command, urlsplit(self.path).path, details))
 
     def address_string(self) -> str:
         return "client"  # the base class wants a host

@@ -53,6 +53,21 @@ def test_a_volume_is_no_longer_in_use_when_its_container_ended(
     waiting.until(lambda: not store.in_use(KATA), "the volume not to be in use")
 
 
+def test_it_is_told_when_the_first_container_comes(docker_place: DockerPlace, store: DockerStore) -> None:
+    store.create(KATA)
+    used: list[tuple[VolumeName, bool]] = []
+    store.when_used(lambda name: used.append((name, store.in_use(name))))
+    mounts = [f"{store.location(KATA)},target=/kata"]
+    first = docker_place.engine.start_container("sleep", "600", mounts=mounts)
+    waiting.until(lambda: used == [(KATA, True)], "the first to be told")
+    second = docker_place.engine.start_container("sleep", "600", mounts=mounts)
+    for container in (first, second):
+        docker_place.engine.remove_container(container)
+    waiting.until(lambda: not store.in_use(KATA), "both to be gone")
+
+    assert used == [(KATA, True)]
+
+
 def test_copying_out_of_a_container_does_not_end_the_use(
     docker_place: DockerPlace, store: DockerStore, container: str
 ) -> None:

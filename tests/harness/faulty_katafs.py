@@ -109,6 +109,11 @@ def gated(part: str, gate: Path) -> tuple[str, ...]:
     return (sys.executable, __file__, f"{part}:{gate}")
 
 
+def asking() -> tuple[str, ...]:
+    """The program as on a kernel that reads and writes no file itself: every read and write is a request."""
+    return (sys.executable, __file__, "asking")
+
+
 _GATED: dict[str, tuple[type, str]] = {
     "create": (DirectoryStore, "create"),
     "remove": (DirectoryStore, "remove"),
@@ -147,9 +152,9 @@ def _ending_in_a_bug(entries: Iterator[Any]) -> Iterator[Any]:
     yield 1 // 0
 
 
-def _asking(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Every read and write is a request, also where the kernel could do without: else none meets its bug."""
-    return lambda *arguments: original(*arguments)._replace(descriptor=None)
+def ask_always() -> None:
+    """Have every read and write be a request, also where the kernel could do without: else none meets its bug."""
+    _patch(Files, "direct", lambda original: lambda *arguments: original(*arguments)._replace(descriptor=None))
 
 
 def _with_bad_kata() -> None:
@@ -179,11 +184,13 @@ def _run() -> None:
     part, _, gate = sys.argv.pop(1).partition(":")
     if gate:
         _with_gate(part, gate)
+    elif part == "asking":
+        ask_always()
     else:
         for operation, bug in BUGS.items():
             _with_bug(operation, bug)
         _with_bad_kata()
-        _patch(Files, "direct", _asking)
+        ask_always()
     katafs()
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from katafs.namespace import Layout
-from tests.harness.mounts import mounting
+from tests.harness.counted_katafs import counted, requests_of
+from tests.harness.faulty_katafs import asking
+from tests.harness.mounted import PROGRAM
+from tests.harness.mounts import Mounts, mounting
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.waiting import until
 from tests.mounted.served import Served, fresh_id
@@ -189,3 +192,78 @@ def test_that_a_volume_is_not_there_is_not_kept(keeping_absences: Served) -> Non
     keeping_absences.volume(kata).mkdir()
 
     until(lambda: keeping_absences.path(kata).exists(), "the kata")
+
+
+@pytest.fixture(scope="module", params=[PROGRAM, asking()], ids=["passthrough", "asking"])
+def keeping(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """A mount of which the kernel keeps for an hour what is there; it reads files itself where it can, or never."""
+    directory = fresh_directory()
+    with mounting(directory) as mount:
+        yield Served(mount("-o", "timeout=3600", program=request.param), directory / "volumes", Layout.FLAT)
+    remove_directory(directory)
+
+
+def test_the_next_open_shows_at_once_what_was_put_in_a_files_place(keeping: Served) -> None:
+    shown, behind = both(keeping)
+    (shown / "f").write_text("old")
+    for number in range(20):
+        assert (shown / "f").exists()
+        (behind / "g").write_text(f"{number}")
+        (behind / "g").replace(behind / "f")
+
+        assert (shown / "f").read_text() == f"{number}"
+
+
+def test_the_next_open_shows_at_once_what_took_a_name_that_was_looked_up_a_moment_ago(keeping: Served) -> None:
+    """The file that had it is still there, under another one."""
+    shown, behind = both(keeping)
+    for number in range(20):
+        (behind / f"f{number}").write_text("old")
+        assert (shown / f"f{number}").exists()
+        (behind / f"f{number}").rename(behind / f"g{number}")
+        (behind / f"f{number}").write_text("new")
+
+        assert (shown / f"f{number}").read_text() == "new"
+
+
+def test_the_next_open_shows_at_once_what_was_written_in_place(keeping: Served) -> None:
+    """Also where only ctime tells, as after `cp --preserve` or a restored backup."""
+    shown, behind = both(keeping)
+    (behind / "f").write_text("00")
+    os.utime(behind / "f", ns=(5, 5))
+    for number in range(10, 30):
+        before = (shown / "f").read_text()
+        (behind / "f").write_text(f"{number}")
+        os.utime(behind / "f", ns=(5, 5))
+
+        assert before != (shown / "f").read_text() == f"{number}"
+
+
+def test_what_has_not_changed_is_not_read_again(disk: Path, mount: Mounts) -> None:
+    """By requests: the kernel keeps the content of a file that it doesn't read itself from one opening to the next."""
+    mounted = mount("-o", "timeout=3600", program=counted(disk / "requests", asks=True))
+    served = Served(mounted, disk / "volumes", Layout.FLAT)
+    shown, behind = both(served)
+    (behind / "f").write_text("content")
+    read = [requests_of(disk / "requests", (shown / "f").read_bytes)["read"] for _ in range(3)]
+
+    assert read[0] > 0
+    assert read[1:] == [0, 0]
+
+
+def test_hard_links_are_one_inode_with_one_cache(keeping: Served) -> None:
+    shown, behind = both(keeping)
+    (shown / "d").mkdir()
+    (shown / "f").write_text("old")
+    os.link(shown / "f", shown / "d" / "g")
+    names = shown / "f", shown / "d" / "g"
+    with names[0].open("r+b", buffering=0) as one, names[1].open("rb", buffering=0) as two:
+        for number in range(100, 120):
+            names[number % 2].write_text(f"{number}" * (number % 3 + 1))
+            os.utime(names[0], ns=(number, number))
+            told = [(path.stat().st_ino, path.stat().st_size, path.stat().st_mtime_ns) for path in names]
+
+            assert told[0] == told[1] == ((behind / "f").stat().st_ino, 3 * (number % 3 + 1), number)
+            assert os.pread(one.fileno(), 100, 0) == os.pread(two.fileno(), 100, 0) == names[0].read_bytes()
+    names[0].unlink()
+    assert (names[1].stat().st_nlink, names[1].read_text()) == (1, "119" * 3)

@@ -103,12 +103,12 @@ def test_an_invalidated_inode_is_asked_for_anew(mounted: tuple[OneFile, Connecti
     assert (path / "f").read_bytes() == b"newer"
 
 
-def test_an_invalidated_name_is_looked_up_anew(mounted: tuple[OneFile, Connection, Path]) -> None:
+def test_an_expired_name_is_looked_up_anew(mounted: tuple[OneFile, Connection, Path]) -> None:
     files, connection, path = mounted
     assert (path / "f").exists()
     files.name = b"g"
 
-    connection.device.invalidate_entry(1, b"f")
+    connection.device.expire_entry(1, b"f")
 
     assert not (path / "f").exists()
     assert (path / "g").exists()
@@ -118,7 +118,8 @@ def test_what_the_kernel_does_not_know_needs_no_invalidation(mounted: tuple[OneF
     _, connection, path = mounted
 
     connection.device.invalidate_inode(4711)
-    connection.device.invalidate_entry(1, b"unknown")
+    connection.device.expire_entry(1, b"unknown")
+    connection.device.expire_entry(2, b"below-a-file")
 
     assert os.listdir(path.parent) == ["mnt"]
     assert (path / "f").read_bytes() == b"old"

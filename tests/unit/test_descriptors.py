@@ -8,7 +8,6 @@ import pytest
 from katafs.namespace import PLAIN
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.nodes import Node
-from tests.harness.waiting import until
 
 LIMIT = 3
 
@@ -133,15 +132,6 @@ def test_what_is_lent_takes_the_place_of_what_was(kept: Descriptors) -> None:
     kept.lend(node(2), second)
 
     assert [is_open(descriptor) for descriptor in (first, second)] == [False, True]
-
-
-def test_what_was_lent_is_not_found_for_long(kept: Descriptors) -> None:
-    """The name may be another file's by now, and an open has to show that one."""
-    it = node(1)
-    kept.lend(it, opened())
-    kept.trim()
-
-    until(lambda: kept.just_found(it) is None, "the loan to end")
 
 
 def test_what_is_lent_is_closed_at_the_end(kept: Descriptors) -> None:

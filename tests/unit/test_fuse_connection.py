@@ -358,10 +358,10 @@ def test_an_inode_is_invalidated(served: Served) -> None:
     assert served.kernel.receive() == (0, -wire.NOTIFY_INVAL_INODE, struct.pack("=Qqq", 9, 4096, 0))
 
 
-def test_an_entry_is_invalidated(served: Served) -> None:
-    served.connection.device.invalidate_entry(9, b"name")
+def test_an_entry_is_expired(served: Served) -> None:
+    served.connection.device.expire_entry(9, b"name")
 
-    assert served.kernel.receive() == (0, -wire.NOTIFY_INVAL_ENTRY, struct.pack("=QII", 9, 4, 0) + b"name\0")
+    assert served.kernel.receive() == (0, -wire.NOTIFY_INVAL_ENTRY, struct.pack("=QII", 9, 4, 1) + b"name\0")
 
 
 def test_the_end_is_told_once(recorder: Recorder) -> None:

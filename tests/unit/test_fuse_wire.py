@@ -102,6 +102,14 @@ def test_an_open_file(keeps: bool, flags: int) -> None:
     assert replies.opened(Opened(5, keep_cache=keeps)) == struct.pack("=QII", 5, flags, 0)
 
 
+@pytest.mark.parametrize(("may_bypass", "flags"), [(True, 1), (False, 0)])
+def test_an_open_file_that_is_not_to_be_cached(may_bypass: bool, flags: int) -> None:
+    """Only where it can still be mapped and shared."""
+    told = replies.opened(Opened(5, keep_cache=False, uncached=True), may_bypass=may_bypass)
+
+    assert told == struct.pack("=QII", 5, flags, 0)
+
+
 def test_an_open_file_that_the_kernel_reads_itself_has_a_backing_id_and_no_cache() -> None:
     assert replies.opened(Opened(5, keep_cache=True), 9) == struct.pack("=QII", 5, 1 << 7, 9)
 

@@ -148,6 +148,40 @@ def test_unmounting_what_was_never_mounted_changes_nothing() -> None:
     assert not index.in_use(KATA)
 
 
+def test_a_volume_that_comes_into_use_is_told_once() -> None:
+    index = known()
+    told: list[tuple[VolumeName, bool]] = []
+    index.when_used(lambda name: told.append((name, index.in_use(name))))
+    for container in (BOX, "another"):
+        index.mounted(KATA, container)
+    index.unmounted(KATA, BOX)
+    index.mounted(KATA, BOX)
+
+    assert told == [(KATA, True)]
+
+
+def test_a_volume_that_comes_into_use_again_is_told_again() -> None:
+    index = known()
+    told: list[VolumeName] = []
+    index.when_used(told.append)
+    for _ in range(2):
+        index.mounted(KATA, BOX)
+        index.unmounted(KATA, BOX)
+
+    assert told == [KATA, KATA]
+
+
+def test_of_what_an_answer_about_all_says_is_in_use_only_what_is_new_is_told() -> None:
+    index = known()
+    index.mounted(KATA, BOX)
+    told: list[VolumeName] = []
+    index.when_used(told.append)
+    with index.question() as question:
+        index.take_all(question, {KATA: HERE, OTHER: THERE}, [(KATA, "another"), (OTHER, BOX)])
+
+    assert told == [OTHER]
+
+
 def known() -> VolumeIndex:
     """An index with one volume."""
     index = VolumeIndex()

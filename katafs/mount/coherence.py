@@ -1,0 +1,72 @@
+"""Makes the kernel drop what it keeps of a volume when a container comes to use it.
+
+From then on nothing more is kept, since attributes and names are told with no time to keep them; but what was told
+before could be kept on for its whole time. Decides nothing: the tree says what there may be.
+"""
+
+import logging
+import threading
+import time
+
+from katafs.fuse.device import Device
+from katafs.kata_id import VolumeName
+from katafs.mount.answers import errno_of
+from katafs.tree.tree import Tree
+
+_log = logging.getLogger(__name__)
+
+
+class Coherence:
+    """A thread for each volume while there is something to drop: the kernel may let it wait for a request to that
+    volume, which must hold up neither the other volumes nor whoever answers requests."""
+
+    def __init__(self, tree: Tree, device: Device) -> None:
+        self._tree = tree
+        self._device = device
+        self._lock = threading.Lock()
+        """Covers all below."""
+        self._at_work: dict[VolumeName, threading.Thread] = {}
+        self._again: set[VolumeName] = set()
+        """Volumes that came into use once more while what was kept of them was being dropped."""
+        self._closed = False
+
+    def used(self, volume: VolumeName) -> None:
+        """The volume has come into use."""
+        with self._lock:
+            if self._closed:
+                return
+            if volume in self._at_work:
+                self._again.add(volume)
+                return
+            thread = threading.Thread(target=self._run, args=(volume,), name="katafs-coherence", daemon=True)
+            self._at_work[volume] = thread
+            thread.start()
+
+    def close(self, seconds: float) -> None:
+        """Begin nothing more, and wait for what is being done, so long at most."""
+        deadline_s = time.monotonic() + seconds
+        with self._lock:
+            self._closed = True
+            at_work = list(self._at_work.values())
+        for thread in at_work:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+
+    def _run(self, volume: VolumeName) -> None:
+        while True:
+            try:
+                self._drop(volume)
+            except Exception as error:  # noqa: BLE001 the next container's coming must find this one done
+                errno_of("the dropping of what is kept", error)
+            with self._lock:
+                if volume not in self._again or self._closed:
+                    del self._at_work[volume]
+                    return
+                self._again.discard(volume)
+
+    def _drop(self, volume: VolumeName) -> None:
+        kept = self._tree.kept_of(volume)
+        for parent, name in kept.names:
+            self._device.expire_entry(parent, name)
+        for number in kept.numbers:
+            self._device.invalidate_inode(number)
+        _log.debug("volume %s is in use: dropped %d names and %d inodes", volume, len(kept.names), len(kept.numbers))

@@ -1,0 +1,68 @@
+"""What the kernel may keep of a volume: the inodes that it knows, the names that lead there, and names beside those."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from katafs.kata_id import VolumeName
+
+if TYPE_CHECKING:
+    from katafs.tree.core import Core  # which has the other names
+
+_MOST = 16_384
+"""Each takes some 200 bytes."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Numbers of inodes, and names with their directories' numbers. Some of it the kernel may have let go of."""
+
+    numbers: list[int]
+    names: list[tuple[int, bytes]]
+
+
+class OtherNames:
+    """The names that the kernel may keep and that no node has: those it was told not to be there, and an inode's names
+    before its last. Guarded by the tree's lock."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._until_s: dict[tuple[int, bytes], float] = {}
+        """Until when the kernel may keep each, by time.monotonic()."""
+        self._first_end_s = 0.0
+        """Before this none that was here at the last look comes to its end."""
+
+    def __len__(self) -> int:
+        return len(self._until_s)
+
+    def add(self, parent: int, name: bytes, timeout_s: float) -> bool:
+        """Take note of a name that the kernel may keep for so long from now on. False where there is no room: then it
+        had better not be let."""
+        now_s = time.monotonic()
+        if len(self._until_s) >= self._most and not self._has_ended(now_s):
+            return (parent, name) in self._until_s
+        self._until_s[parent, name] = now_s + timeout_s
+        return True
+
+    def _has_ended(self, now_s: float) -> bool:
+        """Whether there is room once those are dropped that the kernel doesn't keep any more."""
+        if now_s < self._first_end_s:
+            return False
+        self._until_s = {name: until_s for name, until_s in self._until_s.items() if until_s > now_s}
+        self._first_end_s = min(self._until_s.values(), default=0.0)
+        return len(self._until_s) < self._most
+
+    def all(self) -> list[tuple[int, bytes]]:
+        """Every one."""
+        return list(self._until_s)
+
+
+def kept_of(core: "Core", volume: VolumeName) -> Kept:
+    """What the kernel may keep of a volume. The name of its top isn't part of it: nobody changes that from inside."""
+    with core.lock:
+        nodes, others = core.nodes.all(), core.other_names.all()
+    inside = [node for node in nodes if node.volume == volume]
+    numbers = {node.number for node in inside}
+    names = [(node.parent.number, node.name) for node in inside if node.parent and not core.is_grafted(node)]
+    names += [(parent, name) for parent, name in others if parent in numbers]
+    return Kept(list(numbers), names)

@@ -1,0 +1,105 @@
+"""Containers come and go: the kernel keeps nothing of their volumes from the first one's coming to the last one's end,
+whatever becomes of the connection to the engine, and then keeps things again. Shown by counts of requests."""
+
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.harness import needs
+from tests.harness.counted_katafs import counted
+from tests.harness.directory_engine import DirectoryEngine
+from tests.harness.mounts import Mounts
+from tests.harness.waiting import until
+from tests.mounted.live import LASTING, Counted, fill, serving
+from tests.mounted.served import fresh_id
+
+
+@pytest.fixture
+def counted_live(disk: Path) -> Iterator[Counted]:
+    """Such a mount, nobody else's."""
+    with serving(counted(disk / "requests")) as live:
+        yield Counted(live, disk / "requests")
+
+
+def test_when_the_last_container_leaves_the_kernel_keeps_things_again(counted_live: Counted) -> None:
+    live = counted_live.live
+    kata = live.make()
+    fill(kata)
+    assert counted_live.of_ten_looks(kata) == 0
+    containers = [live.enter(kata), live.engine.mount(kata.name)]
+
+    for container in containers:
+        assert counted_live.of_ten_looks(kata) >= 40  # at least d twice, g and absent, each time
+        live.engine.unmount(container)
+    until(lambda: counted_live.of_ten_looks(kata) == 0, "no request")
+
+
+def test_a_daemon_that_is_started_while_containers_run_knows_of_them(disk: Path, mount: Mounts) -> None:
+    with DirectoryEngine(disk) as engine:
+        behind = engine.make(kata := fresh_id())
+        engine.mount(kata)
+        mounted = mount("-o", LASTING, volumes="docker", env=engine.env)
+        for number in range(20):
+            (behind / "f").write_text("x" * number)
+
+            assert (mounted.path / kata / "f").stat().st_size == number
+            assert (mounted.path / kata / f"{number}").exists() == (behind / f"{number}").exists() is False
+            (behind / f"{number}").touch()
+            assert (mounted.path / kata / f"{number}").exists()
+        mounted.stop()
+
+
+def test_who_came_while_the_engine_was_not_heard_is_asked_for_anew(counted_live: Counted) -> None:
+    live = counted_live.live
+    came, left, stayed = live.make(), live.make(), live.make()
+    for kata in (came, left, stayed):
+        fill(kata)
+    leaving = live.enter(left)
+    live.mounted.expect("lost the engine")
+    with live.engine.deaf():
+        live.mounted.wait_for_log("lost the engine")
+        live.engine.mount(came.name)
+        live.engine.unmount(leaving)
+    live.mounted.wait_for_log("answers again")
+    (came.behind / "f").write_text("longer")
+
+    until(lambda: (came.shown / "f").stat().st_size == 6, "the container's change")
+    until(lambda: counted_live.of_ten_looks(left) == 0, "no request")
+    assert counted_live.of_ten_looks(stayed) == 0
+    assert counted_live.of_ten_looks(came) >= 40
+
+
+def test_the_second_of_two_containers_may_still_write(counted_live: Counted) -> None:
+    live = counted_live.live
+    kata = live.make()
+    first = live.enter(kata)
+    live.engine.mount(kata.name)
+    live.engine.unmount(first)
+    later = live.make()
+    live.enter(later)  # so that by now the first one's end has been heard of
+    for number in range(20):
+        (kata.behind / "f").write_text("x" * number)
+
+        assert (kata.shown / "f").stat().st_size == number
+
+
+def test_a_mapping_shows_at_once_what_a_container_writes(counted_live: Counted) -> None:
+    """Past the file's times: a container's own mapping changes none after the first write."""
+    needs.passthrough()
+    live = counted_live.live
+    kata = live.make()
+    fill(kata)
+    live.enter(kata)
+    with ExitStack() as ends:
+        inside = ends.enter_context((kata.behind / "f").open("r+b"))
+        outside = ends.enter_context((kata.shown / "f").open("rb"))
+        written = ends.enter_context(mmap.mmap(inside.fileno(), 3))
+        shown = ends.enter_context(mmap.mmap(outside.fileno(), 3, prot=mmap.PROT_READ))
+        for number in range(100, 200):
+            written[:] = b"%d" % number
+
+            assert shown[:] == b"%d" % number == os.pread(outside.fileno(), 3, 0)
