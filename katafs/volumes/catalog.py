@@ -84,12 +84,3 @@ class Catalog:
                 inside.discard(kata)
                 if not inside:
                     self._katas_in.pop(outer_of(kata), None)
-
-    def replace(self, names: Iterable[VolumeName]) -> None:
-        """Make these the volumes that exist."""
-        wanted = set(names)
-        known = self.names()
-        for name in known - wanted:
-            self.discard(name)
-        for name in wanted - known:
-            self.add(name)
