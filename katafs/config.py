@@ -46,6 +46,8 @@ class TreeSettings:
     xattrs: bool = True
     open_directories: int = 4096
     """The most descriptors kept open between requests."""
+    inodes: int = 250_000
+    """The most inodes remembered at a time, unless programs use more."""
 
 
 @dataclass(frozen=True)

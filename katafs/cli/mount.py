@@ -73,7 +73,8 @@ def mount(
         negative_timeout_s=wanted.negative_timeout_s,
         xattrs=wanted.xattrs,
         # The other half of the descriptors is for the files that programs open.
-        open_directories=min(TreeSettings.open_directories, raised_limit() // 2),
+        open_directories=min(wanted.open_directories, raised_limit() // 2),
+        inodes=wanted.inodes,
     )
     observe.log_to_stderr(debug=wanted.debug)
     mount_point = os.path.abspath(mount_point)

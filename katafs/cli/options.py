@@ -1,14 +1,22 @@
 """The `-o` options of mount(8): katafs' own, and those that fstab lines carry for others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import click
+
+from katafs.config import TreeSettings
 
 _IGNORED = frozenset(
     "rw auto noauto nofail _netdev defaults async nouser dev nodev suid nosuid exec relatime noatime nodiratime".split()
 )
 """Times of access are kept as the volumes' own file system keeps them. noexec isn't here: it would be a lie."""
 _IGNORED_PREFIXES = ("x-", "X-", "comment=")
+_FEWEST_INODES = 1000
+"""With fewer the kernel would be asked to forget what it has just looked up."""
+_FEWEST_OPEN_DIRECTORIES = 16
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,8 @@ class MountOptions:
 
     timeout_s: float = 1.0
     negative_timeout_s: float = 0.0
+    inodes: int = TreeSettings.inodes
+    open_directories: int = TreeSettings.open_directories
     nonempty: bool = False
     xattrs: bool = True
     read_only: bool = False
@@ -36,10 +46,41 @@ _FLAGS: dict[str, dict[str, bool]] = {
 
 HELP = (
     "Comma-separated: timeout=SECONDS (how long the kernel may keep names and attributes; 1), negative_timeout=SECONDS "
-    "(the same of names that aren't there, inside katas; 0), nonempty (mount over what is there), noxattr (no extended "
-    "attributes), ro, allow_other and noallow_other (root allows), debug. "
+    f"(the same of names that aren't there, inside katas; 0), inodes=N (the most of them remembered; "
+    f"{TreeSettings.inodes}), open_directories=N (the most kept open; {TreeSettings.open_directories}), nonempty "
+    "(mount over what is there), noxattr (no extended attributes), ro, allow_other and noallow_other (root allows), "
+    "debug. "
     "nofail, _netdev, x-* and the like are ignored."
 )
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise click.UsageError(f"-o {name}={text}: is not a number of seconds")
+    return seconds
+
+
+def _count(name: str, text: str, fewest: int) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < fewest:
+        raise click.UsageError(f"-o {name}={text}: is not a number from {fewest} on")
+    return count
+
+
+_VALUED: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "timeout": ("timeout_s", _seconds),
+    "negative_timeout": ("negative_timeout_s", _seconds),
+    "inodes": ("inodes", partial(_count, fewest=_FEWEST_INODES)),
+    "open_directories": ("open_directories", partial(_count, fewest=_FEWEST_OPEN_DIRECTORIES)),
+}
+"""By the option's name the field of MountOptions, and what makes its value."""
 
 
 def parse(texts: tuple[str, ...]) -> MountOptions:
@@ -51,20 +92,9 @@ def parse(texts: tuple[str, ...]) -> MountOptions:
             continue
         if option in _FLAGS:
             options = replace(options, **_FLAGS[option])
-        elif name == "timeout" and separator:
-            options = replace(options, timeout_s=_seconds(name, value))
-        elif name == "negative_timeout" and separator:
-            options = replace(options, negative_timeout_s=_seconds(name, value))
+        elif separator and name in _VALUED:
+            field, value_of = _VALUED[name]
+            options = replace(options, **{field: value_of(name, value)})
         else:
             raise click.UsageError(f"-o {option}: is not an option of katafs")
     return options
-
-
-def _seconds(name: str, text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise click.UsageError(f"-o {name}={text}: is not a number of seconds")
-    return seconds

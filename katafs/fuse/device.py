@@ -3,6 +3,7 @@
 import errno
 import os
 import select
+from collections.abc import Iterable
 
 from katafs.fuse import wire
 from katafs.fuse.negotiation import MOST_BYTES
@@ -11,6 +12,7 @@ REQUEST_BYTES = MOST_BYTES + 4096
 """The largest request there is: a write, with what comes before its content."""
 
 _ENDED = frozenset((errno.ENODEV, errno.ECONNABORTED, errno.EBADF))
+_PASSED = _ENDED | {errno.ENOENT, errno.ENOTDIR}
 _SMALL_BYTES = 8192
 """Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
 _MOST_TRIES = 24
@@ -101,16 +103,27 @@ class Device:
     def expire_entry(self, parent: int, name: bytes) -> None:
         """Make the kernel look a name up anew. Before Linux 6.2 it forgets it, and what is mounted below: a shell that
         works there doesn't know its own path until somebody names it again."""
-        expired = wire.INVAL_ENTRY_OUT.pack(parent, len(name), wire.EXPIRE_ONLY)
-        self._notify(wire.NOTIFY_INVAL_ENTRY, expired + name + b"\0")
+        self._notify_entry(parent, name, wire.EXPIRE_ONLY)
+
+    def invalidate_entry(self, parent: int, name: bytes) -> None:
+        """Make the kernel forget a name, and the inode if nobody uses it. Of a directory everything below goes too."""
+        self._notify_entry(parent, name, 0)
+
+    def _notify_entry(self, parent: int, name: bytes, flags: int) -> None:
+        entry = wire.INVAL_ENTRY_OUT.pack(parent, len(name), flags)
+        self._notify(wire.NOTIFY_INVAL_ENTRY, entry + name + b"\0")
+
+    def prune(self, numbers: Iterable[int]) -> None:
+        """Make the kernel let go of the inodes that nobody uses: FORGETs follow. Only where `prunes` was agreed on."""
+        nodes = [wire.PRUNE_ONE.pack(number) for number in numbers]
+        self._notify(wire.NOTIFY_PRUNE, wire.PRUNE_OUT.pack(len(nodes)) + b"".join(nodes))
 
     def _notify(self, code: int, payload: bytes) -> None:
         header = wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size + len(payload), code, 0)
         try:
             os.write(self.descriptor, header + payload)
         except OSError as problem:
-            if problem.errno != errno.ENOTDIR:  # the number means something else by now
-                _pass_over(problem)
+            _pass_over(problem)
 
     def close(self) -> None:
         """The end of the connection, if it hasn't come yet."""
@@ -120,5 +133,5 @@ class Device:
 
 def _pass_over(problem: OSError) -> None:
     """What is written may come too late: the request was given up, the inode forgotten, the mount taken away."""
-    if problem.errno != errno.ENOENT and problem.errno not in _ENDED:
+    if problem.errno not in _PASSED:
         raise problem

@@ -45,6 +45,10 @@ class Agreement:
         """Whether both sides know it."""
         return bool(self.flags & flag)
 
+    def prunes(self) -> bool:
+        """Whether the kernel can be asked to let go of inodes that nobody uses."""
+        return self.minor >= wire.PRUNE_MINOR
+
 
 def agree(body: bytes, optional: int = 0) -> tuple[bytes, Agreement | None]:
     """The reply to INIT, and what was agreed on; None where the kernel is newer and has to ask again.

@@ -80,6 +80,9 @@ INVAL_INODE_OUT = Struct("=Qqq")
 """Node, offset, length; from a negative offset on nothing but attributes, a length of 0 means all."""
 INVAL_ENTRY_OUT = Struct("=QII")
 """Parent, length of the name, which follows with a NUL, flags."""
+PRUNE_OUT = Struct("=Ixxxx8x")
+"""How many nodes follow."""
+PRUNE_ONE = Struct("=Q")
 
 # Requests
 
@@ -89,9 +92,11 @@ FSYNC, SETXATTR, GETXATTR, LISTXATTR, REMOVEXATTR, FLUSH, INIT, OPENDIR = 20, 21
 RELEASEDIR, FSYNCDIR, ACCESS, CREATE, INTERRUPT, DESTROY = 29, 30, 34, 35, 36, 38
 BATCH_FORGET, READDIRPLUS, RENAME2 = 42, 44, 45
 
-NOTIFY_INVAL_INODE, NOTIFY_INVAL_ENTRY = 2, 3
+NOTIFY_INVAL_INODE, NOTIFY_INVAL_ENTRY, NOTIFY_PRUNE = 2, 3, 9
 EXPIRE_ONLY = 1
 """Of an entry: it is looked up anew, and stays what it is if it still is. From Linux 6.2 on."""
+PRUNE_MINOR = 45
+"""Linux 6.18: the first that knows NOTIFY_PRUNE, for which there is no flag."""
 
 # Flags
 

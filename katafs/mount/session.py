@@ -13,6 +13,7 @@ from katafs.fuse.connection import Connection
 from katafs.mount.answers import errno_of
 from katafs.mount.coherence import Coherence
 from katafs.mount.operations import Operations
+from katafs.mount.shrinker import Shrinker
 from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
@@ -35,18 +36,22 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         connection = Connection(device, operations, errno_of, events.end)
         coherence = Coherence(tree, connection.device)
         tree.when_used(coherence.used)
+        shrinker = Shrinker(tree.surplus, connection)
         try:
             connection.start()
+            shrinker.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
             _wait(events, ready)
         finally:
             if not connection.device.is_gone():  # else there may be another mount at the path by now
                 mounting.unmount(mount_point)
             coherence.close(_LAST_NOTICES_S)  # first: it may wait for requests to be answered
+            shrinker.close()
             answered = connection.close(_LAST_ANSWERS_S)
             operations.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
+    _log.debug("%s: at most %d inodes were remembered at a time", mount_point, tree.surplus.most)
     _log.info("%s: ends", mount_point)
 
 

@@ -2,7 +2,11 @@
 
 import errno
 import os
+import sys
+import threading
 from dataclasses import dataclass, field
+from itertools import islice
+from weakref import WeakValueDictionary
 
 from katafs.kata_id import VolumeName
 from katafs.namespace import Place
@@ -15,7 +19,7 @@ DEEPEST = 4096
 """More directories than a path has: a longer chain of parents was tied into a ring by moves behind the mount."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Node:
     """One inode: what it is, and where it was seen last."""
 
@@ -65,6 +69,16 @@ class NodeTable:
     def __init__(self, root: Node) -> None:
         self.root = root
         self._nodes = {root.number: root}
+        """Those that were added, or passed over, longest ago come first."""
+        self._parents: WeakValueDictionary[int, Node] = WeakValueDictionary()
+        """Directories that the kernel has forgotten while it knows something that was seen last in one of them."""
+        self.most = 1
+        """How many there were at a time up to now."""
+        self.gone = 0
+        """How many were forgotten up to now."""
+        self.alarm_at = sys.maxsize
+        """More than so many set `crowded`, once."""
+        self.crowded = threading.Event()
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -83,6 +97,28 @@ class NodeTable:
     def add(self, node: Node) -> None:
         """Take in a node that a reply is about to name."""
         self._nodes[node.number] = node
+        count = len(self._nodes)
+        if count > self.most:
+            self.most = count
+        if count > self.alarm_at:
+            self.alarm_at = sys.maxsize
+            self.crowded.set()
+
+    def revive(self, number: int) -> Node | None:
+        """Take in again a directory that was forgotten, if something was seen in it last: a move of it must go on to
+        move that as well, so that there may be no second node of it."""
+        node = self._parents.pop(number, None)
+        if node is not None:
+            node.lookups = 0
+            self.add(node)
+        return node
+
+    def pass_over(self, count: int) -> list[Node]:
+        """So many of the nodes that come first, which come last from now on."""
+        passed = list(islice(self._nodes.values(), count))
+        for node in passed:
+            self._nodes[node.number] = self._nodes.pop(node.number)
+        return passed
 
     def forget(self, number: int, count: int) -> Node | None:
         """Take back `count` lookups; the node if that was the last of them and it is gone from the table."""
@@ -90,7 +126,12 @@ class NodeTable:
         if node is None or node is self.root:
             return None
         node.lookups -= count
-        return self._nodes.pop(number) if node.lookups <= 0 else None
+        if node.lookups > 0:
+            return None
+        self.gone += 1
+        if node.is_directory:
+            self._parents[number] = node
+        return self._nodes.pop(number)
 
     def all(self) -> list[Node]:
         """Every node."""

@@ -13,6 +13,7 @@ from katafs.tree.inodes import Inodes
 from katafs.tree.kept import Kept, kept_of
 from katafs.tree.legacy import Legacy, Mover
 from katafs.tree.removal import Removal
+from katafs.tree.surplus import Surplus
 from katafs.tree.tags import Tags, TagSource
 from katafs.tree.volumes import Volumes
 from katafs.volumes.legacy_disk import Piece
@@ -46,12 +47,14 @@ class Tree:
         self.tags = Tags(self._core, finder, self.creation, self.files, tag_source)
         self.directories = Directories(self._core, finder, self.tags)
         self.inodes = Inodes(self._core, self.creation, self.files)
+        self.surplus = Surplus(self._core)
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups: inode numbers with counts."""
         with self._core.lock:
             for number, count in forgotten:
                 self._core.forget(number, count)
+        self.surplus.forgotten.set()
 
     def convert(self, piece: Piece) -> None:
         """Convert what `Unconverted` named; it takes its time. Raises KatafsError or OSError where that failed."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from katafs.kata_id import AvatarName, KataId, VolumeName, outer_of, volume_owner
 
+_OWN: tuple[AvatarName | None, ...] = (None,)
+
 
 class Catalog:
     """Which volumes exist: a live index that its store alone changes. Safe for several threads."""
@@ -13,7 +15,8 @@ class Catalog:
         self._lock = threading.Lock()
         """Covers the three indexes below, which always agree."""
         self._names: set[VolumeName] = set()
-        self._volumes_of: dict[KataId, dict[AvatarName | None, VolumeName]] = {}
+        self._owners: dict[KataId, tuple[AvatarName | None, ...]] = {}
+        """Whose volumes a kata has: its own, which is None's, and avatars'. Most have no others; that is there once."""
         self._katas_in: dict[str, set[KataId]] = {}
         for name in names:
             self.add(name)
@@ -34,7 +37,7 @@ class Catalog:
     def katas(self) -> list[KataId]:
         """Every kata that has a volume of its own or one of an avatar's, sorted."""
         with self._lock:
-            return sorted(self._volumes_of)
+            return sorted(self._owners)
 
     def katas_in(self, outer: str) -> list[KataId]:
         """The katas whose id begins with `outer`, sorted."""
@@ -47,16 +50,16 @@ class Catalog:
 
     def count(self) -> int:
         """How many katas there are."""
-        return len(self._volumes_of)
+        return len(self._owners)
 
     def has_kata(self, kata: KataId) -> bool:
         """Whether the kata has a volume of its own or one of an avatar's."""
-        return kata in self._volumes_of
+        return kata in self._owners
 
     def avatars_of(self, kata: KataId) -> list[AvatarName]:
         """The avatars of the kata that have a volume of their own, sorted."""
         with self._lock:
-            return sorted(avatar for avatar in self._volumes_of.get(kata, ()) if avatar is not None)
+            return sorted(avatar for avatar in self._owners.get(kata, ()) if avatar is not None)
 
     def add(self, name: VolumeName) -> None:
         """Take in a volume; one that is known already changes nothing."""
@@ -65,7 +68,9 @@ class Catalog:
             self._names.add(name)
             if owner is not None:
                 kata, avatar = owner
-                self._volumes_of.setdefault(kata, {})[avatar] = name
+                owners = self._owners.get(kata, ())
+                if avatar not in owners:
+                    self._owners[kata] = (*owners, avatar) if owners or avatar else _OWN
                 self._katas_in.setdefault(outer_of(kata), set()).add(kata)
 
     def discard(self, name: VolumeName) -> None:
@@ -76,20 +81,12 @@ class Catalog:
             if owner is None:
                 return
             kata, avatar = owner
-            volumes = self._volumes_of.get(kata, {})
-            volumes.pop(avatar, None)
-            if not volumes:
-                self._volumes_of.pop(kata, None)
+            owners = tuple(each for each in self._owners.get(kata, ()) if each != avatar)
+            if owners:
+                self._owners[kata] = owners
+            else:
+                self._owners.pop(kata, None)
                 inside = self._katas_in.get(outer_of(kata), set())
                 inside.discard(kata)
                 if not inside:
                     self._katas_in.pop(outer_of(kata), None)
-
-    def replace(self, names: Iterable[VolumeName]) -> None:
-        """Make these the volumes that exist."""
-        wanted = set(names)
-        known = self.names()
-        for name in known - wanted:
-            self.discard(name)
-        for name in wanted - known:
-            self.add(name)

@@ -71,19 +71,19 @@ class DirectoryStore:
     def create(self, name: VolumeName) -> None:
         """As in the protocol."""
         self._check()
-        with self._listing.changing() as catalog:
+        with self._listing.changing():
             os.mkdir(self._prefix.put(name), _VOLUME_MODE, dir_fd=self._fd)
-            catalog.add(name)
+            self._listing.add(name)
 
     def remove(self, name: VolumeName) -> None:
         """As in the protocol. Only a mount point is ever EBUSY here, since nothing tells what a container uses."""
         self._check()
-        with self._listing.changing() as catalog:
+        with self._listing.changing():
             try:
                 os.rmdir(self._prefix.put(name), dir_fd=self._fd)
             except NotADirectoryError:
                 raise self._refused(name) from None
-            catalog.discard(name)
+            self._listing.discard(name)
 
     def in_use(self, name: VolumeName) -> bool:
         """Always False: nothing tells which containers bind a directory."""

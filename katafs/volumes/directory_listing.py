@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.names import Prefix
 
@@ -28,6 +29,8 @@ class DirectoryListing:
         self._prefix = prefix
         self._lock = threading.Lock()
         """Covers the directory's own changes with the catalog's, so that no listing overtakes them; and the below."""
+        self._entries: set[str] = set()
+        """What was in the directory, of which the catalog has the volumes: of a listing only what is new is read."""
         self._listed_mtime_ns = -1
         self._next_listing_ns = 0
         """On the monotonic clock."""
@@ -44,17 +47,33 @@ class DirectoryListing:
                 self._lock.release()
 
     @contextmanager
-    def changing(self) -> Iterator[Catalog]:
-        """The catalog, for a change that is being made to the directory as well."""
+    def changing(self) -> Iterator[None]:
+        """Hold off listings while the directory is changed; `add` and `discard` tell what was."""
         with self._lock:
-            yield self.catalog
+            yield
+
+    def add(self, name: VolumeName) -> None:
+        """The volume was made."""
+        self._entries.add(self._prefix.put(name))
+        self.catalog.add(name)
+
+    def discard(self, name: VolumeName) -> None:
+        """The volume was removed."""
+        self._entries.discard(self._prefix.put(name))
+        self.catalog.discard(name)
 
     def _list(self) -> None:
         start_ns = time.monotonic_ns()
         mtime_ns = os.fstat(self._fd).st_mtime_ns
         settled = time.time_ns() - mtime_ns > _MTIME_GRAIN_NS
-        names = (self._prefix.strip(entry) for entry in os.listdir(self._fd))
-        self.catalog.replace(name for name in names if name is not None)
+        entries = set(os.listdir(self._fd))
+        gone, new = self._entries - entries, entries - self._entries
+        for names, change in ((gone, self.catalog.discard), (new, self.catalog.add)):
+            for name in map(self._prefix.strip, names):
+                if name is not None:
+                    change(name)
+        self._entries -= gone
+        self._entries |= new
         self._listed_mtime_ns = mtime_ns if settled else -1
         end_ns = time.monotonic_ns()
         self._next_listing_ns = end_ns + min(_REST * (end_ns - start_ns), _LONGEST_REST_NS)

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
@@ -22,11 +21,11 @@ _BINDS = frozenset({"bind", "rbind"})
 _HARMLESS_BIND_OPTIONS = _BINDS | {"rw", "defaults"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a volume's data is on this host, or why it isn't here."""
+    """Where a volume's data is on this host, or why it isn't here. There is one for each volume, so it is small."""
 
-    path: Path | None
+    path: str | None
     refusal: str | None = None
     is_device: bool = False
     """Whether an operator chose the path, which then is mounted by the engine whenever a container needs it."""
@@ -38,10 +37,10 @@ def place_of(details: Details) -> Place:
     if driver != "local":
         return Place(None, f"its data is not on this host, since its driver is {driver!r}")
     if set(options) <= _HARMLESS_OPTIONS:
-        return Place(Path(details["Mountpoint"]))
+        return Place(details["Mountpoint"])
     flags = set(str(options.get("o", "")).split(","))
     if options.get("type") == "none" and flags & _BINDS and flags <= _HARMLESS_BIND_OPTIONS and options.get("device"):
-        return Place(Path(options["device"]), is_device=True)
+        return Place(options["device"], is_device=True)
     told = ", ".join(f"{key}={value}" for key, value in sorted(options.items()))
     return Place(None, f"its data is not on this host until a container mounts it, since its options are {told}")
 

@@ -40,11 +40,20 @@ def fuse() -> None:
 
 
 def passthrough() -> None:
-    """The kernel reads and writes open files itself where it is let. An older one is no want of this machine's, so this
-    is a skip everywhere."""
+    """The kernel reads and writes open files itself where it is let."""
+    _linux(6, 9, "FUSE_PASSTHROUGH")
+
+
+def prune() -> None:
+    """The kernel can be asked to let go of inodes that nobody uses."""
+    _linux(6, 18, "FUSE_NOTIFY_PRUNE")
+
+
+def _linux(major: int, minor: int, what: str) -> None:
+    """An older kernel is no want of this machine's, so this is a skip everywhere."""
     version = tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
-    if version < (6, 9):
-        pytest.skip("needs Linux 6.9 for FUSE_PASSTHROUGH")
+    if version < (major, minor):
+        pytest.skip(f"needs Linux {major}.{minor} for {what}")
 
 
 def docker() -> None:

@@ -14,6 +14,7 @@ from katafs.fuse.connection import Connection
 from katafs.fuse.operations import Absent, Opened, Who
 from tests.harness import needs
 from tests.harness.mount_table import tear_off
+from tests.harness.waiting import until
 
 
 @dataclass
@@ -42,6 +43,7 @@ class OneFile:
     def __init__(self) -> None:
         self.name = b"f"
         self.content = b"old"
+        self.forgotten: set[int] = set()
 
     def lookup(self, _: int, name: bytes) -> Told | Absent:
         return self.getattr(2) if name == self.name else Absent(0)
@@ -58,8 +60,8 @@ class OneFile:
     def release(self, _: int) -> None:
         return
 
-    def forget(self, _: Sequence[tuple[int, int]]) -> None:
-        return
+    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
+        self.forgotten |= {number for number, _ in forgotten}
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever else there is
         raise OSError(errno.EOPNOTSUPP, name)
@@ -119,7 +121,37 @@ def test_what_the_kernel_does_not_know_needs_no_invalidation(mounted: tuple[OneF
 
     connection.device.invalidate_inode(4711)
     connection.device.expire_entry(1, b"unknown")
-    connection.device.expire_entry(2, b"below-a-file")
+    connection.device.invalidate_entry(4711, b"unknown")
+    connection.device.invalidate_entry(2, b"below-a-file")
 
     assert os.listdir(path.parent) == ["mnt"]
     assert (path / "f").read_bytes() == b"old"
+
+
+def test_the_kernel_lets_go_of_an_inode_that_nobody_uses(mounted: tuple[OneFile, Connection, Path]) -> None:
+    needs.prune()
+    files, connection, path = mounted
+    assert (path / "f").exists()
+    assert connection.agreement is not None
+    assert connection.agreement.prunes()
+
+    connection.device.prune([4711, 2])
+
+    until(lambda: files.forgotten == {2}, "the inode to be forgotten")
+
+
+def test_the_kernel_keeps_an_inode_that_is_in_use(mounted: tuple[OneFile, Connection, Path]) -> None:
+    needs.prune()
+    files, connection, path = mounted
+    opened = os.open(path / "f", os.O_PATH)
+    connection.device.prune([1, 2])
+    connection.device.prune([])
+    status = os.fstat(opened)
+    kept = not files.forgotten
+    os.close(opened)
+
+    connection.device.prune([2])
+
+    until(lambda: files.forgotten == {2}, "the inode to be forgotten when it is closed")
+    assert kept
+    assert status.st_size == 3

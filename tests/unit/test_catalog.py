@@ -93,11 +93,6 @@ def test_the_root_volume_is_no_kata() -> None:
     assert Catalog([ROOT_VOLUME]).katas() == []
 
 
-def test_replace_drops_what_is_not_named(catalog: Catalog) -> None:
-    catalog.replace([LION, VolumeName("0000000000")])
-    assert (set(catalog.names()), catalog.outers()) == ({LION, VolumeName("0000000000")}, ["00", "12"])
-
-
 def test_lists_are_the_callers_own(catalog: Catalog) -> None:
     catalog.katas_in("12").clear()
     assert catalog.count_in("12") == 2

@@ -108,3 +108,11 @@ def test_a_newer_major_is_told_ours_and_asks_again() -> None:
 def test_a_kernel_that_is_too_old_is_refused(request_: bytes) -> None:
     with pytest.raises(ProtocolUnknown, match=r"7\.31 \(Linux 5\.4\)"):
         agree(request_)
+
+
+@pytest.mark.parametrize(("minor", "prunes"), [(44, False), (45, True), (99, True)])
+def test_from_which_kernel_on_inodes_can_be_pruned(minor: int, prunes: bool) -> None:
+    _, agreed = agree(asked(minor=minor))
+
+    assert agreed is not None
+    assert agreed.prunes() is prunes

@@ -15,8 +15,8 @@ def table() -> NodeTable:
     return NodeTable(Node(ROOT_NUMBER, ROOT, None, None, b"", None, is_directory=True))
 
 
-def add(table: NodeTable, number: int, lookups: int) -> Node:
-    node = Node(number, PLAIN, None, table.root, b"f", (1, number), is_directory=False, lookups=lookups)
+def add(table: NodeTable, number: int, lookups: int, *, is_directory: bool = False) -> Node:
+    node = Node(number, PLAIN, None, table.root, b"f", (1, number), is_directory, lookups)
     table.add(node)
     return node
 
@@ -52,3 +52,65 @@ def test_the_root_never_goes(table: NodeTable) -> None:
 def test_to_forget_what_is_not_known_changes_nothing(table: NodeTable) -> None:
     assert table.forget(99, 1) is None
     assert len(table) == 1
+
+
+def test_those_that_came_first_are_passed_over_first(table: NodeTable) -> None:
+    for number in (5, 6, 7):
+        add(table, number, 1)
+
+    assert [[node.number for node in table.pass_over(2)] for _ in range(3)] == [[1, 5], [6, 7], [1, 5]]
+
+
+def test_more_are_passed_over_than_there_are(table: NodeTable) -> None:
+    add(table, 5, 1)
+
+    assert len(table.pass_over(100)) == 2
+    assert len(table) == 2
+
+
+def test_what_is_forgotten_and_comes_again_is_passed_over_late(table: NodeTable) -> None:
+    for number in (5, 6):
+        add(table, number, 1)
+    table.forget(5, 1)
+    add(table, 5, 1)
+
+    assert [node.number for node in table.pass_over(3)] == [1, 6, 5]
+
+
+def test_the_alarm_is_given_once(table: NodeTable) -> None:
+    table.alarm_at = 2
+    add(table, 5, 1)
+    before = table.crowded.is_set()
+    add(table, 6, 1)
+    at = table.crowded.is_set()
+    table.crowded.clear()
+    add(table, 7, 1)
+
+    assert (before, at, table.crowded.is_set()) == (False, True, False)
+
+
+def test_the_most_and_the_forgotten_are_counted(table: NodeTable) -> None:
+    for number in (5, 6):
+        add(table, number, 1)
+    table.forget(5, 1)
+    add(table, 7, 1)
+
+    assert (table.most, table.gone) == (3, 1)
+
+
+def test_a_forgotten_directory_that_something_is_in_is_the_same_node_again(table: NodeTable) -> None:
+    directory = add(table, 5, 1, is_directory=True)
+    add(table, 6, 1).parent = directory
+    table.forget(5, 1)
+
+    assert table.known(5) is None
+    assert table.revive(5) is directory
+    assert table[5] is directory
+    assert directory.lookups == 0
+
+
+def test_a_forgotten_directory_that_nothing_is_in_is_gone(table: NodeTable) -> None:
+    add(table, 5, 1, is_directory=True)
+    table.forget(5, 1)
+
+    assert table.revive(5) is None

@@ -17,6 +17,8 @@ def test_no_options_are_the_defaults() -> None:
         ("timeout=0.5", MountOptions(timeout_s=0.5)),
         ("timeout=60", MountOptions(timeout_s=60)),
         ("negative_timeout=0.5", MountOptions(negative_timeout_s=0.5)),
+        ("inodes=1000", MountOptions(inodes=1000)),
+        ("open_directories=16", MountOptions(open_directories=16)),
         ("nonempty", MountOptions(nonempty=True)),
         ("noxattr", MountOptions(xattrs=False)),
         ("ro", MountOptions(read_only=True)),
@@ -66,3 +68,11 @@ def test_a_timeout_that_is_no_time_is_refused(value: str) -> None:
         parse((f"timeout={value}",))
 
     assert "is not a number of seconds" in refused.value.message
+
+
+@pytest.mark.parametrize("option", ["inodes=", "inodes=999", "inodes=-1000", "inodes=1e6", "open_directories=15"])
+def test_a_bound_that_is_too_low_or_no_number_is_refused(option: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        parse((option,))
+
+    assert f"-o {option}: is not a number from" in refused.value.message

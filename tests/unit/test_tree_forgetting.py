@@ -62,6 +62,19 @@ def test_what_is_forgotten_is_found_again(tree: Kernel) -> None:
     assert tree.read(b"123456789A/f") == b"content"
 
 
+def test_a_file_is_reached_after_the_directory_it_was_seen_in_last_was_forgotten_and_moved(tree: Kernel) -> None:
+    """Of two names the kernel may let go of the second, and of its directory, while the first is in use."""
+    tree.mkdir(b"first")
+    number = tree.write(b"first/f", b"content").number
+    second = tree.mkdir(b"second").number
+    tree.link(b"first/f", b"second/f")
+    tree.tree.forget([(second, tree.known.pop(second))])
+    tree.lookup(b"second")
+    tree.rename(b"second", b"moved")
+
+    assert tree.tree.inodes.getattr(number).links == 2
+
+
 def test_the_top_is_never_forgotten(tree: Kernel) -> None:
     tree.tree.forget([(ROOT, 1000)])
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import VolumeName
 from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.directory_listing import DirectoryListing
+from katafs.volumes.names import Prefix
 from tests.harness import needs, waiting
 from tests.harness.programs import NOBODY
 
@@ -131,6 +135,53 @@ def test_all_changes_behind_it_show_however_fast_they_follow_each_other(disk: Pa
     store.close()
 
 
+def test_what_the_store_made_and_others_removed_is_gone(disk: Path) -> None:
+    store = DirectoryStore(disk)
+    store.create(KATA)
+    (disk / KATA).rmdir()
+    waiting.until(lambda: store.catalog().count() == 0, "the volume to leave the catalog")
+    store.close()
+
+
+def test_what_the_store_removed_and_others_made_is_there(disk: Path) -> None:
+    store = DirectoryStore(disk)
+    store.create(KATA)
+    store.remove(KATA)
+    (disk / KATA).mkdir()
+    waiting.until(lambda: store.catalog().count() == 1, "the volume to be in the catalog")
+    store.close()
+
+
+class CountingPrefix(Prefix):
+    """Counts the names that it was given."""
+
+    stripped = 0
+
+    def strip(self, stored: str) -> VolumeName | None:
+        self.stripped += 1
+        return super().strip(stored)
+
+
+def test_a_listing_reads_the_names_only_that_are_new(disk: Path) -> None:
+    """Else each kata that is made would cost as much as all there are."""
+    for number in range(100):
+        (disk / f"{number:010X}").mkdir()
+    prefix = CountingPrefix("")
+    with open_directory(disk) as descriptor:
+        listing = DirectoryListing(descriptor, prefix)
+        (disk / OTHER).mkdir()
+        (disk / f"{0:010X}").rmdir()
+
+        def seen() -> bool:
+            listing.refresh()
+            return OTHER in listing.catalog
+
+        waiting.until(seen, "the new one to be seen")
+
+    assert listing.catalog.count() == 100
+    assert prefix.stripped == 100 + 2
+
+
 def test_closing_leaves_no_descriptor(disk: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     store = DirectoryStore(disk)
@@ -158,6 +209,14 @@ def test_a_directory_that_may_not_be_read_is_said_in_one_line(disk: Path) -> Non
     disk.chmod(0o700)
     with pytest.raises(StoreUnreachable, match="can't be opened: Permission denied"):
         NOBODY.call(created_and_removed, disk)
+
+
+@contextmanager
+def open_directory(path: Path) -> Iterator[int]:
+    """A descriptor to list the directory with."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    yield descriptor
+    os.close(descriptor)
 
 
 def vanished(disk: Path) -> DirectoryStore:

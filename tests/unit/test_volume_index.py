@@ -1,6 +1,5 @@
 """The index of an engine's volumes: where each is, and answers that overtake each other."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ from katafs.volumes.docker_index import Place, VolumeIndex, place_of
 
 KATA = VolumeName("123456789A")
 OTHER = VolumeName("FEDCBA9876")
-HERE = Place(Path("/volumes/123456789A/_data"))
-THERE = Place(Path("/elsewhere"))
+HERE = Place("/volumes/123456789A/_data")
+THERE = Place("/elsewhere")
 BOX = "0123abcd"
 
 
@@ -30,7 +29,7 @@ def test_a_volume_with_a_quota_is_at_its_mount_point() -> None:
 
 @pytest.mark.parametrize("flags", ["bind", "rbind", "bind,rw"])
 def test_a_bind_volume_is_at_its_device(flags: str) -> None:
-    assert place_of(details(type="none", o=flags, device="/elsewhere")) == Place(Path("/elsewhere"), is_device=True)
+    assert place_of(details(type="none", o=flags, device="/elsewhere")) == Place("/elsewhere", is_device=True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+"""katafs on an older kernel: the real command, which agrees on the protocol that the last Linux before 6.18 has.
+
+Run as a program it does that and goes on as `katafs`. What else such a kernel lacks it doesn't take away.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from katafs.cli.main import katafs
+from katafs.fuse import wire
+
+PROGRAM = (sys.executable, __file__)
+
+if __name__ == "__main__":
+    wire.NEWEST_MINOR = wire.PRUNE_MINOR - 1
+    katafs()
