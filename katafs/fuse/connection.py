@@ -12,6 +12,7 @@ from katafs.fuse.operations import Answer, Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.readers import Reader, Readers
 from katafs.fuse.requests import Dispatcher, NotFound, Request
+from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Connection:
         self._passthrough = Passthrough(descriptor)
         dispatcher = Dispatcher(operations, self._passthrough)
         self._methods = dispatcher.methods
+        self._tally = Tally()
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
             wire.BATCH_FORGET: dispatcher.forget,
@@ -62,6 +64,14 @@ class Connection:
         if done and not self._later:
             self.device.close()
         return done
+
+    def operations(self) -> dict[str, int]:
+        """How often each operation was asked for, by its name."""
+        return self._tally.operations({opcode: method.__name__ for opcode, method in self._methods.items()})
+
+    def errors(self) -> dict[str, dict[str, int]]:
+        """How often each operation was answered with each error, by their names."""
+        return self._tally.errors()
 
     def _serve_one(self, reader: Reader) -> bool:
         try:
@@ -96,6 +106,7 @@ class Connection:
             _log.error("a request of %d bytes says that it has %d", size, length)
             self.device.refuse(unique, errno.EIO)
             return
+        self._tally.asked[opcode] += 1
         try:
             answer = method(request)
         except Exception as error:  # noqa: BLE001 as above
@@ -118,6 +129,7 @@ class Connection:
 
     def _refuse(self, unique: int, method: Method, error: Exception) -> None:
         number = errno.ENOENT if type(error) is NotFound else self._explain(method.__name__, error)
+        self._tally.failed(method.__name__, number)
         self.device.refuse(unique, number)
 
     def _submit(self, unique: int, method: Method, answer: Later[bytes], lent: Callable[[], None] | None) -> None:

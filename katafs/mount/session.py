@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from katafs.config import MountSettings
 from katafs.fuse import mounting
 from katafs.fuse.connection import Connection
-from katafs.mount.answers import errno_of
+from katafs.mount.control import Control
 from katafs.mount.operations import Operations
+from katafs.mount.status import Faults, Status
 from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,10 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     with _Events() as events:
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
-        connection = Connection(device, operations, errno_of, events.end)
+        control, faults = Control(operations), Faults()
+        connection = Connection(device, control, faults.errno_of, events.end)
+        status = Status(tree, connection, faults, mount_point, settings)
+        control.show(b"status.json", status.open)
         try:
             connection.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
@@ -39,6 +43,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
                 mounting.unmount(mount_point)
             answered = connection.close(_LAST_ANSWERS_S)
             operations.close()
+            status.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
     _log.info("%s: ends", mount_point)
