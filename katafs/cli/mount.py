@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import click
 
-from katafs import observe
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 from katafs.cli.descriptors import raised_limit
 from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
+from katafs.observe import logs, systemd
 from katafs.settings.settings import Settings
 from katafs.settings.sources import Found
 from katafs.tree.legacy import Mover
@@ -41,7 +41,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
     wished = settings.settings
     if mount_point is None and wished.mountpoint is None:
         raise click.UsageError("MOUNTPOINT: where to? There is no setting mountpoint either")
-    observe.log_to_stderr(debug=wished.debug)
+    logs.log_to_stderr(debug=wished.debug)
     path = os.path.abspath(mount_point or str(wished.mountpoint))
     detach = _daemonize() if daemon else _nothing_to_detach
     with opened_stores(wished.volumes, wished.prefix, wished.legacy) as (store, mover):
@@ -62,13 +62,13 @@ def _serve(
 
     def ready() -> None:
         _log.info("%s: mounted, %s layout", absolute, settings.layout.value)
-        observe.notify("READY=1")
+        systemd.notify("READY=1")
         detach()
 
     try:
         session.serve(tree, absolute, _of_mount(settings, store), ready)
     finally:
-        observe.notify("STOPPING=1")
+        systemd.notify("STOPPING=1")
 
 
 def _of_tree(settings: Settings) -> TreeSettings:
@@ -116,7 +116,7 @@ def _daemonize() -> Callable[[], None]:
 
     def detach() -> None:
         os.chdir("/")  # not to keep busy what the caller worked in
-        observe.log_to_syslog()
+        logs.log_to_syslog()
         os.write(writer, _READY)
         os.close(writer)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from katafs.config import MountSettings
 from katafs.fuse import mounting
 from katafs.fuse.connection import Connection
+from katafs.mount.access_log import AccessLog
 from katafs.mount.control import Control
 from katafs.mount.operations import Operations
 from katafs.mount.status import Faults, Status
@@ -33,7 +34,9 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         control, faults = Control(operations), Faults()
         connection = Connection(device, control, faults.errno_of, events.end)
         status = Status(tree, connection, faults, mount_point, settings)
+        log = AccessLog(tree, connection, control.owns)
         control.show(b"status.json", status.open)
+        control.show(b"accesslog", log.open)
         try:
             connection.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
@@ -44,6 +47,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             answered = connection.close(_LAST_ANSWERS_S)
             operations.close()
             status.close()
+            log.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
     _log.info("%s: ends", mount_point)

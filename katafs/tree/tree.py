@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from katafs.config import TreeSettings
+from katafs.kata_id import KataId
+from katafs.namespace import kata_of
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
@@ -84,6 +86,10 @@ class Tree:
                 names.append(node.name)
                 node = node.parent
         return b"/" + b"/".join(reversed(names))
+
+    def kata_of(self, path: bytes) -> KataId | None:
+        """The kata that such a path leads into."""
+        return kata_of(path, self._core.settings.layout)
 
     def close(self) -> None:
         """Close every descriptor."""

@@ -57,7 +57,8 @@ def test_the_top_has_as_many_links_as_without_it(served: Served) -> None:
 
 def test_an_ordinary_user_reads_nothing_of_it(served: Served) -> None:
     needs.root()
-    for program, path in (("ls", control(served)), ("cat", control(served) / "status.json")):
+    files = [("cat", control(served) / name) for name in ("status.json", "accesslog")]
+    for program, path in (("ls", control(served)), *files):
         done = NOBODY.run([program, path], status=None)
         assert "Permission denied" in done.stderr
         assert done.stdout == ""
