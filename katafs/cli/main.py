@@ -6,6 +6,7 @@ import click
 
 from katafs import __version__
 from katafs.cli import exit_codes
+from katafs.cli.config import config
 from katafs.cli.convert import convert
 from katafs.cli.doctor import doctor
 from katafs.cli.document import document
@@ -13,6 +14,7 @@ from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
 from katafs.cli.mount import mount
+from katafs.cli.status import status
 from katafs.cli.tag import tag
 from katafs.cli.umount import umount
 from katafs.cli.where import where
@@ -22,6 +24,7 @@ _EXAMPLES = """\b
 Examples:
   katafs mount /katas                                     Docker's volumes, one directory a kata
   katafs mount /katas --volumes dir:/srv/katas --layout split
+  katafs status /katas                                    how the mount is
   katafs ls                                               every kata and its avatars
   katafs lights 123456789A                                its avatars' traffic-lights
   katafs tag 123456789A lion 3 --output                   what its third test run printed
@@ -52,5 +55,5 @@ def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
 
 
-for command in (mount, umount, ls, lights, tag, where, convert, export, doctor, document):
+for command in (mount, umount, status, ls, lights, tag, where, convert, export, config, doctor, document):
     katafs.add_command(command)

@@ -116,6 +116,8 @@ class Opened(NamedTuple):
     uncached: bool = False
     """Whether the kernel is to keep nothing of its content, but for mappings. Where such a file couldn't be mapped and
     shared (before Linux 6.6) it keeps it all the same, and goes by the times and sizes that it is told."""
+    streams: bool = False
+    """Whether it is like a pipe: read on and on, of no known size, and nothing of it kept."""
 
 
 class Listing(Protocol):

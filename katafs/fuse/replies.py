@@ -58,6 +58,8 @@ def opened(file: Opened, backing: int = 0, *, may_bypass: bool = False) -> bytes
     whether one that isn't to be cached can still be mapped and shared."""
     if backing:
         return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_PASSTHROUGH, backing)
+    if file.streams:
+        return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_DIRECT_IO | wire.FOPEN_NONSEEKABLE, 0)
     flags = wire.FOPEN_DIRECT_IO if file.uncached and may_bypass else 0
     return wire.OPEN_OUT.pack(file.handle, flags | (wire.FOPEN_KEEP_CACHE if file.keep_cache else 0), 0)
 

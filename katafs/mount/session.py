@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from katafs.config import MountSettings
 from katafs.fuse import mounting
 from katafs.fuse.connection import Connection
-from katafs.mount.answers import errno_of
+from katafs.mount.access_log import AccessLog
 from katafs.mount.coherence import Coherence
+from katafs.mount.control import Control
 from katafs.mount.operations import Operations
 from katafs.mount.shrinker import Shrinker
+from katafs.mount.status import Faults, Status
 from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
@@ -33,7 +35,12 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     with _Events() as events:
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
-        connection = Connection(device, operations, errno_of, events.end)
+        control, faults = Control(operations), Faults()
+        connection = Connection(device, control, faults.errno_of, events.end)
+        status = Status(tree, connection, faults, mount_point, settings)
+        log = AccessLog(tree, connection, control.owns)
+        control.show(b"status.json", status.open)
+        control.show(b"accesslog", log.open)
         coherence = Coherence(tree, connection.device)
         tree.when_used(coherence.used)
         shrinker = Shrinker(tree.surplus, connection)
@@ -49,6 +56,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             shrinker.close()
             answered = connection.close(_LAST_ANSWERS_S)
             operations.close()
+            status.close()
+            log.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
     _log.debug("%s: at most %d inodes were remembered at a time", mount_point, tree.surplus.most)

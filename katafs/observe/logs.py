@@ -1,14 +1,11 @@
-"""What is said of a running daemon: its log, and systemd's notifications."""
+"""Where a daemon logs to."""
 
 import faulthandler
 import logging
 import logging.handlers
 import os
 import signal
-import socket
 import sys
-
-_log = logging.getLogger(__name__)
 
 _SYSLOG = "/dev/log"
 
@@ -36,17 +33,3 @@ def log_to_syslog() -> None:
     for stream in (0, 1, 2):
         os.dup2(null, stream)
     os.close(null)
-
-
-def notify(state: str) -> None:
-    """Tell systemd (sd_notify(3)): `READY=1`, `STOPPING=1`. Without NOTIFY_SOCKET nobody is listening; one that is gone
-    is no reason to end a mount."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.connect("\0" + address[1:] if address.startswith("@") else address)
-            sock.sendall(state.encode())
-        except OSError as gone:
-            _log.info("nobody at NOTIFY_SOCKET hears %s: %s", state, gone.strerror)
