@@ -17,6 +17,10 @@ class VolumeRefused(KatafsError):
     """A volume exists, but its data is not on this host, so showing a directory for it would show an empty one."""
 
 
+class BadSetting(KatafsError):
+    """A configuration file can't be read, or what it or the environment says isn't a setting."""
+
+
 class MountPointUnusable(KatafsError):
     """The mount point does not exist, is no directory, is not empty, is mounted already, or is busy."""
 

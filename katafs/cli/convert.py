@@ -13,7 +13,8 @@ import click
 from katafs.cli import exit_codes, katas
 from katafs.cli.descriptors import raised_limit
 from katafs.cli.progress import Progress, shown
-from katafs.cli.stores import open_store, store_options
+from katafs.cli.setting_options import store_settings
+from katafs.cli.stores import open_store
 from katafs.converter import pieces
 from katafs.converter.conversion import Conversion
 from katafs.converter.dry_runs import foreseen
@@ -23,6 +24,7 @@ from katafs.converter.runs import Run, Work, converted
 from katafs.converter.tag_runs import in_volume, with_tags
 from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import KataId, is_outer
+from katafs.settings.sources import Found
 from katafs.volumes.legacy_disk import LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
 
@@ -31,6 +33,7 @@ Examples:
   katafs convert --sample 5 --from /srv/old-katas --dry-run
   katafs convert 123456789A --from /srv/old-katas
   katafs convert --all --from /srv/old-katas --rate 10 --report /var/log/katafs-convert.jsonl
+  katafs convert --all --config /etc/katafs/katas.toml
   katafs convert --all --format tags                        katas in volumes: each tag as a file too"""
 
 
@@ -40,11 +43,11 @@ Examples:
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="N katas, chosen by chance.")
 @click.option("--all", "everything", is_flag=True, help="Every kata, and what else lies at the top.")
 @click.option("--from", "source", metavar="DIR", type=click.Path(path_type=Path),
-              help="The old disk, with a kata as DIR/12/3456789A.")  # fmt: skip
+              help="The old disk, with a kata as DIR/12/3456789A. Default: the setting legacy.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["as-is", "tags"]), default="as-is", show_default=True,
               help="tags: avatars kept with git get the git-free form too; --from may be left out.")  # fmt: skip
 @click.option("--drop-git", is_flag=True, help="With --format tags: remove .git once every tag was read back equal.")
-@store_options
+@store_settings
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would happen, and what looks odd.")
 @click.option("--keep", is_flag=True, help="Copy, compare, and leave the kata on the disk, which stays the truth.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -59,8 +62,7 @@ def convert(
     source: Path | None,
     form: str,
     drop_git: bool,
-    volumes: str | None,
-    prefix: str,
+    settings: Found,
     dry_run: bool,
     keep: bool,
     report: Path | None,
@@ -73,6 +75,8 @@ def convert(
     converted stays on the disk as it was, and is said."""
     wanted = _Wanted(ids, outer, sample, everything)
     wanted.check()
+    wished = settings.settings
+    source = source or wished.legacy
     if drop_git and form != "tags":
         raise click.UsageError("--drop-git: only with --format tags")
     if form == "tags" and (dry_run or keep):
@@ -83,7 +87,7 @@ def convert(
         raise KatafsError("convert must be run as root: it keeps the owners of all files")
     raised_limit()  # a commit has every file of a kata open
     with contextlib.ExitStack() as opened:
-        store = opened.enter_context(contextlib.closing(open_store(volumes, prefix)))
+        store = opened.enter_context(contextlib.closing(open_store(wished.volumes, wished.prefix)))
         lines = opened.enter_context(_opened(report))
         disk = None if source is None else opened.enter_context(_opened_disk(source, dry_run))
         # What is in a volume already is said without any work, and so without a pause.

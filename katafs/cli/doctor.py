@@ -11,11 +11,13 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
-from katafs.cli.stores import DEFAULT_DIRECTORY, docker_may_answer, open_store, store_options
+from katafs.cli.setting_options import store_options
+from katafs.cli.stores import docker_may_answer, open_store
 from katafs.doctor import machine, machine_facts, mount_facts, mount_points, volume_facts, volumes
 from katafs.doctor.asking import Unanswered, within
 from katafs.doctor.findings import Finding, Severity
 from katafs.errors import KatafsError
+from katafs.settings.settings import DEFAULT_DIRECTORY
 
 if TYPE_CHECKING:
     from katafs.volumes.docker_engine import About

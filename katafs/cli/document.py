@@ -36,7 +36,7 @@ def document(context: click.Context, directory: Path) -> None:
 
 def _pages(root: click.Command) -> Iterator[tuple[str, str]]:
     top = click.Context(root, info_name=_PROGRAM, **root.context_settings)
-    for each in (top, *manual.shown_commands(top)):
+    for each in (top, *manual.all_commands(top)):
         yield f"man/man1/{manual.page_name(each)}.1", manual.page(each, 1, _date())
     helper = click.Context(mount_helper.helper, info_name=mount_helper.NAME, **mount_helper.helper.context_settings)
     yield f"man/man8/{mount_helper.NAME}.8", manual.page(helper, 8, _date())

@@ -2,7 +2,7 @@
 
 import enum
 
-from katafs.errors import KatafsError, MountPointUnusable, StoreUnreachable
+from katafs.errors import BadSetting, KatafsError, MountPointUnusable, StoreUnreachable
 
 
 class ExitCode(enum.IntEnum):
@@ -33,6 +33,8 @@ TABLE = "\n".join(["\b", "Exit codes:", *(f"  {code.value}  {meaning}" for code,
 
 def of_fault(fault: KatafsError) -> ExitCode:
     """The code a command ends with after a fault."""
+    if isinstance(fault, BadSetting):
+        return ExitCode.USAGE
     if isinstance(fault, StoreUnreachable):
         return ExitCode.STORE_UNREACHABLE
     if isinstance(fault, MountPointUnusable):

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from katafs.cli.stores import open_store, store_options
+from katafs.cli.setting_options import store_options
+from katafs.cli.stores import open_store
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id
 from katafs.storers.reading import Reader
 from katafs.volumes.store import VolumeStore

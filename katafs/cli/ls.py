@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from katafs.cli import exit_codes
-from katafs.cli.stores import open_store, store_options
+from katafs.cli.setting_options import store_options
+from katafs.cli.stores import open_store
 from katafs.errors import KatafsError
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id, kata_volume
 from katafs.rooted import names

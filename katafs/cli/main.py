@@ -6,6 +6,7 @@ import click
 
 from katafs import __version__
 from katafs.cli import exit_codes
+from katafs.cli.config import config
 from katafs.cli.convert import convert
 from katafs.cli.doctor import doctor
 from katafs.cli.document import document
@@ -52,5 +53,5 @@ def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
 
 
-for command in (mount, umount, ls, lights, tag, where, convert, export, doctor, document):
+for command in (mount, umount, ls, lights, tag, where, convert, export, config, doctor, document):
     katafs.add_command(command)

@@ -54,6 +54,13 @@ def shown_commands(context: click.Context) -> Iterator[click.Context]:
                 yield click.Context(command, info_name=name, parent=context)
 
 
+def all_commands(context: click.Context) -> Iterator[click.Context]:
+    """The same, and the commands of those that are groups."""
+    for each in shown_commands(context):
+        yield each
+        yield from all_commands(each)
+
+
 def _summary(command: click.Command) -> str:
     """The first sentence without its full stop."""
     first = (command.help or "").partition("\n\n")[0]

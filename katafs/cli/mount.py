@@ -4,91 +4,52 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
 from katafs import observe
-from katafs.cli import exit_codes, options
+from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 from katafs.cli.descriptors import raised_limit
-from katafs.cli.stores import opened_stores, store_options
-from katafs.config import Convert, MountSettings, Sandboxes, Tags, TreeSettings
-from katafs.namespace import Layout
+from katafs.cli.setting_options import mount_settings
+from katafs.cli.stores import opened_stores
+from katafs.config import Convert, MountSettings, TreeSettings
+from katafs.settings.settings import Settings
+from katafs.settings.sources import Found
 from katafs.tree.legacy import Mover
 from katafs.volumes.store import VolumeStore
 
 _log = logging.getLogger("katafs")
 
 _READY = b"ready"
-_DEFAULT_TAGS = {Layout.FLAT: Tags.LISTED, Layout.SPLIT: Tags.UNLISTED}
 
 _EXAMPLES = """\b
 Examples:
   katafs mount /katas
   katafs mount /katas --volumes dir:/srv/katas --layout split --daemon
   katafs mount /katas --volumes docker --sandboxes avatar -o timeout=0.5,nofail
-  katafs mount /katas --layout split --legacy /srv/old-katas"""
+  katafs mount /katas --layout split --legacy /srv/old-katas
+  katafs mount --config /etc/katafs/katas.toml"""
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("mount_point", metavar="MOUNTPOINT", shell_complete=directories)
-@store_options
-@click.option("--layout", type=click.Choice([each.value for each in Layout]), default="flat", show_default=True,
-              help="Katas as MOUNTPOINT/123456789A, or as MOUNTPOINT/12/3456789A.")  # fmt: skip
-@click.option("--sandboxes", type=click.Choice([each.value for each in Sandboxes]), default="kata", show_default=True,
-              help="A new avatar's sandbox in the kata's volume, or in a volume of its own.")  # fmt: skip
-@click.option("--tags", type=click.Choice([each.value for each in Tags]),
-              help="AVATAR/tags/N.json, read from the avatar's git: listed, found only when named, or not there."
-              " Default: listed in the flat layout, unlisted in the split one.")  # fmt: skip
-@click.option("--legacy", metavar="DIR", type=click.Path(path_type=Path),
-              help="Serve the katas of an old disk too, DIR/12/3456789A, until they are converted.")  # fmt: skip
-@click.option("--convert", type=click.Choice([each.value for each in Convert]), default="on-write", show_default=True,
-              help="When a kata on the old disk becomes a volume. With never it can't be changed.")  # fmt: skip
-@click.option("--read-only", is_flag=True, help="Change nothing.")
+@click.argument("mount_point", metavar="[MOUNTPOINT]", required=False, shell_complete=directories)
+@mount_settings
 @click.option("--daemon", is_flag=True, help="Return when the mount answers; log to syslog from then on.")
-@click.option("-o", "mount_options", multiple=True, metavar="OPTS", help=options.HELP)
-def mount(
-    mount_point: str,
-    volumes: str | None,
-    prefix: str,
-    layout: str,
-    sandboxes: str,
-    tags: str | None,
-    legacy: Path | None,
-    convert: str,
-    read_only: bool,
-    daemon: bool,
-    mount_options: tuple[str, ...],
-) -> None:
+def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
     """Mount katas on MOUNTPOINT, and serve them until SIGTERM, SIGINT or an unmount."""
-    wanted = options.parse(mount_options)
-    tree_settings = TreeSettings(
-        layout=Layout(layout),
-        sandboxes=Sandboxes(sandboxes),
-        tags=Tags(tags or _DEFAULT_TAGS[Layout(layout)]),
-        convert=Convert.NEVER if read_only or wanted.read_only else Convert(convert),
-        read_only=read_only or wanted.read_only,
-        timeout_s=wanted.timeout_s,
-        negative_timeout_s=wanted.negative_timeout_s,
-        xattrs=wanted.xattrs,
-        # The other half of the descriptors is for the files that programs open.
-        open_directories=min(TreeSettings.open_directories, raised_limit() // 2),
-    )
-    observe.log_to_stderr(debug=wanted.debug)
-    mount_point = os.path.abspath(mount_point)
+    wished = settings.settings
+    if mount_point is None and wished.mountpoint is None:
+        raise click.UsageError("MOUNTPOINT: where to? There is no setting mountpoint either")
+    observe.log_to_stderr(debug=wished.debug)
+    path = os.path.abspath(mount_point or str(wished.mountpoint))
     detach = _daemonize() if daemon else _nothing_to_detach
-    with opened_stores(volumes, prefix, legacy) as (store, mover):
-        _serve(mount_point, store, mover, wanted, tree_settings, detach)
+    with opened_stores(wished.volumes, wished.prefix, wished.legacy) as (store, mover):
+        _serve(path, store, mover, wished, detach)
 
 
 def _serve(
-    mount_point: str,
-    store: VolumeStore,
-    mover: Mover | None,
-    wanted: options.MountOptions,
-    tree_settings: TreeSettings,
-    detach: Callable[[], None],
+    mount_point: str, store: VolumeStore, mover: Mover | None, settings: Settings, detach: Callable[[], None]
 ) -> None:
     # Imported where a mount is served: the other commands start in half the time without the event loop.
     from katafs.mount import mount_point as mount_points
@@ -96,23 +57,41 @@ def _serve(
     from katafs.storers.git_tags import GitTags
     from katafs.tree.tree import Tree
 
-    absolute = mount_points.prepare(mount_point, nonempty=wanted.nonempty)
-    tree = Tree(store, tree_settings, GitTags(), mover)
+    absolute = mount_points.prepare(mount_point, nonempty=settings.nonempty)
+    tree = Tree(store, _of_tree(settings), GitTags(), mover)
 
     def ready() -> None:
-        _log.info("%s: mounted, %s layout", absolute, tree_settings.layout.value)
+        _log.info("%s: mounted, %s layout", absolute, settings.layout.value)
         observe.notify("READY=1")
         detach()
 
-    settings = MountSettings(
-        source=store.url.replace(",", "_"),
-        read_only=tree_settings.read_only,
-        allow_other=os.geteuid() == 0 if wanted.allow_other is None else wanted.allow_other,
-    )
     try:
-        session.serve(tree, absolute, settings, ready)
+        session.serve(tree, absolute, _of_mount(settings, store), ready)
     finally:
         observe.notify("STOPPING=1")
+
+
+def _of_tree(settings: Settings) -> TreeSettings:
+    return TreeSettings(
+        layout=settings.layout,
+        sandboxes=settings.sandboxes,
+        tags=settings.tags_shown,
+        convert=Convert.NEVER if settings.read_only else settings.convert,
+        read_only=settings.read_only,
+        timeout_s=settings.timeout,
+        negative_timeout_s=settings.negative_timeout,
+        xattrs=settings.xattrs,
+        # The other half of the descriptors is for the files that programs open.
+        open_directories=min(TreeSettings.open_directories, raised_limit() // 2),
+    )
+
+
+def _of_mount(settings: Settings, store: VolumeStore) -> MountSettings:
+    return MountSettings(
+        source=store.url.replace(",", "_"),
+        read_only=settings.read_only,
+        allow_other=os.geteuid() == 0 if settings.allow_other is None else settings.allow_other,
+    )
 
 
 def _nothing_to_detach() -> None:

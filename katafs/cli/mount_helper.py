@@ -15,7 +15,7 @@ from katafs.errors import KatafsError
 
 NAME = "mount.fuse.katafs"
 
-_LONG_OPTIONS = frozenset(("layout", "sandboxes", "tags", "prefix", "legacy", "convert"))
+_LONG_OPTIONS = frozenset(("config", "layout", "sandboxes", "tags", "prefix", "legacy", "convert"))
 """Options of `katafs mount` that stand in `-o` here, as an fstab line has no other place for them."""
 
 _EXAMPLES = """\b

@@ -1,70 +1,58 @@
 """The `-o` options of mount(8): katafs' own, and those that fstab lines carry for others."""
 
-from dataclasses import dataclass, replace
-
 import click
+
+from katafs.settings.kinds import Unfit
+from katafs.settings.settings import KNOWN
+from katafs.settings.sources import Given
 
 _IGNORED = frozenset(
     "rw auto noauto nofail _netdev defaults async nouser dev nodev suid nosuid exec relatime noatime nodiratime".split()
 )
-"""Times of access are kept as the volumes' own file system keeps them. noexec isn't here: it would be a lie."""
+"""Times of access are kept as the volumes' own file system keeps them. noexec isn't here: it would be a lie. mount(8)
+says rw of its own accord, so that isn't a wish."""
 _IGNORED_PREFIXES = ("x-", "X-", "comment=")
 
-
-@dataclass(frozen=True)
-class MountOptions:
-    """What `-o` asked for."""
-
-    timeout_s: float = 1.0
-    negative_timeout_s: float = 0.0
-    nonempty: bool = False
-    xattrs: bool = True
-    read_only: bool = False
-    allow_other: bool | None = None
-    """None leaves it to who mounts: root shares the mount, an ordinary user doesn't."""
-    debug: bool = False
-
-
-_FLAGS: dict[str, dict[str, bool]] = {
-    "nonempty": {"nonempty": True},
-    "noxattr": {"xattrs": False},
-    "ro": {"read_only": True},
-    "allow_other": {"allow_other": True},
-    "noallow_other": {"allow_other": False},
-    "debug": {"debug": True},
+_FLAGS = {
+    "nonempty": ("nonempty", True),
+    "noxattr": ("xattrs", False),
+    "ro": ("read_only", True),
+    "allow_other": ("allow_other", True),
+    "noallow_other": ("allow_other", False),
+    "debug": ("debug", True),
 }
+"""The setting that each is, and its value."""
+_WITH_VALUE = ("timeout", "negative_timeout", "metrics")
+"""Settings that have the same name here."""
 
 HELP = (
     "Comma-separated: timeout=SECONDS (how long the kernel may keep names and attributes; 1), negative_timeout=SECONDS "
     "(the same of names that aren't there, inside katas; 0), nonempty (mount over what is there), noxattr (no extended "
-    "attributes), ro, allow_other and noallow_other (root allows), debug. "
-    "nofail, _netdev, x-* and the like are ignored."
+    "attributes), ro, allow_other and noallow_other (root allows), debug, metrics=PORT (figures for Prometheus, on "
+    "127.0.0.1). nofail, _netdev, x-* and the like are ignored."
 )
 
 
-def parse(texts: tuple[str, ...]) -> MountOptions:
-    """The options of every `-o`. Raises click.UsageError for one that isn't known."""
-    options = MountOptions()
+def parse(texts: tuple[str, ...]) -> dict[str, Given]:
+    """The settings that all `-o` together give. Raises click.UsageError for an option that isn't known."""
+    given = {}
     for option in (option for text in texts for option in text.split(",") if option):
         name, separator, value = option.partition("=")
         if option in _IGNORED or option.startswith(_IGNORED_PREFIXES):
             continue
         if option in _FLAGS:
-            options = replace(options, **_FLAGS[option])
-        elif name == "timeout" and separator:
-            options = replace(options, timeout_s=_seconds(name, value))
-        elif name == "negative_timeout" and separator:
-            options = replace(options, negative_timeout_s=_seconds(name, value))
+            setting, wanted = _FLAGS[option]
+            given[setting] = Given(wanted, f"flag -o {option}")
+        elif name in _WITH_VALUE and separator:
+            given[name] = Given(_value(name, value), f"flag -o {name}")
         else:
             raise click.UsageError(f"-o {option}: is not an option of katafs")
-    return options
+    return given
 
 
-def _seconds(name: str, text: str) -> float:
+def _value(name: str, text: str) -> object:
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise click.UsageError(f"-o {name}={text}: is not a number of seconds")
-    return seconds
+        value: object = KNOWN[name].kind.of_text(text)
+    except Unfit as unfit:
+        raise click.UsageError(f"-o {name}={text}: {unfit}") from None
+    return value

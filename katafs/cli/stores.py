@@ -4,15 +4,15 @@ import contextlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from katafs.converter.conversion import Conversion
 from katafs.converter.guards import refuse_source
 from katafs.errors import KatafsError, StoreUnreachable
+from katafs.settings.settings import DEFAULT_DIRECTORY
 from katafs.tree.legacy import Mover
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.legacy_disk import LegacyDisk
@@ -21,21 +21,8 @@ from katafs.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_DIRECTORY = Path("/var/lib/katafs/volumes")
 _DOCKER_SOCKET = "/var/run/docker.sock"
 _DIRECTORY_SCHEME = "dir:"
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def store_options(command: Command) -> Command:
-    """The options that choose a store."""
-    command = click.option("--prefix", default="", metavar="P", help="What the volumes' names begin with.")(command)
-    return click.option(
-        "--volumes",
-        metavar="docker|dir:PATH",
-        help=f"Where the volumes are. Default: Docker where its socket answers, else dir:{DEFAULT_DIRECTORY}.",
-    )(command)
 
 
 def open_store(volumes: str | None, prefix: str) -> VolumeStore:
@@ -46,7 +33,7 @@ def open_store(volumes: str | None, prefix: str) -> VolumeStore:
         return _docker(prefix)
     if volumes.startswith(_DIRECTORY_SCHEME) and len(volumes) > len(_DIRECTORY_SCHEME):
         return DirectoryStore(Path(volumes.removeprefix(_DIRECTORY_SCHEME)).absolute(), prefix)
-    raise click.UsageError(f"--volumes {volumes}: is neither docker nor dir:PATH")
+    raise click.UsageError(f"volumes {volumes}: is neither docker nor dir:PATH")
 
 
 @contextlib.contextmanager

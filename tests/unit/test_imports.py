@@ -20,11 +20,12 @@ _MAY_IMPORT = {
     "storers": "errors kata_id namespace rooted volumes config",
     "converter": "errors kata_id namespace rooted volumes tree storers config observe",
     "config": "errors kata_id namespace",
+    "settings": "errors namespace config",
     "observe": "errors kata_id config",
     "fuse": "errors",
     "mount": "errors kata_id namespace rooted volumes tree config observe fuse",
     "doctor": "errors kata_id rooted volumes config mount",
-    "cli": "errors kata_id namespace rooted volumes tree storers converter config observe mount doctor",
+    "cli": "errors kata_id namespace rooted volumes tree storers converter config settings observe mount doctor",
     "__main__": "cli",
 }
 """Which other rooms a room may import. cli → mount | converter → tree | storers → volumes → rooted | namespace → …
@@ -41,6 +42,7 @@ _WHY = {
     "storers": "the domain's reads and writes work on a volume, mounted or not",
     "converter": "a conversion needs no FUSE",
     "config": "settings are plain values",
+    "settings": "what was set is read from a file, variables and flags: it knows neither terminals nor who uses it",
     "observe": "logs and metrics are told things; they ask nobody",
     "fuse": "the kernel's protocol is the same for every file system: it knows none of this one's",
     "mount": "the edge translates and decides nothing: it knows neither Docker nor the storers",

@@ -15,7 +15,7 @@ from tests.harness.mounted import PROGRAM
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 
-COMMANDS = ["", *(name for name, command in sorted(katafs.commands.items()) if not command.hidden)]
+COMMANDS = ["", *(name for name, command in sorted(katafs.commands.items()) if not command.hidden), "config show"]
 README = Path(__file__).parents[2] / "README.md"
 DAY = {"SOURCE_DATE_EPOCH": "1700000000"}
 
@@ -36,6 +36,11 @@ def pages(documented: Path) -> list[Path]:
     return sorted(documented.glob("man/man*/*"))
 
 
+def page_of(command: str) -> str:
+    """The file of a command's page."""
+    return f"{'-'.join(['katafs', *command.split()])}.1"
+
+
 def words_of(page: Path) -> str:
     """What a reader sees, in one line with single blanks."""
     shown = run(["man", "--local-file", page], env={"MANWIDTH": "1000", "LC_ALL": "C.UTF-8", "MANPAGER": "cat"}).stdout
@@ -43,7 +48,7 @@ def words_of(page: Path) -> str:
 
 
 def test_every_command_that_is_shown_has_a_page(documented: Path) -> None:
-    wanted = {f"katafs-{command}.1" if command else "katafs.1" for command in COMMANDS} | {"mount.fuse.katafs.8"}
+    wanted = {page_of(command) for command in COMMANDS} | {"mount.fuse.katafs.8"}
 
     assert {page.name for page in pages(documented)} == wanted
 
@@ -64,7 +69,7 @@ def test_mandoc_finds_nothing_wrong(documented: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_the_help_is_in_the_page_with_its_text(command: str, documented: Path) -> None:
     needs.programs("man")
-    shown = words_of(documented / "man/man1" / f"{'-'.join(filter(None, ['katafs', command]))}.1")
+    shown = words_of(documented / "man/man1" / page_of(command))
 
     assert missing(run([*PROGRAM, *command.split(), "--help"], env={"COLUMNS": "1000"}).stdout, shown) == []
 
@@ -73,7 +78,9 @@ def test_every_command_is_in_the_programs_page_with_its_summary(documented: Path
     needs.programs("man")
     shown = words_of(documented / "man/man1/katafs.1")
 
-    summaries = {name: katafs.commands[name].get_short_help_str(limit=1000) for name in COMMANDS if name}
+    summaries = {
+        name: katafs.commands[name].get_short_help_str(limit=1000) for name in katafs.commands if name in COMMANDS
+    }
     assert [name for name, text in summaries.items() if f"katafs-{name}(1) {text}" not in shown] == []
 
 

@@ -9,7 +9,7 @@ def test_without_options() -> None:
     assert arguments("docker", "/katas", ()) == ["--daemon", "--volumes=docker", "--", "/katas"]
 
 
-@pytest.mark.parametrize("name", ["layout", "sandboxes", "tags", "prefix", "legacy", "convert"])
+@pytest.mark.parametrize("name", ["config", "layout", "sandboxes", "tags", "prefix", "legacy", "convert"])
 def test_a_long_option_of_katafs_mount(name: str) -> None:
     assert f"--{name}=a=b" in arguments("docker", "/katas", (f"rw,{name}=a=b",))
 

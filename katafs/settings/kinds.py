@@ -1,0 +1,137 @@
+"""The kinds of settings: what a value of each is in a TOML file, and as the text of a variable or a flag. Pure."""
+
+import enum
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+_TRUE = frozenset(("true", "yes", "on", "1"))
+_FALSE = frozenset(("false", "no", "off", "0"))
+_MOST_PORT = 65535
+
+
+class Unfit(Exception):
+    """A value of another kind than is wanted. Its text says which is, to follow the setting's name: `is not …`."""
+
+
+class Kind(Protocol):
+    """How values of one kind are read."""
+
+    metavar: str
+    """What stands for a value in a help text."""
+
+    def of_toml(self, value: object) -> Any:  # noqa: ANN401  each kind has a type of its own
+        """The value of what a TOML file says. Raises Unfit."""
+
+    def of_text(self, text: str) -> Any:  # noqa: ANN401  as above
+        """The value of a variable's or a flag's text. Raises Unfit."""
+
+
+class Text:
+    """Any text."""
+
+    def __init__(self, metavar: str) -> None:
+        self.metavar = metavar
+
+    def of_toml(self, value: object) -> str:
+        """As in the protocol."""
+        if not isinstance(value, str):
+            raise Unfit("is not a text in quotes")
+        return value
+
+    def of_text(self, text: str) -> str:
+        """As in the protocol."""
+        return text
+
+
+class Choice:
+    """One of the values of an enumeration."""
+
+    def __init__(self, choices: type[enum.Enum]) -> None:
+        self._choices = choices
+        self.metavar = "|".join(self.values)
+
+    @property
+    def values(self) -> list[str]:
+        """What there is to choose from."""
+        return [each.value for each in self._choices]
+
+    def of_toml(self, value: object) -> enum.Enum:
+        """As in the protocol."""
+        try:
+            return self._choices(value)
+        except ValueError:
+            raise Unfit(f"is not one of {', '.join(self.values)}") from None
+
+    def of_text(self, text: str) -> enum.Enum:
+        """As in the protocol."""
+        return self.of_toml(text)
+
+
+class Flag:
+    """Yes or no."""
+
+    metavar = "true|false"
+
+    def of_toml(self, value: object) -> bool:
+        """As in the protocol."""
+        if not isinstance(value, bool):
+            raise Unfit("is neither true nor false")
+        return value
+
+    def of_text(self, text: str) -> bool:
+        """As in the protocol."""
+        if text.lower() not in _TRUE | _FALSE:
+            raise Unfit("is neither true nor false")
+        return text.lower() in _TRUE
+
+
+class Seconds:
+    """A length of time, 0 included."""
+
+    metavar = "SECONDS"
+
+    def of_toml(self, value: object) -> float:
+        """As in the protocol."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise Unfit("is not a number of seconds")
+        return float(value)
+
+    def of_text(self, text: str) -> float:
+        """As in the protocol."""
+        try:
+            return self.of_toml(float(text))
+        except ValueError:
+            raise Unfit("is not a number of seconds") from None
+
+
+class Port:
+    """A TCP port; 0 lets the kernel choose a free one."""
+
+    metavar = "PORT"
+
+    def of_toml(self, value: object) -> int:
+        """As in the protocol."""
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_PORT:
+            raise Unfit(f"is not a port, 0 to {_MOST_PORT}")
+        return value
+
+    def of_text(self, text: str) -> int:
+        """As in the protocol."""
+        return self.of_toml(int(text) if text.isascii() and text.isdigit() else text)
+
+
+class Directory:
+    """The path of a directory. In a file it is absolute: who reads the file may be anywhere."""
+
+    metavar = "DIR"
+
+    def of_toml(self, value: object) -> Path:
+        """As in the protocol."""
+        if not isinstance(value, str) or not value.startswith("/"):
+            raise Unfit("is not an absolute path in quotes")
+        return Path(value)
+
+    def of_text(self, text: str) -> Path:
+        """As in the protocol."""
+        return Path(text)
