@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,7 @@ from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
 
+_NULL = subprocess.DEVNULL
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _LAST_NOTICES_S = 10.0
 """So long at most the end waits for what the kernel is being told."""
@@ -69,9 +71,10 @@ def _options(settings: MountSettings) -> mounting.Options:
 
 
 def _try(mount_point: str, events: "_Events") -> None:
-    """Ask the mount itself. In a thread, since nobody may wait for an answer who has to do with giving it."""
-    with contextlib.suppress(OSError):
-        os.stat(mount_point)
+    """Ask the mount itself. Another program does: the kernel doesn't let go of who waits for an answer, not even of the
+    killed, and a thread that did would keep the device open, and so its own answer from ever failing."""
+    asked = subprocess.run(["stat", "--", mount_point], stdin=_NULL, stdout=_NULL, stderr=_NULL, check=False)
+    if asked.returncode == 0:
         events.answers()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs, waiting
+from tests.harness.faulty_katafs import gated
 from tests.harness.mount_table import mount_at
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
@@ -54,6 +55,15 @@ def test_a_signal_during_the_start_leaves_nothing_mounted(mount: Mounts) -> None
     mounted.signal(signal.SIGTERM)
 
     mounted.ended()
+
+
+def test_a_daemon_that_is_killed_before_its_mount_answers_ends(mount: Mounts, disk: Path) -> None:
+    mounted = mount(program=gated("getattr", disk / "gate"), ready=False)
+    waiting.until((disk / "gate.reached").exists, "its own question to itself")
+
+    mounted.kill()
+
+    assert mounted.status == -signal.SIGKILL
 
 
 def test_the_bare_mount_point_is_empty_afterwards(mount: Mounts) -> None:

@@ -1,7 +1,6 @@
 """A test run as docs/runner.md has it, with its own commands: the storer saves, a container runs, the storer stores."""
 
 import os
-import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,12 +20,13 @@ from katafs.volumes.tree_store import TreeStore
 from tests.harness import needs
 from tests.harness.engine import IMAGE, Engine
 from tests.harness.mounts import Mounts
+from tests.harness.pages import Page
 from tests.harness.programs import as_user
 from tests.system.stores import InEngine
 
 pytestmark = pytest.mark.xdist_group("docker")
 
-PAGE = Path(__file__).parents[2] / "docs/runner.md"
+PAGE = Page("runner.md")
 IN_PAGE = "123456789A"
 KATA = "77AAFF0077"
 RUNNER_IMAGE = "busybox:runner"
@@ -47,11 +47,9 @@ FIXED = {**FILES, "hiker.c": "int answer() { return 6 * 7; }\n"}
 MANIFEST = {"id": KATA, "visible_files": {}}
 
 
-def documented(having: str) -> list[str]:
-    """The words of the page's command that has this in it."""
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (block,) = (block for block in blocks if having in block)
-    words = shlex.split(block.replace("\\\n", " "))
+def documented(command: str) -> list[str]:
+    """The words of the page's command, for the kata and the image of the tests."""
+    words = shlex.split(command.replace("\\\n", " "))
     return [RUNNER_IMAGE if word == "IMAGE" else word.replace(IN_PAGE, KATA) for word in words]
 
 
@@ -110,7 +108,7 @@ def server(engine: Engine, own_volumes: None) -> Iterator[Server]:
     """One whose avatar is ready to run its tests."""
     with closing(DockerStore(base_url=engine.url)) as store:
         start(store, Sandboxes.AVATAR)
-        yield Server(engine, store, documented(f"source={IN_PAGE}_lion"))
+        yield Server(engine, store, documented(PAGE.commands("source=123456789A_lion")))
 
 
 @pytest.fixture
@@ -180,7 +178,7 @@ def test_a_part_of_the_katas_volume_is_mounted_where_the_engine_can(engine: Engi
     version = engine.cli("version", "--format={{.Server.APIVersion}} {{.Client.APIVersion}}").stdout.split()
     can = min(tuple(map(int, each.split("."))) for each in version) >= (1, 45)
 
-    finished = engine.cli(*documented("volume-subpath=")[1:], status=None)
+    finished = engine.cli(*documented(PAGE.commands("volume-subpath="))[1:], status=None)
 
     # An older client refuses the option; with a newer one, an older engine drops it, and finds no cyber-dojo.sh.
     assert finished.stdout == ("expected 42, got 54\n" if can else ""), finished
@@ -192,7 +190,10 @@ def test_what_a_run_leaves_is_the_servers_own_on_a_mount(engine: Engine, own_vol
     katas = mount("--sandboxes", "avatar", volumes="docker", env=engine.env).path
     os.chown(katas, WWW_DATA.uid, WWW_DATA.gid)
     WWW_DATA.call(_start_in_tree, katas)
-    words = [f"{WWW_DATA.uid}:{WWW_DATA.gid}" if word == "0:0" else word for word in documented(f"{IN_PAGE}_lion,")]
+    words = [
+        f"{WWW_DATA.uid}:{WWW_DATA.gid}" if word == "0:0" else word
+        for word in documented(PAGE.commands("123456789A_lion,"))
+    ]
 
     output = engine.cli(*words[1:], status=1).stdout
     WWW_DATA.call(_store_in_tree, katas, output)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from katafs.cli import exit_codes
+from tests.harness.pages import Page
 
 _PROJECT = Path(__file__).parents[2]
 _PAGES = [*_PROJECT.glob("*.md"), *_PROJECT.glob("docs/**/*.md")]
@@ -28,6 +29,17 @@ def test_files_that_are_named_exist(page: Path) -> None:
     named = re.findall(r"(?<![\w/.])(?:scripts|tests|docs|systemd|benchmarks)/[\w./-]*\w", page.read_text())
 
     assert [name for name in named if not (_PROJECT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", _pages())
+def test_every_command_is_run_by_a_test(page: Path) -> None:
+    asked_for = [
+        having
+        for test in (_PROJECT / "tests").rglob("*.py")
+        for having in re.findall(r"\.commands\(\s*[\"']([^\"']+)[\"']", test.read_text())
+    ]
+
+    assert [block for block in Page(page).blocks_of("sh") if not any(having in block for having in asked_for)] == []
 
 
 def test_every_decision_is_in_the_index() -> None:
