@@ -28,8 +28,8 @@ HELP = (
     "Comma-separated: timeout=SECONDS (how long the kernel may keep names and attributes; 1), negative_timeout=SECONDS "
     f"(the same of names that aren't there, inside katas; 0), inodes=N (the most of them remembered; "
     f"{KNOWN['inodes'].default}), open_directories=N (the most kept open; {KNOWN['open_directories'].default}), "
-    "nonempty (mount over what is there), noxattr (no extended attributes), ro, allow_other and noallow_other (root allows), "
-    "debug, metrics=PORT (figures for Prometheus, on 127.0.0.1). nofail, _netdev, x-* and the like are ignored."
+    "nonempty (mount over what is there), noxattr (no extended attributes), ro, allow_other and noallow_other (root "
+    "allows), debug, metrics=PORT (for Prometheus, on 127.0.0.1). nofail, _netdev, x-* and the like are ignored."
 )
 
 
