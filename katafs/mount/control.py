@@ -209,8 +209,9 @@ class Control:
             return self._served.readdir(handle, start, listing)
         entries = [(b".", handle), (b"..", handle), *self._files.items()]
         for following, (name, number) in enumerate(entries[start:], start + 1):
-            if not listing.add(name, self._told(number), following):
+            if not listing.fits(name):
                 break
+            listing.add(name, self._told(number), following)
         return None
 
     def fsyncdir(self, handle: int) -> Answer[None]:

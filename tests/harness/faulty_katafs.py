@@ -5,7 +5,7 @@ Run as a program it patches what its first argument names, and goes on as `kataf
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ BUGS = {
     "rmdir": Bug(Removal, "rmdir", _second),
     "rename": Bug(Removal, "rename", _of_source),
     "opendir": Bug(Directories, "open", _of_inode),
-    "readdir": Bug(Directories, "entries", _of_handle),
+    "readdir": Bug(Directories, "fill", _of_handle),
     "fsyncdir": Bug(Directories, "fsync", _of_handle),
     "releasedir": Bug(Directories, "release", _of_handle, afterwards=True),
     "forget": Bug(Tree, "forget", _of_forgotten),
@@ -137,7 +137,8 @@ def _with_bug(operation: str, bug: Bug) -> None:
             if not struck:
                 return original(part, *arguments, **named)
             if operation == "readdir":
-                return _ending_in_a_bug(original(part, *arguments, **named))
+                arguments = (*arguments[:-1], _EndingInABug(arguments[-1]))
+                return original(part, *arguments, **named)
             if bug.afterwards:
                 original(part, *arguments, **named)
             return 1 // 0
@@ -147,10 +148,19 @@ def _with_bug(operation: str, bug: Bug) -> None:
     _patch(bug.owner, bug.method, wrap)
 
 
-def _ending_in_a_bug(entries: Iterator[Any]) -> Iterator[Any]:
-    for _ in range(3):
-        yield next(entries)
-    yield 1 // 0
+class _EndingInABug:
+    """A listing of which the fourth entry is a bug, whichever reading comes to it."""
+
+    def __init__(self, listing: Any) -> None:  # noqa: ANN401  # as the original's
+        self._listing = listing
+
+    def fits(self, name: bytes) -> bool:
+        """As the listing's."""
+        return bool(self._listing.fits(name))
+
+    def add(self, name: bytes, told: object, following: int) -> None:
+        """As the listing's, but for the bug."""
+        self._listing.add(name, told, following) if following <= 3 else 1 // 0
 
 
 def ask_always() -> None:
