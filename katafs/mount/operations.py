@@ -33,12 +33,13 @@ def _changing(
 
     @functools.wraps(handler)
     def wrapped(self: "Operations", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer[Result]:
-        attempt = partial(handler, self, *args, **kwargs)
         try:
-            answer = attempt()
+            answer = handler(self, *args, **kwargs)
         except Unconverted as first:
-            return self.converting(first, attempt)
-        return Later(answer.pool, partial(self.finished, answer.call, attempt)) if isinstance(answer, Later) else answer
+            return self.converting(first, partial(handler, self, *args, **kwargs))
+        if isinstance(answer, Later):
+            return Later(answer.pool, partial(self.finished, answer.call, partial(handler, self, *args, **kwargs)))
+        return answer
 
     return wrapped
 

@@ -222,9 +222,8 @@ class Core:
             raise answer(errno.ESTALE, node.name)
         return descriptor
 
-    def reached(self, node: Node, *, just_found: bool = False) -> Reached:
-        """A descriptor of the node's inode, O_PATH or not, for the time of one operation. With `just_found` what the
-        request before this one has looked up isn't looked up again.
+    def reached(self, node: Node) -> Reached:
+        """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
 
         Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
         if node.is_directory:
@@ -232,21 +231,11 @@ class Core:
         descriptor = self._kept(node)
         if descriptor is None and node.handles:
             descriptor = node.handles[-1]
-        if descriptor is None and just_found:
-            descriptor = self._just_found(node)
         if descriptor is not None:
             return Reached(descriptor, opened=False)
         if node.parent is None or node.identity is None:
             raise answer(errno.EROFS)
         return Reached(self._open_named(node, node.parent), opened=True)
-
-    def _just_found(self, node: Node) -> int | None:
-        """The descriptor that the request before this one opened, if the name still leads there: an open shows at once
-        what has taken it since, also where the kernel hasn't asked anew."""
-        descriptor = self.descriptors.just_found(node)
-        if descriptor is None or node.parent is None or self.is_stray(node):
-            return None
-        return descriptor if names.leads_to(self.directory(node.parent), node.name) == node.identity else None
 
     def _open_named(self, node: Node, parent: Node) -> int:
         try:

@@ -46,7 +46,7 @@ class Files:
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
         with self._core.locked():
             node = self._opening(number, flags)
-            with self._core.reached(node, just_found=True) as reached:
+            with self._core.reached(node) as reached:
                 status = os.fstat(reached)
                 if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
                     raise answer(errno.ESTALE, node.name)

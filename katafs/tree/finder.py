@@ -136,12 +136,10 @@ class Finder:
         if core.legacy is not None:
             core.legacy.track(node, found.piece)
         if found.descriptor is not None:
-            if node.held is not None:
-                os.close(found.descriptor)
-            elif node.is_directory:
+            if node.is_directory and node.held is None:
                 core.descriptors.keep(node, found.descriptor)
             else:
-                core.descriptors.lend(node, found.descriptor)
+                os.close(found.descriptor)
             found.descriptor = None
         return node
 

@@ -104,39 +104,3 @@ def test_the_end_closes_all() -> None:
     kept.close()
 
     assert not any(map(is_open, descriptors))
-
-
-def test_what_one_request_lends_the_next_one_finds(kept: Descriptors) -> None:
-    it, descriptor = node(1), opened()
-    kept.lend(it, descriptor)
-    kept.trim()
-
-    assert kept.just_found(it) == descriptor
-    assert kept.just_found(node(2)) is None
-
-
-def test_what_was_lent_is_closed_after_the_next_request(kept: Descriptors) -> None:
-    it, descriptor = node(1), opened()
-    kept.lend(it, descriptor)
-    kept.trim()
-    kept.trim()
-
-    assert kept.just_found(it) is None
-    assert not is_open(descriptor)
-
-
-def test_what_is_lent_takes_the_place_of_what_was(kept: Descriptors) -> None:
-    first, second = opened(), opened()
-    kept.lend(node(1), first)
-    kept.trim()
-    kept.lend(node(2), second)
-
-    assert [is_open(descriptor) for descriptor in (first, second)] == [False, True]
-
-
-def test_what_is_lent_is_closed_at_the_end(kept: Descriptors) -> None:
-    descriptor = opened()
-    kept.lend(node(1), descriptor)
-    kept.close()
-
-    assert not is_open(descriptor)

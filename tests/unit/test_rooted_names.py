@@ -105,18 +105,6 @@ def test_look_does_not_cross_a_mount(disk: Path, directory: int, source: str) ->
         names.look(directory, b"to")
 
 
-def test_what_a_name_leads_to(disk: Path, directory: int) -> None:
-    (disk / "f").touch()
-    (disk / "link").symlink_to("f")
-    status, of_link = (disk / "f").lstat(), (disk / "link").lstat()
-
-    assert names.leads_to(directory, b"f") == (status.st_dev, status.st_ino)
-    assert names.leads_to(directory, b"link") == (of_link.st_dev, of_link.st_ino)
-    assert names.leads_to(directory, b"absent") is None
-    with refused(errno.EINVAL):
-        names.leads_to(directory, b"../f")
-
-
 def test_a_file_is_not_created_through_a_link(disk: Path, directory: int) -> None:
     (disk / "link").symlink_to(disk / "target")
 
