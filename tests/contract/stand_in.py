@@ -27,6 +27,8 @@ class StandIn:
         self.refusal: str | None = None
         """What a request that would change something is told."""
         self.listings = 0
+        self.requests: list[str] = []
+        """The paths that were asked for."""
         self.ending = threading.Event()
         stand_in = self
 
@@ -71,6 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
+        self.engine.requests.append(path)
         if path.endswith("/events"):
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
@@ -83,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(200, self.engine.answer(path))
 
     def do_POST(self) -> None:
+        self.engine.requests.append(urlsplit(self.path).path)
         self._reply(500, {"message": self.engine.refusal})
 
     def address_string(self) -> str:
