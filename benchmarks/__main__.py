@@ -16,7 +16,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import conversion, requests, table
+from benchmarks import conversion, growth, requests, table
 from benchmarks.candidates import KATAFS, candidates, file_system_of, is_mounted_below
 from benchmarks.files import Workload
 from benchmarks.runs import measure
@@ -30,7 +30,7 @@ def main() -> None:
     """Exit status 0, or 1 with the reason on stderr, or 2 for wrong usage."""
     parser = _parser()
     arguments = parser.parse_args()
-    if (arguments.storers or arguments.conversion) and arguments.only:
+    if arguments.other_table and arguments.only:
         parser.error("--only chooses among the workloads of the other tables")
     # As an interrupt does, so that nothing stays mounted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -38,8 +38,8 @@ def main() -> None:
         _refuse_unsuitable(arguments)
         if arguments.pin:
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        if arguments.storers or arguments.conversion:
-            print(_storers(arguments) if arguments.storers else _conversion(arguments))
+        if arguments.other_table:
+            print(arguments.other_table(arguments))
             return
         chosen = [each for each in workloads(arguments.scale) if not arguments.only or each.name in arguments.only]
         with _scratch(arguments.base) as scratch:
@@ -73,12 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     other_tables.add_argument(
         "--requests", action="store_true", help="don't time; count the FUSE requests by kind on katafs instead"
     )
-    other_tables.add_argument(
-        "--storers", action="store_true", help="time what the storers do instead, with a private Docker Engine"
-    )
-    other_tables.add_argument(
-        "--conversion", action="store_true", help="time `katafs convert` instead, beside cp, diff and rm"
-    )
+    for option, other_table, what in (
+        ("--storers", _storers, "time what the storers do instead, with a private Docker Engine"),
+        ("--conversion", _conversion, "time `katafs convert` instead, beside cp, diff and rm"),
+        ("--growth", _growth, "see what 100 to 100,000 katas and 1,000,000 files cost instead, with a private engine"),
+    ):
+        other_tables.add_argument(option, dest="other_table", action="store_const", const=other_table, help=what)
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="FRACTION", help="smaller workloads, for a quick look (default 1)"
     )
@@ -98,7 +98,7 @@ def _refuse_unsuitable(arguments: argparse.Namespace) -> None:
         raise RuntimeError("needs root, to make the kernel forget what it has cached and to run a Docker Engine")
     if not base.is_dir():
         raise RuntimeError(f"{base}: is not a directory")
-    if arguments.storers:
+    if arguments.other_table is _storers:
         return
     found = file_system_of(base)
     if found != "ext4":
@@ -144,6 +144,20 @@ def _conversion(arguments: argparse.Namespace) -> str:
         katas, resident_bytes = conversion.listing_bytes(scratch, arguments.scale)
     shown = table.comparisons(_setting(arguments, {}), load, rows)
     return f"{shown}\n\n{katas:,} katas listed by `convert --all --dry-run`: {resident_bytes / 1e6:.0f} MB resident."
+
+
+def _growth(arguments: argparse.Namespace) -> str:
+    # As above.
+    from benchmarks import finding
+
+    load, how = os.getloadavg()[0], (arguments.rounds, arguments.scale, _say)
+    with _scratch(arguments.base) as scratch:
+        groups = [growth.in_directories(scratch, *how), growth.in_stub(scratch, *how)]
+        walks = growth.walks(scratch, arguments.scale, _say)
+        found = finding.measure(scratch, *how)
+    setting = _setting(arguments, {"Docker": _version_said_by("dockerd")})
+    tables = table.growth(setting, load, groups), table.walked(walks), table.comparisons(setting, load, found)
+    return "\n\n".join(tables)
 
 
 def _file_system_versions() -> dict[str, str]:

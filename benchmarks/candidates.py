@@ -27,6 +27,8 @@ class Candidate:
         self.root = root
         self.connections: set[int] = set()
         """The numbers of its FUSE connections up to now: its mounts' minor device numbers."""
+        self.start_s = 0.0
+        """How long it took the last time until it answered."""
         self._command = command
         self._directory = directory
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -44,6 +46,16 @@ class Candidate:
             yield
         finally:
             self._stop()
+
+    @property
+    def pid(self) -> int:
+        """The daemon that is mounted now."""
+        assert self._daemon is not None
+        return self._daemon.pid
+
+    def log(self) -> str:
+        """What the last daemon has said."""
+        return (self._directory / "log").read_text(errors="replace")
 
     def chill(self) -> None:
         """Make it cold again: in the place of its mount comes a new one."""
@@ -67,6 +79,7 @@ class Candidate:
     def _start(self) -> None:
         if not self._command:
             return
+        began = time.perf_counter()
         log = self._directory / "log"
         with log.open("wb") as output:
             # Its own session: an interrupt from the terminal is for the benchmark, which then unmounts.
@@ -76,6 +89,7 @@ class Candidate:
         try:
             self._wait(lambda: _connection_at(self.root) is not None, "mount")
             self._wait(self._answers, "answer")
+            self.start_s = time.perf_counter() - began
         except BaseException:
             self._stop()
             raise
@@ -92,8 +106,7 @@ class Candidate:
         while not condition():
             assert self._daemon is not None
             if self._daemon.poll() is not None or time.monotonic() > deadline:
-                log = (self._directory / "log").read_text(errors="replace")
-                raise RuntimeError(f"{self.name} doesn't {what}:\n{log}")
+                raise RuntimeError(f"{self.name} doesn't {what}:\n{self.log()}")
             time.sleep(0.01)
 
     def _stop(self) -> None:

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import docker
 
+from benchmarks.storers import private_engine
 from benchmarks.stub_engine import stub_engine
 from benchmarks.table import Comparison
 from katafs.kata_id import AVATARS, KataId, VolumeName
 from katafs.volumes.docker import DockerStore
-from tests.harness.engine import Engine
 
 _AVATARS_IN_EACH = AVATARS[:3]
 _VOLUMES_IN_EACH = 1 + len(_AVATARS_IN_EACH)
+_VOLUMES = 50_000
 _CALLS = 1000
 _DEADLINE_S = 120
 
@@ -29,22 +30,21 @@ def volumes_of(count: int) -> list[VolumeName]:
     return [VolumeName(name) for name in names[:count]]
 
 
-def in_stub(count: int, scratch: Path, rounds: int) -> list[Comparison]:
-    """Among so many volumes of an engine that only says it has them."""
+def measure(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]) -> list[Comparison]:
+    """Among the volumes of an engine that only says it has them, and of a real one, where they are made."""
+    names = volumes_of(max(2 * _VOLUMES_IN_EACH, round(_VOLUMES * scale)))
     data = scratch / "volume"
     data.mkdir()
-    names = volumes_of(count)
+    say("finding: a stub engine")
     with stub_engine(scratch / "stub", names, data) as url:
-        return _compared(url, names, rounds, f"{count:,} volumes (stub engine)")
-
-
-def in_engine(count: int, engine: Engine, rounds: int) -> list[Comparison]:
-    """Among so many volumes of a real engine, which are made here and stay."""
-    names = volumes_of(count)
-    with closing(docker.APIClient(base_url=engine.url, version="auto", timeout=_DEADLINE_S)) as client:
-        for name in names:
-            client.create_volume(name)
-    return _compared(engine.url, names, rounds, f"{count:,} volumes (Docker Engine)")
+        rows = _compared(url, names, rounds, f"{len(names):,} volumes (stub engine)")
+    with private_engine(scratch, say) as engine:
+        say(f"finding: making {len(names):,} volumes")
+        with closing(docker.APIClient(base_url=engine.url, version="auto", timeout=_DEADLINE_S)) as client:
+            for name in names:
+                client.create_volume(name)
+        say("finding: a private engine")
+        return rows + _compared(engine.url, names, rounds, f"{len(names):,} volumes (Docker Engine)")
 
 
 def _compared(url: str, names: Sequence[VolumeName], rounds: int, among: str) -> list[Comparison]:

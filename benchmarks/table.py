@@ -42,6 +42,82 @@ class Comparison:
     """With katafs; the same."""
 
 
+@dataclass
+class Grown:
+    """A row of the table of what many katas cost: what was found in each round."""
+
+    what: str
+    start_s: list[float] = field(default_factory=list)
+    """Until the mount answers."""
+    resident_bytes: list[float] = field(default_factory=list)
+    """After that."""
+    read_s: list[float] = field(default_factory=list)
+    """One file of one kata looked up, opened, read and closed."""
+    first_s: list[float] = field(default_factory=list)
+    """Until the first of a listing of all katas."""
+    listed_s: list[float] = field(default_factory=list)
+    """Until the last."""
+    listed_bytes: list[float] = field(default_factory=list)
+    """Resident after that."""
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A row of the table of walks over many files."""
+
+    what: str
+    seconds: float
+    resident_bytes: float
+    """The most."""
+    descriptors: int
+    inodes: int
+    """The most that were remembered at a time."""
+
+
+def growth(setting: Setting, load: float, groups: Sequence[Sequence[Grown]]) -> str:
+    """The table of medians of what katas cost, whose reads are compared with those among the fewest of the group."""
+    rounds = f"{setting.rounds} round{'s' if setting.rounds > 1 else ''}"
+    heading = f"{setting.line()}. Medians of {rounds}; load {load:.1f} before."
+    header = [
+        "",
+        "start",
+        "resident",
+        "read a file of one kata",
+        "to the fewest",
+        "first listed",
+        "all listed",
+        "resident then",
+    ]
+    rows = [[each.what, *_grown(each, group[0])] for group in groups for each in group]
+    return f"{heading}\n\n{_markdown(header, rows)}"
+
+
+def _grown(grown: Grown, fewest: Grown) -> list[str]:
+    read_s = median(grown.read_s)
+    return [
+        _duration(median(grown.start_s)),
+        _size(median(grown.resident_bytes)),
+        _duration(read_s),
+        _rounded(read_s / median(fewest.read_s), 3),
+        _duration(median(grown.first_s)),
+        _duration(median(grown.listed_s)),
+        _size(median(grown.listed_bytes)),
+    ]
+
+
+def walked(rows: Sequence[Walked]) -> str:
+    """The table of walks."""
+    cells = [
+        [each.what, _duration(each.seconds), _size(each.resident_bytes), f"{each.descriptors:,}", f"{each.inodes:,}"]
+        for each in rows
+    ]
+    return _markdown(["", "time", "resident at most", "descriptors", "inodes at most"], cells)
+
+
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / 1e6:.0f} MB"
+
+
 def comparisons(setting: Setting, load: float, rows: Sequence[Comparison]) -> str:
     """The table of medians of what is done in two ways, and how many times as long the way without katafs takes.
 

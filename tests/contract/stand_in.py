@@ -27,6 +27,8 @@ class StandIn:
         self.refusal: str | None = None
         """What a request that would change something is told."""
         self.listings = 0
+        self.requests: list[str] = []
+        """The paths that were asked for."""
         self.ending = threading.Event()
         stand_in = self
 
@@ -80,6 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
+        self.engine.requests.append(path)
         if path.endswith("/events"):
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
@@ -99,9 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._change()
 
     def _change(self) -> None:
+        path = urlsplit(self.path).path
+        self.engine.requests.append(path)
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         details = json.loads(sent) if sent else None
-        self._reply(*self.engine.change(self.command, urlsplit(self.path).path, details))
+        self._reply(*self.engine.change(self.command, path, details))
 
     def address_string(self) -> str:
         return "client"  # the base class wants a host

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from katafs.errors import StoreUnreachable
+from katafs.kata_id import KataId, VolumeName
 from katafs.volumes.docker import DockerStore
 from tests.contract.names import KATA, OTHER
 from tests.contract.stand_in import StandIn
@@ -49,6 +50,23 @@ def test_what_an_engine_refuses_is_said_in_its_words(engine: StandIn) -> None:
     with pytest.raises(StoreUnreachable, match=r"refuses: .*the disk is on fire"):
         store.create(OTHER)
     store.close()
+
+
+def test_many_volumes_are_listed_once_and_the_engine_is_not_asked_for_one_of_them(engine: StandIn) -> None:
+    katas = [f"{number:010X}" for number in range(5000)]
+    engine.volumes = [name for kata in katas for name in (kata, f"{kata}_lion", f"{kata}_bear")]
+    store = DockerStore(base_url=engine.url)
+    waiting.until(lambda: any(path.endswith("/events") for path in engine.requests), "the store to follow")
+    before = list(engine.requests)
+    avatars = [store.catalog().avatars_of(KataId(kata)) for kata in katas[::100]]
+    found = [store.exists(VolumeName(f"{kata}_lion")) for kata in katas[::100]]
+    absent = store.exists(VolumeName(f"{katas[0]}_wolf"))
+    asked = engine.requests[len(before) :]
+    store.close()
+
+    assert (avatars, found, absent) == ([["bear", "lion"]] * 50, [True] * 50, False)
+    assert asked == []
+    assert engine.listings == 1
 
 
 def test_when_events_have_piled_up_it_lists_again(engine: StandIn) -> None:

@@ -9,7 +9,11 @@ from typing import IO
 
 import pytest
 
+from katafs.namespace import Layout
 from tests.harness import needs
+from tests.harness.mounts import mounting
+from tests.harness.other_mounts import memory_disk
+from tests.harness.programs import run
 from tests.harness.waiting import holds_within, until
 from tests.mounted.conftest import Serve
 from tests.mounted.served import Served
@@ -22,6 +26,9 @@ DIRECTORIES = 700
 FILES_IN_EACH = 6
 LIMITED = ("prlimit", f"--nofile={LIMIT}:{LIMIT}", sys.executable, "-m", "katafs")
 KATA = "123456789A"
+KEPT_BY_DEFAULT = 4096
+OF_REQUESTS = 8
+"""For what is under way, and for what the last lookup has lent."""
 
 
 def fill(volume: Path) -> None:
@@ -76,6 +83,35 @@ def test_after_a_walk_the_open_descriptors_are_few(big: Served) -> None:
     walk(big.path(KATA))
 
     assert descriptors(big) < KEPT
+
+
+def test_no_more_directories_are_kept_open_than_the_option_says(disk: Path, serve: Serve) -> None:
+    fill(disk / "volumes" / KATA)
+    served = serve("-o", "open_directories=16")
+    before = descriptors(served)
+
+    assert walk(served.path(KATA)) == DIRECTORIES // 100 + DIRECTORIES + DIRECTORIES * FILES_IN_EACH
+    assert descriptors(served) <= before + 16 + OF_REQUESTS
+
+
+def test_under_a_common_limit_most_descriptors_are_left_for_files(disk: Path, serve: Serve) -> None:
+    """20,000, and more directories than are kept open by default."""
+    needs.programs("prlimit")
+    needs.root()
+    volumes = disk / "volumes"
+    volumes.mkdir()
+    with memory_disk(volumes):
+        for number in range(KEPT_BY_DEFAULT + 1000):
+            (volumes / KATA / f"{number:05}").mkdir(parents=True)
+        with mounting(disk) as mount:
+            program = ("prlimit", "--nofile=20000:20000", sys.executable, "-m", "katafs")
+            served = Served(mount(program=program), volumes, Layout.FLAT)
+            before = descriptors(served)
+            seen = len(run(["find", served.path(KATA), "-mindepth", "1", "-empty"]).stdout.splitlines())
+            kept = descriptors(served) - before
+
+    assert seen == KEPT_BY_DEFAULT + 1000
+    assert KEPT_BY_DEFAULT // 2 < kept <= KEPT_BY_DEFAULT + OF_REQUESTS
 
 
 def test_memory_does_not_grow_from_walk_to_walk(big: Served) -> None:

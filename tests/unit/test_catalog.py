@@ -1,5 +1,6 @@
 """The catalog of volumes, without any store."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -107,3 +108,24 @@ def test_the_indexes_agree_after_changes_from_many_threads() -> None:
     left = {name for index, name in enumerate(names) if index % 3}
     assert {VolumeName(kata) for outer in catalog.outers() for kata in catalog.katas_in(outer)} == left
     assert catalog.names() == left
+
+
+class Unwalkable(dict[KataId, tuple[AvatarName | None, ...]]):
+    """Tells of one key at a time."""
+
+    def __iter__(self) -> Iterator[KataId]:
+        raise AssertionError("a question about one kata walks over all")
+
+    keys = items = values = __iter__  # type: ignore[assignment]  # they raise as well
+
+
+def test_a_question_about_one_kata_walks_over_no_others(catalog: Catalog) -> None:
+    catalog._owners = Unwalkable(catalog._owners)  # noqa: SLF001  # that it's never walked over shows nowhere else
+
+    assert catalog.avatars_of(KATA) == ["bear", "lion"]
+    assert (catalog.has_kata(KATA), catalog.count_in("12"), LION in catalog) == (True, 2, True)
+    catalog.discard(BEAR)
+    catalog.add(VolumeName("123456789A_wolf"))
+    assert catalog.avatars_of(KATA) == ["lion", "wolf"]
+    with pytest.raises(AssertionError, match="walks over all"):
+        catalog.katas()
