@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
 from katafs.fuse import mounting
@@ -14,7 +15,11 @@ from katafs.mount.access_log import AccessLog
 from katafs.mount.control import Control
 from katafs.mount.operations import Operations
 from katafs.mount.status import Faults, Status
+from katafs.mount.watching import noting
 from katafs.tree.tree import Tree
+
+if TYPE_CHECKING:
+    from katafs.observe.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +32,9 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
     The tree is closed at the end, unless a request is at work in it still.
 
-    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount."""
-    with _Events() as events:
+    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
+    metrics is taken."""
+    with _Events() as events, _metrics(settings.metrics) as metrics:
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
         control, faults = Control(operations), Faults()
@@ -37,6 +43,9 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         log = AccessLog(tree, connection, control.owns)
         control.show(b"status.json", status.open)
         control.show(b"accesslog", log.open)
+        if metrics is not None:
+            metrics.show(status.now)
+            connection.watch(noting(metrics.note))
         try:
             connection.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
@@ -51,6 +60,17 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
     _log.info("%s: ends", mount_point)
+
+
+@contextlib.contextmanager
+def _metrics(port: int | None) -> Iterator["Metrics | None"]:
+    if port is None:
+        yield None
+        return
+    from katafs.observe.metrics import Metrics  # as its module says
+
+    with contextlib.closing(Metrics(port)) as metrics:
+        yield metrics
 
 
 def _options(settings: MountSettings) -> mounting.Options:
