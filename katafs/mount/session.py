@@ -59,7 +59,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             log.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
-    _log.info("%s: ends", mount_point)
+    _log.info("ends", extra={"path": mount_point})
 
 
 @contextlib.contextmanager
@@ -91,7 +91,7 @@ def _wait(events: "_Events", ready: Callable[[], None]) -> None:
         elif event == _ENDED:
             return
         else:
-            _log.info("%s: unmounts", signal.Signals(event).name)
+            _log.info("unmounts", extra={"signal": signal.Signals(event).name})
             return
 
 

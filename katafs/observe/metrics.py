@@ -43,7 +43,7 @@ class Metrics:
             self._server, self._thread = start_http_server(port, ADDRESS, self._registry)
         except OSError as problem:
             raise KatafsError(f"metrics: port {port} of {ADDRESS}: {problem.strerror}") from problem
-        _log.info("metrics: http://%s:%d/metrics", ADDRESS, self._server.server_port)
+        _log.info("metrics", extra={"url": f"http://{ADDRESS}:{self._server.server_port}/metrics"})
 
     def show(self, status: Status) -> None:
         """Show what the status says too."""
@@ -75,7 +75,7 @@ class _FromStatus(Collector):
         try:
             status = self._status()
         except (OSError, KatafsError) as problem:
-            _log.warning("metrics: no status: %s", problem)
+            _log.warning("no status for the metrics", extra={"error": str(problem)})
             return
         yield from _gauges(status)
         operations = CounterMetricFamily("katafs_operations", "Operations that were asked for.", labels=["operation"])
