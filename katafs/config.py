@@ -59,5 +59,7 @@ class MountSettings:
     """The first column of the mount table."""
     read_only: bool = False
     allow_other: bool = True
+    metrics: int | None = None
+    """The port on which Prometheus gets its figures, if on any."""
     options: Mapping[str, str | float | bool | None] = field(default_factory=dict)
     """All that was set, for the status to show."""

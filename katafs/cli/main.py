@@ -1,5 +1,6 @@
 """The command `katafs` and what all its subcommands share."""
 
+import logging
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from katafs.cli.tag import tag
 from katafs.cli.umount import umount
 from katafs.cli.where import where
 from katafs.errors import KatafsError
+from katafs.observe import logs
 
 _EXAMPLES = """\b
 Examples:
@@ -53,6 +55,7 @@ class _Faults(click.Group):
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
+    logs.log_to_stderr(logging.WARNING)
 
 
 for command in (mount, umount, status, ls, lights, tag, where, convert, export, config, doctor, document):

@@ -22,7 +22,7 @@ def prepare(path: str, *, nonempty: bool) -> str:
     Raises MountPointUnusable with the reason in one line."""
     absolute = os.path.realpath(path)
     while _is_stale(absolute):
-        _log.info("%s: taking away what a dead daemon left mounted", absolute)
+        _log.info("takes away what a dead daemon left mounted", extra={"path": absolute})
         _run_unmount(absolute, lazy=True)
     if TYPE in mounted_types(absolute):
         raise MountPointUnusable(f"{absolute}: katafs is mounted there already")
@@ -37,8 +37,8 @@ def prepare(path: str, *, nonempty: bool) -> str:
         raise MountPointUnusable(f"{absolute}: is not empty (-o nonempty mounts over what is there)")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         _log.info(
-            "%s: others may write to the bare mount point while nothing is mounted (chattr +i prevents it)",
-            absolute,
+            "others may write to the bare mount point while nothing is mounted (chattr +i prevents it)",
+            extra={"path": absolute},
         )
     return absolute
 

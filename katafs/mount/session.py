@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
 from katafs.fuse import mounting
@@ -17,7 +18,11 @@ from katafs.mount.control import Control
 from katafs.mount.operations import Operations
 from katafs.mount.shrinker import Shrinker
 from katafs.mount.status import Faults, Status
+from katafs.mount.watching import noting
 from katafs.tree.tree import Tree
+
+if TYPE_CHECKING:
+    from katafs.observe.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +38,9 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
     The tree is closed at the end, unless a request is at work in it still.
 
-    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount."""
-    with _Events() as events:
+    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
+    metrics is taken."""
+    with _Events() as events, _metrics(settings.metrics) as metrics:
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
         control, faults = Control(operations), Faults()
@@ -46,6 +52,9 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         coherence = Coherence(tree, connection.device)
         tree.when_used(coherence.used)
         shrinker = Shrinker(tree.surplus, connection)
+        if metrics is not None:
+            metrics.show(status.now)
+            connection.watch(noting(metrics.note))
         try:
             connection.start()
             shrinker.start()
@@ -62,8 +71,19 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             log.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
-    _log.debug("%s: at most %d inodes were remembered at a time", mount_point, tree.surplus.most)
-    _log.info("%s: ends", mount_point)
+    _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
+    _log.info("ends", extra={"path": mount_point})
+
+
+@contextlib.contextmanager
+def _metrics(port: int | None) -> Iterator["Metrics | None"]:
+    if port is None:
+        yield None
+        return
+    from katafs.observe.metrics import Metrics  # as its module says
+
+    with contextlib.closing(Metrics(port)) as metrics:
+        yield metrics
 
 
 def _options(settings: MountSettings) -> mounting.Options:
@@ -85,7 +105,7 @@ def _wait(events: "_Events", ready: Callable[[], None]) -> None:
         elif event == _ENDED:
             return
         else:
-            _log.info("%s: unmounts", signal.Signals(event).name)
+            _log.info("unmounts", extra={"signal": signal.Signals(event).name})
             return
 
 

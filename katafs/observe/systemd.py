@@ -18,4 +18,4 @@ def notify(state: str) -> None:
             sock.connect("\0" + address[1:] if address.startswith("@") else address)
             sock.sendall(state.encode())
         except OSError as gone:
-            _log.info("nobody at NOTIFY_SOCKET hears %s: %s", state, gone.strerror)
+            _log.info("nobody hears at NOTIFY_SOCKET", extra={"state": state, "error": gone.strerror})

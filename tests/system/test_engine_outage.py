@@ -56,7 +56,7 @@ def test_known_katas_stay(mounted: Mounted) -> None:
 
 def test_no_kata_can_be_made_and_the_log_says_why(mounted: Mounted) -> None:
     assert _errno_of((mounted.path / "12" / "ABCDEF01").mkdir) == "EIO"
-    mounted.wait_for_log(r"WARNING: (lookup|mkdir): .*Engine")
+    mounted.wait_for_log(r"WARNING: failed operation=(lookup|mkdir) .*Engine")
 
 
 def test_an_unknown_kata_is_not_said_to_be_missing(mounted: Mounted) -> None:
