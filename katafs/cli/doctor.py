@@ -62,7 +62,7 @@ def _findings(paths: tuple[str, ...], wanted: str | None, prefix: str) -> Iterat
     yield machine.kernel(machine_facts.kernel_release())
     yield machine.descriptors(machine_facts.descriptor_limit())
     yield machine.namespace(machine_facts.mount_namespaces())
-    updatedb = machine.updatedb(machine_facts.updatedb_conf())
+    updatedb = machine.updatedb(machine_facts.updatedb_conf(), machine_facts.updatedb_service())
     if updatedb is not None:
         yield updatedb
     for path in paths or mount_facts.all_mounted():

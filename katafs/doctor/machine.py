@@ -81,12 +81,14 @@ def namespace(found: Namespaces) -> Finding:
     )
 
 
-def updatedb(text: str | None) -> Finding | None:
-    """`text` is that of updatedb.conf(5); None, as the answer too, where there is none."""
+def updatedb(text: str | None, service: str = "") -> Finding | None:
+    """`text` is that of updatedb.conf(5); None, as the answer too, where there is none. `service` is what was added to
+    the unit that runs updatedb."""
     if text is None:
         return None
     pruned = re.search(r"""^\s*PRUNEFS\s*=\s*["']?([^"'\n]*)""", text, re.MULTILINE)
-    if pruned and TYPE.lower() in pruned[1].lower().split():
+    told = re.search(rf"^ExecStart=.*--add-prunefs[ =]{re.escape(TYPE)}(\s|$)", service, re.MULTILINE)
+    if told or (pruned and TYPE.lower() in pruned[1].lower().split()):
         return ok("updatedb", f"updatedb leaves {TYPE} alone")
     return note(
         "updatedb",

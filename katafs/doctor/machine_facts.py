@@ -10,6 +10,8 @@ from pathlib import Path
 
 FUSE_DEVICE = "/dev/fuse"
 UPDATEDB_CONF = Path("/etc/updatedb.conf")
+UPDATEDB_SERVICE = Path("/usr/lib/systemd/system/plocate-updatedb.service.d/katafs.conf")
+"""What katafs' own package adds to it."""
 
 _FUSE_NUMBER = os.makedev(10, 229)
 """Linux's devices.txt: misc device 229."""
@@ -77,6 +79,11 @@ def _link(path: str) -> str | None:
         return os.readlink(path)
     except OSError:
         return None
+
+
+def updatedb_service(path: Path = UPDATEDB_SERVICE) -> str:
+    """What was added to the unit that runs updatedb; empty where nothing was."""
+    return updatedb_conf(path) or ""
 
 
 def updatedb_conf(path: Path = UPDATEDB_CONF) -> str | None:

@@ -155,19 +155,16 @@ def test_the_machines_own_mount_namespace_is_ok(bare: Path, volumes: Path) -> No
     assert doctor(bare, "--volumes", f"dir:{volumes}", through=planted("true")).the("namespace").severity == "ok"
 
 
-@pytest.mark.parametrize(("pruned", "severity"), [("nfs fuse.sshfs", "note"), ("nfs fuse.katafs", "ok")])
-def test_an_updatedb_that_walks_the_tree(
-    pruned: str, severity: str, bare: Path, volumes: Path, disk: Path, clean: Report
-) -> None:
+@pytest.mark.parametrize(("pruned", "wanted"), [("nfs fuse.sshfs", "note"), ("nfs fuse.katafs", "ok")])
+def test_an_updatedb_that_walks_the_tree(pruned: str, wanted: str, bare: Path, volumes: Path, disk: Path) -> None:
     needs.root()
     (disk / "etc").mkdir()
     (disk / "etc/updatedb.conf").write_text(f'PRUNE_BIND_MOUNTS="yes"\nPRUNEFS="{pruned}"\n')
 
     report = doctor(bare, "--volumes", f"dir:{volumes}", through=planted(f"mount --bind {disk}/etc /etc"))
 
-    assert report.the("updatedb").severity == severity
-    assert report.new_troubles(clean) <= {("updatedb", severity)}  # the machine's own may be as bad
-    assert ("sed -i" in report.the("updatedb").remedy) == (severity == "note")
+    assert report.the("updatedb").severity == wanted
+    assert ("sed -i" in report.the("updatedb").remedy) == (wanted == "note")
 
 
 def test_its_remedy_for_updatedb_is_one(disk: Path, bare: Path, volumes: Path) -> None:

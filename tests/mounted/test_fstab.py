@@ -117,10 +117,3 @@ def test_the_readmes_line(engine: Engine, disk: Path) -> None:
         engine.cli("volume", "rm", KATA)
 
     assert f"{disk}/mnt/12/3456789A" in shown.stdout.split()
-
-
-def test_the_readmes_link_makes_the_helper(machine: Machine) -> None:
-    (command,) = re.findall(r"`ln -s /opt/katafs/(\S+) /sbin/`", README.read_text())
-
-    assert (README.parent / command).exists()
-    assert command.endswith("/mount.fuse.katafs")

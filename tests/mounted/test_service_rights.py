@@ -15,7 +15,7 @@ from tests.harness.mounts import mounting
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import NOBODY
 
-_UNIT = Path(__file__).parents[2] / "systemd" / "katafs.service"
+_UNIT = Path(__file__).parents[2] / "systemd" / "katafs@.service"
 _FILE_CAPABILITY = bytes.fromhex("01000002 00200000 00000000 00000000 00000000")
 """What `setcap cap_net_raw+ep` sets (capabilities(7), VFS_CAP_REVISION_2)."""
 

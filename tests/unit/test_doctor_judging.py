@@ -63,6 +63,15 @@ def test_an_updatedb_that_leaves_the_tree_alone(text: str) -> None:
     assert found.severity is Severity.OK
 
 
+def test_an_updatedb_whose_service_was_told_leaves_the_tree_alone() -> None:
+    service = "[Service]\nExecStart=\nExecStart=/usr/sbin/updatedb.plocate --add-prunefs fuse.katafs\n"
+
+    found = machine.updatedb('PRUNEFS="nfs"', service)
+
+    assert found is not None
+    assert found.severity is Severity.OK
+
+
 @pytest.mark.parametrize("text", ["", "# PRUNEFS=fuse.katafs", 'PRUNEFS="fuse.katafs2"', 'PRUNEPATHS="fuse.katafs"'])
 def test_an_updatedb_that_does_not(text: str) -> None:
     found = machine.updatedb(text)

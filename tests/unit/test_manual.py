@@ -23,9 +23,7 @@ DAY = {"SOURCE_DATE_EPOCH": "1700000000"}
 @pytest.fixture(scope="module")
 def documented() -> Iterator[Path]:
     """Where the README's command wrote, in the place of /usr/local/share."""
-    (command,) = re.findall(
-        r"^    /opt/katafs/.venv/bin/katafs (\w+) /usr/local/share$", README.read_text(), re.MULTILINE
-    )
+    (command,) = re.findall(r"^katafs (\w+) /usr/local/share$", README.read_text(), re.MULTILINE)
     path = fresh_directory()
     run([*PROGRAM, command, path / "share"], env=DAY)
     yield path / "share"

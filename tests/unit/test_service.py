@@ -3,10 +3,12 @@
 import configparser
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from katafs.cli.exit_codes import ExitCode
 from tests.harness import needs
 
 _UNITS = Path(__file__).parents[2] / "systemd"
@@ -22,6 +24,18 @@ _NAMESPACE_MAKING = """
 """The options of systemd.exec(5) that give a service its own view of the mounts, or may do so in some version."""
 
 
+_STOPPED_OR_RESTARTED_WITH = {
+    "BindsTo",
+    "PartOf",
+    "PropagatesStopTo",
+    "Requires",
+    "Requisite",
+    "StopPropagatedFrom",
+    "Upholds",
+}
+"""The options of systemd.unit(5) by which one unit stops or starts with another."""
+
+
 def _section(unit: str, section: str) -> dict[str, str]:
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's options have capitals
@@ -31,7 +45,7 @@ def _section(unit: str, section: str) -> dict[str, str]:
 
 @pytest.fixture
 def service() -> dict[str, str]:
-    return _section("katafs.service", "Service")
+    return _section("katafs@.service", "Service")
 
 
 @pytest.fixture
@@ -39,7 +53,7 @@ def converter() -> dict[str, str]:
     return _section("katafs-convert@.service", "Service")
 
 
-@pytest.mark.parametrize("unit", ["katafs.service", "katafs-convert@.service"])
+@pytest.mark.parametrize("unit", ["katafs@.service", "katafs-convert@.service"])
 def test_nothing_makes_a_mount_namespace(unit: str) -> None:
     assert sorted(_section(unit, "Service").keys() & set(_NAMESPACE_MAKING.split())) == []
 
@@ -84,7 +98,7 @@ def test_a_conversion_starts_again_after_it_ended() -> None:
     assert set(_section("katafs-convert@.timer", "Timer")) == {"OnBootSec", "OnUnitInactiveSec"}
 
 
-@pytest.mark.parametrize("unit", ["katafs.service", "katafs-convert@.service"])
+@pytest.mark.parametrize("unit", ["katafs@.service", "katafs-convert@.service"])
 def test_what_converts_may_lease_the_files_of_others(unit: str) -> None:
     assert "CAP_LEASE" in _section(unit, "Service")["CapabilityBoundingSet"].split()
 
@@ -101,3 +115,30 @@ def test_the_daemon_is_stopped_by_its_signal_alone(service: dict[str, str]) -> N
 def test_new_privileges_can_not_be_gained(service: dict[str, str]) -> None:
     assert service["NoNewPrivileges"] == "yes"
     assert "CAP_SYS_PTRACE" not in service["CapabilityBoundingSet"].split()
+
+
+def test_a_restart_of_the_engine_is_none_of_the_mounts() -> None:
+    unit = _section("katafs@.service", "Unit")
+
+    assert "docker.service" in unit["After"].split()
+    assert sorted(unit.keys() & _STOPPED_OR_RESTARTED_WITH) == []
+
+
+def test_a_mount_is_tried_again_for_as_long_as_the_engine_takes(service: dict[str, str]) -> None:
+    assert service["Restart"] == "on-failure"
+    assert _section("katafs@.service", "Unit")["StartLimitIntervalSec"] == "0"
+
+
+def test_wrong_usage_is_not_tried_again(service: dict[str, str]) -> None:
+    assert service["RestartPreventExitStatus"] == str(int(ExitCode.USAGE))
+
+
+def test_an_instance_is_a_configuration(service: dict[str, str]) -> None:
+    assert service["ExecStart"] == "katafs mount --config /etc/katafs/%i.toml"
+
+
+def test_each_directive_of_the_service_has_its_purpose_above() -> None:
+    lines = (_UNITS / "katafs@.service").read_text().partition("[Service]")[2].partition("[Install]")[0].splitlines()
+    pairs = [(above, line) for above, line in pairwise(lines) if line and not line.startswith("#")]
+
+    assert [line for above, line in pairs if not above.startswith("#")] == []

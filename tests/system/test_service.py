@@ -1,0 +1,165 @@
+"""katafs@.service under the real systemd, on a machine of its own."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import needs, waiting
+from tests.harness.faulty_katafs import gated
+from tests.harness.own_root import OwnRoot
+from tests.harness.places import fresh_directory, remove_directory
+from tests.harness.systemd import Machine, booted
+
+KATA = "123456789A"
+UNIT = "katafs@katas.service"
+MANIFEST = f"/katas/12/{KATA[2:]}/manifest.json"
+
+DOCKER = "katafs@docker.service"
+
+SETTINGS = """\
+mkdir -p /etc/katafs /{name}
+cat >/etc/katafs/{name}.toml <<'END'
+mountpoint = "/{name}"
+volumes = "{volumes}"
+layout = "split"
+END
+"""
+
+OTHER_PROGRAM = """\
+mkdir /etc/systemd/system/katafs@gated.service.d
+cat >/etc/systemd/system/katafs@gated.service.d/program.conf <<END
+[Service]
+ExecStart=
+ExecStart={program} mount --config /etc/katafs/%i.toml
+END
+"""
+
+DOCKER_SERVICE = """\
+cat >/etc/systemd/system/docker.service <<'END'
+[Service]
+Type=notify
+ExecStart=dockerd --storage-driver=vfs --bridge=none --iptables=false --ip6tables=false
+END
+systemctl daemon-reload
+"""
+"""As Debian's, but for the network and the disk that aren't there."""
+
+READER = """\
+while [ ! -e /stop ]; do
+  cat {file} >/dev/null || echo failed
+  echo read
+done
+"""
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[tuple[Machine, Path]]:
+    """A machine, and a directory of this one that it knows by the same name."""
+    needs.root()
+    needs.fuse()
+    directory = fresh_directory()
+    (directory / "volumes" / KATA).mkdir(parents=True)
+    (directory / "volumes" / KATA / "manifest.json").write_text("{}")
+    with booted(directory, OwnRoot(directory, {"/srv/volumes": directory / "volumes"})) as machine:
+        machine.run(SETTINGS.format(name="katas", volumes="dir:/srv/volumes"))
+        yield machine, directory
+    remove_directory(directory)
+
+
+@pytest.fixture
+def machine(whole: tuple[Machine, Path]) -> Iterator[Machine]:
+    """The machine, with the service running at first, and stopped at the end."""
+    machine, _ = whole
+    machine.run(f"systemctl start {UNIT}")
+    yield machine
+    machine.run(f"systemctl stop {UNIT}; systemctl reset-failed; ! mountpoint -q /katas")
+
+
+def test_what_starts_after_it_finds_katas(machine: Machine) -> None:
+    started = machine.run(f"systemctl stop {UNIT}; systemctl start {UNIT}; cat {MANIFEST}")
+
+    assert started.stdout == "{}"
+
+
+def test_it_is_not_ready_before_the_mount_answers(whole: tuple[Machine, Path]) -> None:
+    machine, directory = whole
+    gate = directory / "gate"
+    program = shlex.join(gated("getattr", gate))
+    machine.run(SETTINGS.format(name="gated", volumes="dir:/srv/volumes") + OTHER_PROGRAM.format(program=program))
+    machine.run("systemctl daemon-reload; systemctl start --no-block katafs@gated")
+    waiting.until(Path(f"{gate}.reached").exists, "the question whether the mount answers")
+    before = machine.run("findmnt --noheadings --output FSTYPE /gated; systemctl is-active katafs@gated", status=3)
+
+    Path(f"{gate}.open").touch()
+    machine.wait_for("katafs@gated", "ActiveState", "active")
+    machine.run("systemctl stop katafs@gated")
+    assert before.stdout.split() == ["fuse.katafs", "activating"]
+
+
+def test_a_killed_daemon_is_back_and_has_mounted_again(machine: Machine) -> None:
+    machine.run(f"systemctl kill --kill-whom=main --signal=KILL {UNIT}")
+
+    machine.wait_for(UNIT, "NRestarts", "1")
+    machine.wait_for(UNIT, "ActiveState", "active")
+    assert machine.run(f"mountpoint -q /katas; cat {MANIFEST}").stdout == "{}"
+
+
+def test_a_dead_mount_is_cleared_at_the_start(machine: Machine) -> None:
+    machine.run(
+        f"systemctl stop {UNIT}; katafs mount --config /etc/katafs/katas.toml --daemon; "
+        "kill -KILL $(pgrep --full '^[^ ]*python'); ! stat --file-system /katas"
+    )
+
+    assert machine.run(f"systemctl start {UNIT}; cat {MANIFEST}").stdout == "{}"
+
+
+def test_stopped_it_is_inactive_and_not_failed(machine: Machine) -> None:
+    machine.run(f"systemctl stop {UNIT}; ! mountpoint -q /katas")
+
+    shown = [machine.shown(UNIT, what) for what in ("ActiveState", "Result", "ExecMainStatus")]
+    assert shown == ["inactive", "success", "0"]
+
+
+def test_an_unmount_by_hand_is_a_good_end(machine: Machine) -> None:
+    machine.run("umount /katas")
+
+    machine.wait_for(UNIT, "ActiveState", "inactive")
+    assert machine.shown(UNIT, "Result") == "success"
+
+
+def test_a_wrong_setting_fails_at_once_and_is_not_tried_again(machine: Machine) -> None:
+    machine.run("mkdir -p /etc/katafs; echo 'layuot = \"split\"' >/etc/katafs/wrong.toml")
+
+    machine.run("systemctl start katafs@wrong", status=1)
+
+    assert [machine.shown("katafs@wrong", what) for what in ("ActiveState", "NRestarts")] == ["failed", "0"]
+    assert "layuot" in machine.journal("katafs@wrong")
+
+
+def test_its_mount_is_seen_by_the_whole_machine(machine: Machine) -> None:
+    pid = machine.shown(UNIT, "MainPID")
+
+    own, first = machine.run(f"readlink /proc/{pid}/ns/mnt /proc/1/ns/mnt").stdout.split()
+    assert own == first
+
+
+def test_it_waits_for_the_engine_and_outlives_its_restart(machine: Machine) -> None:
+    needs.docker()
+    machine.run(SETTINGS.format(name="docker", volumes="docker") + DOCKER_SERVICE)
+    machine.run(f"systemctl start --no-block {DOCKER}")
+    machine.wait_for(DOCKER, "SubState", "auto-restart")
+
+    machine.run(f"systemctl start docker; docker volume create {KATA}")
+    machine.wait_for(DOCKER, "ActiveState", "active")
+    pid = machine.shown(DOCKER, "MainPID")
+    file = f"/docker/12/{KATA[2:]}/file"
+    machine.run(f"echo content >{file}")
+    reader = machine.start(READER.format(file=file))
+    machine.run("systemctl restart docker; docker volume ls --quiet; systemctl stop docker; touch /stop")
+    read, _ = reader.communicate(timeout=60)
+
+    assert machine.shown(DOCKER, "MainPID") == pid
+    assert set(read.split()) == {"read"}
+    machine.run(f"systemctl stop {DOCKER}")
