@@ -27,7 +27,9 @@ def main() -> None:
     """Exit status 0, or 1 with the reason on stderr, or 2 for wrong usage."""
     parser = _parser()
     arguments = parser.parse_args()
-    if (arguments.storers or arguments.conversion) and arguments.only:
+    tables = {"storers": _storers, "conversion": _conversion, "isolation": _isolation}
+    other = next((show for name, show in tables.items() if getattr(arguments, name)), None)
+    if other is not None and arguments.only:
         parser.error("--only chooses among the workloads of the other tables")
     # As an interrupt does, so that nothing stays mounted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -35,8 +37,8 @@ def main() -> None:
         _refuse_unsuitable(arguments)
         if arguments.pin:
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        if arguments.storers or arguments.conversion:
-            print(_storers(arguments) if arguments.storers else _conversion(arguments))
+        if other is not None:
+            print(other(arguments))
             return
         chosen = [each for each in workloads(arguments.scale) if not arguments.only or each.name in arguments.only]
         with _scratch(arguments.base) as scratch:
@@ -71,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     other_tables.add_argument(
         "--conversion", action="store_true", help="time `katafs convert` instead, beside cp, diff and rm"
+    )
+    other_tables.add_argument(
+        "--isolation", action="store_true", help="time reads in one kata instead, while others sync, hang or are made"
     )
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="FRACTION", help="smaller workloads, for a quick look (default 1)"
@@ -137,6 +142,16 @@ def _conversion(arguments: argparse.Namespace) -> str:
         katas, resident_bytes = conversion.listing_bytes(scratch, arguments.scale)
     shown = table.comparisons(_setting(arguments, {}), load, rows)
     return f"{shown}\n\n{katas:,} katas listed by `convert --all --dry-run`: {resident_bytes / 1e6:.0f} MB resident."
+
+
+def _isolation(arguments: argparse.Namespace) -> str:
+    # The tests' stand-ins for a disk and for an engine.
+    from benchmarks import isolation
+
+    load = os.getloadavg()[0]
+    with _scratch(arguments.base) as scratch:
+        rows = isolation.measure(scratch, arguments.rounds, arguments.scale, _say)
+    return table.latencies(_setting(arguments, {}), load, rows)
 
 
 def _file_system_versions() -> dict[str, str]:
