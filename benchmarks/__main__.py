@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     for option, other_table, what in (
         ("--storers", _storers, "time what the storers do instead, with a private Docker Engine"),
         ("--conversion", _conversion, "time `katafs convert` instead, beside cp, diff and rm"),
+        ("--isolation", _isolation, "time reads in one kata instead, while others sync, hang or are made"),
         ("--growth", _growth, "see what 100 to 100,000 katas and 1,000,000 files cost instead, with a private engine"),
     ):
         other_tables.add_argument(option, dest="other_table", action="store_const", const=other_table, help=what)
@@ -158,6 +159,16 @@ def _growth(arguments: argparse.Namespace) -> str:
     setting = _setting(arguments, {"Docker": _version_said_by("dockerd")})
     tables = table.growth(setting, load, groups), table.walked(walks), table.comparisons(setting, load, found)
     return "\n\n".join(tables)
+
+
+def _isolation(arguments: argparse.Namespace) -> str:
+    # The tests' stand-ins for a disk and for an engine.
+    from benchmarks import isolation
+
+    load = os.getloadavg()[0]
+    with _scratch(arguments.base) as scratch:
+        rows = isolation.measure(scratch, arguments.rounds, arguments.scale, _say)
+    return table.latencies(_setting(arguments, {}), load, rows)
 
 
 def _file_system_versions() -> dict[str, str]:

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 
 from benchmarks.candidates import BINDFS, EXT4, KATAFS
 
 _CANDIDATES = (EXT4, BINDFS, KATAFS)
+NOTHING_ELSE = "nothing else goes on"
+"""How the rows begin or end that others are compared with."""
 _RATIOS = ((KATAFS, EXT4), (KATAFS, BINDFS), (BINDFS, EXT4))
 
 
@@ -140,6 +142,52 @@ def _duration(seconds: float) -> str:
         if seconds * factor >= 1:
             return f"{_rounded(seconds * factor, 3)} {unit}"
     return f"{_rounded(seconds * 1e6, 3)} µs"
+
+
+@dataclass
+class Latencies:
+    """A row of the table of latencies: of each round the median and the 99th percentile, in seconds."""
+
+    what: str
+    """What goes on meanwhile."""
+    rounds: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    """By candidate."""
+
+    def add(self, candidate: str, seconds: Sequence[float]) -> None:
+        """Take in how long each of a round's readings took."""
+        percentiles = quantiles(seconds, n=100)
+        self.rounds.setdefault(candidate, []).append((percentiles[49], percentiles[98]))
+
+    def typical(self, candidate: str) -> tuple[float, float] | None:
+        """The medians over the rounds; None where it wasn't measured."""
+        if candidate not in self.rounds:
+            return None
+        middles, tails = zip(*self.rounds[candidate], strict=True)
+        return median(middles), median(tails)
+
+
+def latencies(setting: Setting, load: float, rows: Sequence[Latencies]) -> str:
+    """The table of medians and 99th percentiles. The last column of a candidate is its 99th percentile in the row, as a
+    multiple of the last row's before in which nothing else went on: the first one, and each that says so.
+
+    `load` is the machine's load average before."""
+    rounds = f"{setting.rounds} round{'s' if setting.rounds > 1 else ''}"
+    heading = f"{setting.line()}. Medians of {rounds}; load {load:.1f} before. Open, read and close a file of 1 KB."
+    header = [""]
+    for candidate in (EXT4, KATAFS):
+        header += [f"{candidate}: median", "99%", "99%/quiet"]
+    cells, quiet = [], rows[0]
+    for row in rows:
+        quiet = row if row.what.endswith(NOTHING_ELSE) else quiet
+        cells.append([row.what, *_tails(row, quiet, EXT4), *_tails(row, quiet, KATAFS)])
+    return f"{heading}\n\n{_markdown(header, cells)}"
+
+
+def _tails(row: Latencies, quiet: Latencies, candidate: str) -> list[str]:
+    typical, at_best = row.typical(candidate), quiet.typical(candidate)
+    if typical is None or at_best is None:
+        return ["", "", ""]
+    return [_duration(typical[0]), _duration(typical[1]), "" if row is quiet else _rounded(typical[1] / at_best[1], 2)]
 
 
 def times(setting: Setting, seconds: Mapping[str, Mapping[str, Sequence[float]]]) -> str:

@@ -8,7 +8,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from katafs.errors import WrittenLate
 from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
+from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
+from katafs.mount.lanes import Lanes
 from katafs.tree.attributes import Attributes
 from katafs.tree.inodes import Changes
 from katafs.tree.legacy import Unconverted
@@ -18,7 +20,8 @@ from katafs.tree.tree import Tree
 _LONG_WRITE_BYTES = 256 * 1024
 """From here on a write takes longer than its way to another thread."""
 _STORE_THREADS = 4
-_DISK_THREADS = 16
+_DISK_THREADS = 64
+_THREADS_OF_ONE_DISK = 8
 _CONVERSION_THREADS = 8
 
 Arguments = ParamSpec("Arguments")
@@ -45,26 +48,32 @@ def _changing(
 
 
 class Operations:
-    """One method a kind of request. The two pools are apart, so that a slow engine doesn't use up the threads that
-    fsync needs."""
+    """One method a kind of request. The pools are apart, so that a slow engine doesn't use up the threads that fsync
+    needs; and a volume has a share of those for disks, since it may have a disk of its own."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._store_threads = ThreadPoolExecutor(_STORE_THREADS, "katafs-store")
-        self._disk_threads = ThreadPoolExecutor(_DISK_THREADS, "katafs-disk")
+        self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_DISK)
         self._conversion_threads = ThreadPoolExecutor(_CONVERSION_THREADS, "katafs-convert")
 
     def close(self) -> None:
         """Wait for what was begun; nothing more is."""
         self._store_threads.shutdown(cancel_futures=True)
-        self._disk_threads.shutdown(cancel_futures=True)
+        self._disk_threads.close()
         self._conversion_threads.shutdown(cancel_futures=True)
 
     def _waiting_for_store(self, call: Callable[[], Result]) -> Later[Result]:
         return Later(self._store_threads, call)
 
-    def _waiting_for_disk(self, call: Callable[[], Result]) -> Later[Result]:
-        return Later(self._disk_threads, call)
+    def _waiting_for_disk(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
+        return Later(self._disk_threads.of(volume), call)
+
+    def _volume_of_file(self, handle: int) -> VolumeName | None:
+        return self._tree.files.handles[handle].node.volume
+
+    def _volume_of_directory(self, handle: int) -> VolumeName | None:
+        return self._tree.directories.handles[handle].node.volume
 
     def converting(self, first: Unconverted, attempt: Callable[[], Answer[Result]]) -> Later[Result]:
         """Have a piece of the legacy disk converted, and then try again."""
@@ -103,7 +112,9 @@ class Operations:
 
     def lookup(self, parent: int, name: bytes) -> Answer[Attributes | Absent]:
         if self._tree.tags.wait_for(parent, name):
-            return self._waiting_for_disk(partial(self._found, self._tree.tags.lookup, parent, name))
+            return self._waiting_for_disk(
+                self._tree.volume_of(parent), partial(self._found, self._tree.tags.lookup, parent, name)
+            )
         return self._found(self._tree.creation.lookup, parent, name)
 
     def _found(self, lookup: Callable[[int, bytes], Attributes], parent: int, name: bytes) -> Attributes | Absent:
@@ -155,7 +166,7 @@ class Operations:
 
     def getattr(self, number: int) -> Answer[Attributes]:
         if self._tree.tags.show(number):
-            return self._waiting_for_disk(partial(self._tree.tags.getattr, number))
+            return self._waiting_for_disk(self._tree.volume_of(number), partial(self._tree.tags.getattr, number))
         return self._tree.inodes.getattr(number)
 
     @_changing
@@ -187,7 +198,9 @@ class Operations:
     @_changing
     def open(self, number: int, flags: int, who: Who) -> Answer[Opened]:
         if self._tree.tags.show(number):
-            return self._waiting_for_disk(lambda: self._opened(self._tree.tags.open(number, flags)))
+            return self._waiting_for_disk(
+                self._tree.volume_of(number), lambda: self._opened(self._tree.tags.open(number, flags))
+            )
         return self._opened(self._tree.files.open(number, flags, Caller(*who)))
 
     def _opened(self, handle: int) -> Opened:
@@ -204,11 +217,13 @@ class Operations:
 
     def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
         if len(content) >= _LONG_WRITE_BYTES or self._tree.files.waits(handle):
-            return self._waiting_for_disk(partial(self._tree.files.write, handle, offset, content, appends=appends))
+            call = partial(self._tree.files.write, handle, offset, content, appends=appends)
+            return self._waiting_for_disk(self._volume_of_file(handle), call)
         return self._tree.files.write(handle, offset, content, appends=appends)
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
-        return self._waiting_for_disk(partial(self._tree.files.fsync, handle, data_only=data_only))
+        call = partial(self._tree.files.fsync, handle, data_only=data_only)
+        return self._waiting_for_disk(self._volume_of_file(handle), call)
 
     def release(self, handle: int) -> None:
         self._tree.files.release(handle)
@@ -220,7 +235,9 @@ class Operations:
 
     def readdir(self, handle: int, start: int, listing: Listing) -> Answer[None]:
         if self._tree.directories.waits(handle):
-            return self._waiting_for_disk(partial(self._list, handle, start, listing))
+            return self._waiting_for_disk(
+                self._volume_of_directory(handle), partial(self._list, handle, start, listing)
+            )
         self._list(handle, start, listing)
         return None
 
@@ -235,7 +252,7 @@ class Operations:
             errno_of("readdir", error)
 
     def fsyncdir(self, handle: int) -> Answer[None]:
-        return self._waiting_for_disk(partial(self._tree.directories.fsync, handle))
+        return self._waiting_for_disk(self._volume_of_directory(handle), partial(self._tree.directories.fsync, handle))
 
     def releasedir(self, handle: int) -> None:
         self._tree.directories.release(handle)

@@ -52,6 +52,11 @@ class Tree:
         self.inodes = Inodes(self._core, self.creation, self.files)
         self.surplus = Surplus(self._core)
 
+    def volume_of(self, number: int) -> VolumeName | None:
+        """The volume that an inode is in; None for one in no volume, or one that the kernel doesn't know."""
+        node = self._core.nodes.known(number)
+        return None if node is None else node.volume
+
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups: inode numbers with counts."""
         with self._core.lock:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from benchmarks.requests import counted
-from benchmarks.table import Setting, requests, times
+from benchmarks.table import Latencies, Setting, latencies, requests, times
 
 _SETTING = Setting("6.1.0", 2, pinned=False, rounds=3, versions={"katafs": "1.0", "libfuse": "3.14.0"})
 _SECONDS = {"create": {"ext4": [0.5, 0.1, 0.2], "bindfs": [0.4, 0.4, 9.0], "katafs": [1.0, 1.2, 0.8]}}
@@ -53,6 +53,16 @@ def test_the_heading_says_that_one_cpu_was_shared() -> None:
     pinned = Setting("6.1.0", 1, pinned=True, rounds=1, versions={})
 
     assert "1 CPU (client and daemon pinned to one)" in times(pinned, _SECONDS)
+
+
+def test_latencies_are_medians_and_99th_percentiles_and_compared_with_a_quiet_row() -> None:
+    quiet, busy = Latencies("nothing else goes on"), Latencies("a storm")
+    for row, factor in ((quiet, 1), (busy, 3)):
+        row.add("katafs", [factor * number / 1e6 for number in range(1, 1000)])
+    lines = latencies(_SETTING, 0.5, [quiet, busy]).splitlines()
+
+    assert _cells(lines[4]) == ["nothing else goes on", "", "", "", "500 µs", "990 µs", ""]
+    assert _cells(lines[5]) == ["a storm", "", "", "", "1.50 ms", "2.97 ms", "3.0"]
 
 
 def test_every_line_of_the_table_has_the_same_number_of_cells() -> None:

@@ -1,0 +1,189 @@
+"""What the readers of one kata notice of what goes on in others: the rows of the table of `scripts/bench --isolation`.
+
+A reader opens, reads and closes small files, one after the other; each of these takes a time, of which the median and
+the 99th percentile are told.
+"""
+
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+
+from benchmarks.candidates import EXT4, KATAFS, Candidate
+from benchmarks.table import NOTHING_ELSE, Latencies
+from tests.harness.directory_engine import DirectoryEngine
+from tests.harness.stuck_disk import StuckDisk, stuck_disk
+
+_FILES = 200
+_CONTENT = b"x" * 1024
+_WINDOW_S = 3.0
+"""How long is read in one round at scale 1."""
+_SYNCING_THREADS = 8
+_STUCK_S = 0.05
+_SLOW, _READ = "AAAAAAAAAA", "BBBBBBBBBB"
+_MAKING = 8
+
+_STORM = """
+import os, sys, threading
+def sync(number):
+    file = os.open(f"storm-{number}", os.O_RDWR | os.O_CREAT)
+    while True:
+        os.pwrite(file, bytes(4096), 0)
+        os.fsync(file)
+for number in range(int(sys.argv[1])):
+    threading.Thread(target=sync, args=[number]).start()
+"""
+_WALK = """
+import os
+while True:
+    for entry in os.scandir("."):
+        entry.stat()
+        open(entry.path).close()
+"""
+
+Load = Callable[[], AbstractContextManager[object]]
+
+
+def measure(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]) -> list[Latencies]:
+    """All of it, below the directory. Raises RuntimeError where katafs fails, OSError where a file can't be read."""
+    window_s = _WINDOW_S * scale
+    rows = _on_directories(scratch, rounds, window_s, say)
+    return rows + _on_an_engine(scratch / "engine", rounds, window_s, say)
+
+
+def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
+    quiet, storm, slow = rows = (
+        Latencies(NOTHING_ELSE),
+        Latencies(f"{_SYNCING_THREADS} threads write and fsync in another kata"),
+        Latencies(f"another kata's disk is stuck for {_STUCK_S * 1000:g} ms, half of the time, while it is walked"),
+    )
+    with ExitStack() as ends:
+        ext4 = Candidate(EXT4, scratch / "ext4", [], scratch / "ext4-log")
+        volumes = scratch / "volumes"
+        volumes.mkdir()
+        disk = ends.enter_context(stuck_disk(scratch / "disk", volumes / _SLOW))
+        katafs = Candidate(KATAFS, scratch / "katas", _command(scratch, f"dir:{volumes}"), scratch / "log")
+        for number in range(_FILES):
+            (volumes / _SLOW / str(number)).write_bytes(_CONTENT)
+        for candidate in (ext4, katafs):
+            ends.enter_context(candidate.mounted())
+            read, busy = (_kata(candidate, name) for name in (_READ, "CCCCCCCCCC"))
+            _fill(read)
+            loads: list[tuple[Latencies, Load]] = [(quiet, nullcontext), (storm, lambda busy=busy: _storm(busy))]  # type: ignore[misc]
+            if candidate is katafs:
+                loads.append((slow, lambda: _stuck_at_times(disk, _kata(katafs, _SLOW))))
+            _rounds(candidate.name, read, loads, rounds, window_s, say)
+    return list(rows)
+
+
+def _on_an_engine(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
+    quiet = Latencies(f"volumes of an engine, {NOTHING_ELSE}")
+    silent = Latencies(f"the engine is asked to make {_MAKING} katas, and doesn't answer")
+    scratch.mkdir()
+    with DirectoryEngine(scratch) as engine:
+        _fill(engine.make(_READ))
+        command = ["env", f"DOCKER_HOST={engine.url}", *_command(scratch, "docker")]
+        katafs = Candidate(KATAFS, scratch / "katas", command, scratch / "log")
+        with katafs.mounted():
+            loads: list[tuple[Latencies, Load]] = [(quiet, nullcontext), (silent, lambda: _silent(engine, katafs))]
+            _rounds("engine", katafs.root / _READ[:2] / _READ[2:], loads, rounds, window_s, say)
+    return [quiet, silent]
+
+
+def _command(scratch: Path, volumes: str) -> list[str]:
+    return [sys.executable, "-m", "katafs", "mount", str(scratch / "katas"), "--volumes", volumes, "--layout", "split"]
+
+
+def _kata(candidate: Candidate, name: str) -> Path:
+    kata = candidate.root / name[:2] / name[2:]
+    kata.mkdir(parents=True, exist_ok=True)
+    return kata
+
+
+def _fill(kata: Path) -> None:
+    for number in range(_FILES):
+        (kata / str(number)).write_bytes(_CONTENT)
+
+
+def _rounds(
+    name: str,
+    kata: Path,
+    loads: list[tuple[Latencies, Load]],
+    rounds: int,
+    window_s: float,
+    say: Callable[[str], None],
+) -> None:
+    for number in range(1, rounds + 1):
+        say(f"isolation: {name}, round {number} of {rounds}")
+        for row, load in loads:
+            with load():
+                row.add(EXT4 if name == EXT4 else KATAFS, _read(kata, window_s))
+
+
+def _read(kata: Path, window_s: float) -> list[float]:
+    """The seconds that each reading took."""
+    files = [str(kata / str(number)) for number in range(_FILES)]
+    end_s = time.perf_counter() + window_s
+    took: list[float] = []
+    while time.perf_counter() < end_s:
+        for path in files:
+            start_s = time.perf_counter()
+            with open(path, "rb", buffering=0) as file:
+                file.read(4096)
+            took.append(time.perf_counter() - start_s)
+    return took
+
+
+# What else goes on
+
+
+@contextmanager
+def _program(argv: list[str], directory: Path) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, "-c", *argv], cwd=directory)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(60)
+
+
+def _storm(kata: Path) -> AbstractContextManager[None]:
+    return _program([_STORM, str(_SYNCING_THREADS)], kata)
+
+
+@contextmanager
+def _stuck_at_times(disk: StuckDisk, kata: Path) -> Iterator[None]:
+    ending = threading.Event()
+
+    def stick() -> None:
+        while not ending.wait(_STUCK_S):
+            with disk.stuck():
+                ending.wait(_STUCK_S)
+
+    thread = threading.Thread(target=stick)
+    with _program([_WALK], kata):
+        thread.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            thread.join()
+
+
+@contextmanager
+def _silent(engine: DirectoryEngine, katafs: Candidate) -> Iterator[None]:
+    def make(number: int) -> None:
+        with contextlib.suppress(OSError):  # what it isn't told within its time is EIO
+            (katafs.root / f"{number:02X}" / f"{time.time_ns() % 16**8:08X}").mkdir(parents=True)
+
+    threads = [threading.Thread(target=make, args=[number]) for number in range(_MAKING)]
+    with engine.slow():
+        for thread in threads:
+            thread.start()
+        yield
+    for thread in threads:
+        thread.join()

@@ -1,0 +1,169 @@
+"""A volume on a stuck disk, and an engine that doesn't answer: the other volumes are served as ever.
+
+Shown by the order of things, not by the clock: what waits does so until the test lets it go on.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from katafs.namespace import Layout
+from tests.harness import needs
+from tests.harness.directory_engine import DirectoryEngine
+from tests.harness.faulty_katafs import asking
+from tests.harness.mounts import Mounts, mounting
+from tests.harness.places import fresh_directory, remove_directory
+from tests.harness.programs import run
+from tests.harness.stuck_disk import StuckDisk, stuck_disk
+from tests.harness.waiting import until
+from tests.mounted.served import Served
+
+STUCK = "AAAAAAAAAA"
+OTHER = "BBBBBBBBBB"
+AVATAR = """
+mkdir lion && cd lion && git init -q . && echo '{}' >manifest.json
+echo '[{"colour":"red","time":[2016,8,29,10,0,0],"number":1}]' >increments.json
+git add -A && git -c user.name=lion -c user.email=lion@example.org commit -qm 1 && git tag 1
+"""
+EVERYTHING = """
+cd "$1"; ls -l . lion lion/tags; cat f lion/tags/1.json; mkdir d; echo x >d/g; mv d/g h; ln h i; chmod 600 h; rm h i
+dd if=/dev/zero of=big bs=1M count=2 conv=fsync status=none; cmp -n 2097152 big /dev/zero; sync d; rmdir d; rm big
+"""
+"""What has to be served: reads, changes, tags read from git, writes long and short, fsync of files and directories."""
+
+
+def use_everything(kata: Path) -> None:
+    """As a program, which can be killed: a request that hangs would hang the test as well."""
+    run(["sh", "-ec", EVERYTHING, "sh", kata], timeout=60)
+
+
+CLIENT = """
+import os, sys, threading
+files = [os.open(str(each), os.O_RDWR | os.O_APPEND) for each in range(int(sys.argv[1]))]
+threads = [threading.Thread(target=eval("lambda file: " + sys.argv[2]), args=[file]) for file in files]
+print("ready", flush=True)
+sys.stdin.readline()
+for thread in threads:
+    thread.start()
+"""
+
+
+class Client:
+    """A program that has opened so many of the kata's files, and does something with all of them at once."""
+
+    def __init__(self, kata: Path, count: int, call: str) -> None:
+        argv = [sys.executable, "-c", CLIENT, str(count), call]
+        self._process = subprocess.Popen(argv, cwd=kata, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def begin(self) -> None:
+        """Have it do so."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    @property
+    def waits(self) -> bool:
+        """Whether not all of it is done."""
+        return self._process.poll() is None
+
+    def end(self) -> int:
+        """Its exit status."""
+        status = self._process.wait(120)
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        return status
+
+
+@contextmanager
+def client(kata: Path, count: int, call: str) -> Iterator[Client]:
+    """It ends well."""
+    client = Client(kata, count, call)
+    try:
+        yield client
+    finally:
+        client.begin()
+        status = client.end()
+    assert status == 0
+
+
+@pytest.fixture(scope="module")
+def stuck() -> Iterator[tuple[StuckDisk, Served]]:
+    """A mount of two volumes, one of which is on a disk of its own; no file is read or written past the daemon."""
+    needs.root()
+    needs.programs("git")
+    directory = fresh_directory()
+    (directory / "volumes").mkdir()
+    with stuck_disk(directory / "disk", directory / "volumes" / STUCK) as disk, mounting(directory) as mount:
+        served = Served(mount(program=asking()), directory / "volumes", Layout.FLAT)
+        served.volume(OTHER).mkdir()
+        (served.volume(OTHER) / "f").write_text("content")
+        for number in range(40):
+            (served.volume(STUCK) / str(number)).write_text("content")
+        run(["sh", "-ec", AVATAR], cwd=served.volume(OTHER))
+        yield disk, served
+    remove_directory(directory)
+
+
+CALLS = {
+    "fsync": ("os.fsync(file)", 40, 8),
+    "read": ("os.pread(file, 10, 0)", 8, 8),
+}
+"""What programs do on the stuck disk, how many of them at once, and how many of these the daemon is at at once."""
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_open_files_on_a_stuck_disk_hold_up_no_other_volume(stuck: tuple[StuckDisk, Served], call: str) -> None:
+    disk, served = stuck
+    script, count, at_once = CALLS[call]
+    with client(served.path(STUCK), count, script) as waiting, disk.stuck():
+        waiting.begin()
+        until(lambda: disk.waiting.count(call.split()[0]) >= at_once, "the requests to wait for the disk")
+        use_everything(served.path(OTHER))
+
+        assert waiting.waits
+
+
+@pytest.fixture
+def engine(disk: Path) -> Iterator[DirectoryEngine]:
+    """An engine with one volume."""
+    with DirectoryEngine(disk) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("layout", Layout, ids=lambda layout: layout.value)
+def test_engine_calls_that_are_not_answered_hold_up_nobody_else(
+    engine: DirectoryEngine, mount: Mounts, layout: Layout
+) -> None:
+    """More of them than there are threads for the engine. What the kernel has looked up already is used: in the flat
+    layout it keeps others out of the directory in which a kata is being made."""
+    behind = engine.make(OTHER)
+    (behind / "f").write_text("content")
+    run(["sh", "-ec", AVATAR], cwd=behind)
+    arguments = ("--layout", layout.value, "--tags", "listed", "-o", "timeout=3600")
+    served = Served(mount(*arguments, volumes="docker", env=engine.env), engine.path, layout)
+    until(served.path(OTHER).is_dir, "the kata")
+    making = [f"{number:02X}{number:08X}" for number in range(10)]
+    for kata in making:
+        served.path(kata).parent.mkdir(exist_ok=True)
+    threads = [Thread(target=served.path(kata).mkdir) for kata in making]
+    with ExitStack() as ends:
+        for thread in threads:
+            ends.callback(thread.join, 60)
+        ends.enter_context(engine.slow())
+        for thread in threads:
+            thread.start()
+        until(lambda: engine.waiting >= (4 if layout is Layout.SPLIT else 1), "the calls to wait")
+        use_everything(served.path(OTHER))
+        engine.mount(OTHER)
+        (behind / "f").write_text("longer content")
+        until(lambda: (served.path(OTHER) / "f").stat().st_size == 14, "the container to be noticed")
+
+        assert engine.waiting >= 1
+    assert all((engine.path / kata).is_dir() for kata in making)

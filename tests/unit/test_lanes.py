@@ -1,0 +1,86 @@
+"""Threads with a share for each lane. What waits does so until the test lets it go on."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+
+import pytest
+
+from katafs.mount.lanes import Lanes
+from tests.harness.waiting import until
+
+SHARE = 2
+
+
+class Held:
+    """Calls that wait."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.at_work = 0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> str:
+        with self._lock:
+            self.at_work += 1
+        assert self.free.wait(60)
+        return "done"
+
+
+@pytest.fixture
+def lanes() -> Iterator[Lanes]:
+    """Few threads."""
+    lanes = Lanes("test", threads=2 * SHARE, share=SHARE)
+    yield lanes
+    lanes.close()
+
+
+@pytest.fixture
+def held(lanes: Lanes) -> Iterator[tuple[Held, list[Future[str]]]]:
+    """One lane with more calls than its share, all of which wait."""
+    held = Held()
+    futures = [lanes.of("stuck").submit(held) for _ in range(3 * SHARE)]
+    until(lambda: held.at_work == SHARE, "the lane to have its share")
+    yield held, futures
+    held.free.set()
+
+
+def test_a_lane_leaves_threads_for_the_others(lanes: Lanes, held: tuple[Held, list[Future[str]]]) -> None:
+    assert lanes.of("other").submit(lambda: "answer").result(60) == "answer"
+    assert held[0].at_work == SHARE
+
+
+def test_what_has_waited_for_its_turn_is_done(held: tuple[Held, list[Future[str]]]) -> None:
+    calls, futures = held
+    calls.free.set()
+
+    assert [future.result(60) for future in futures] == ["done"] * len(futures)
+
+
+def test_what_has_not_been_begun_can_be_cancelled(held: tuple[Held, list[Future[str]]]) -> None:
+    calls, futures = held
+    cancelled = [future.cancel() for future in futures]
+    calls.free.set()
+
+    assert cancelled == [False] * SHARE + [True] * 2 * SHARE
+    assert [future.result(60) for future in futures[:SHARE]] == ["done"] * SHARE
+    with pytest.raises(CancelledError):
+        futures[-1].result(60)
+
+
+def test_calls_of_one_lane_are_begun_in_their_order() -> None:
+    lanes, begun = Lanes("test", threads=4, share=1), list[int]()
+    for number in range(50):
+        lanes.of("one").submit(begun.append, number)
+    last = lanes.of("one").submit(len, begun).result(60)
+    lanes.close()
+
+    assert (last, begun) == (50, list(range(50)))
+
+
+def test_what_is_raised_is_the_callers(lanes: Lanes) -> None:
+    future = lanes.of("one").submit(lambda: 1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        future.result(60)
+    assert lanes.of("one").submit(lambda: "next").result(60) == "next"
