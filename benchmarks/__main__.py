@@ -71,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pin", action="store_true", help="client and daemon on one CPU: what a request itself costs")
     other_tables = parser.add_mutually_exclusive_group()
     other_tables.add_argument(
-        "--requests", action="store_true", help="don't time; count the FUSE requests by kind on katafs instead"
+        "--requests",
+        action="store_true",
+        help="count katafs's FUSE requests by kind instead, and the daemon's time",
     )
     for option, other_table, what in (
         ("--storers", _storers, "time what the storers do instead, with a private Docker Engine"),
@@ -119,12 +121,12 @@ def _scratch(base: Path) -> Iterator[Path]:
 
 
 def _requests(chosen: list[Workload], scratch: Path, arguments: argparse.Namespace) -> str:
-    counts = {}
+    profiles = {}
     for workload in chosen:
         _say(f"{workload.name}: counting")
         (katafs,) = (each for each in candidates(scratch / workload.name) if each.name == KATAFS)
-        counts[", ".join(workload.rows)] = requests.count(workload, katafs, scratch)
-    return table.requests(_setting(arguments, _file_system_versions()), counts)
+        profiles[", ".join(workload.rows)] = requests.profile(workload, katafs, scratch)
+    return table.profiles(_setting(arguments, _file_system_versions()), profiles)
 
 
 def _storers(arguments: argparse.Namespace) -> str:

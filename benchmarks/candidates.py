@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 EXT4, BINDFS, KATAFS = "ext4", "bindfs", "katafs"
@@ -15,6 +16,20 @@ EXT4, BINDFS, KATAFS = "ext4", "bindfs", "katafs"
 _DEADLINE_S = 60.0
 _MOUNT_TABLE = Path("/proc/self/mountinfo")
 _DROP_CACHES = Path("/proc/sys/vm/drop_caches")
+
+
+@dataclass(frozen=True)
+class CPU:
+    """Processor time in seconds."""
+
+    user_s: float
+    system_s: float
+
+    def __add__(self, other: "CPU") -> "CPU":
+        return CPU(self.user_s + other.user_s, self.system_s + other.system_s)
+
+    def __sub__(self, other: "CPU") -> "CPU":
+        return CPU(self.user_s - other.user_s, self.system_s - other.system_s)
 
 
 class Candidate:
@@ -27,6 +42,9 @@ class Candidate:
         self.root = root
         self.connections: set[int] = set()
         """The numbers of its FUSE connections up to now: its mounts' minor device numbers."""
+        self.used = CPU(0.0, 0.0)
+        """What its daemons have used up to now, from their first answers on."""
+        self._used_at_start = CPU(0.0, 0.0)
         self.start_s = 0.0
         """How long it took the last time until it answered."""
         self._command = command
@@ -96,6 +114,12 @@ class Candidate:
         connection = _connection_at(self.root)
         assert connection is not None
         self.connections.add(connection)
+        self._used_at_start = self._used_by_daemon()
+
+    def _used_by_daemon(self) -> "CPU":
+        assert self._daemon is not None
+        fields = Path(f"/proc/{self._daemon.pid}/stat").read_text().rpartition(")")[2].split()
+        return CPU(*(int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in fields[11:13]))
 
     def _answers(self) -> bool:
         stat = ["stat", "--file-system", str(self.root)]
@@ -110,9 +134,11 @@ class Candidate:
             time.sleep(0.01)
 
     def _stop(self) -> None:
-        daemon, self._daemon = self._daemon, None
-        if daemon is None:
+        if self._daemon is None:
             return
+        if self._daemon.poll() is None:
+            self.used += self._used_by_daemon() - self._used_at_start
+        daemon, self._daemon = self._daemon, None
         try:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(_DEADLINE_S)

@@ -9,9 +9,10 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.candidates import Candidate
+from benchmarks.candidates import CPU, Candidate
 from benchmarks.files import Workload
 
 _BUFFER_KB = 32768
@@ -22,15 +23,28 @@ class TracingUnavailable(Exception):
     """This kernel can't count requests."""
 
 
-def count(workload: Workload, candidate: Candidate, scratch: Path) -> Counter[str]:
-    """The requests of one whole run, those of mounting included. Raises TracingUnavailable."""
+@dataclass(frozen=True)
+class Profile:
+    """What one run of a workload was made of."""
+
+    requests: Counter[str]
+    """By kind, those of mounting included."""
+    took_s: float
+    used: CPU
+    """By the daemon: in user mode Python's, in the kernel that of its calls. The rest of the time is the program's, the
+    kernel's for it, and waking up."""
+
+
+def profile(workload: Workload, candidate: Candidate, scratch: Path) -> Profile:
+    """Of one whole run. Raises TracingUnavailable."""
     with candidate.mounted():
         workload.prepare(candidate)
     candidate.connections.clear()
+    before = candidate.used
     with _tracing(scratch) as trace:
         with candidate.mounted():
-            workload.run(candidate)
-        return counted(_sent(trace), candidate.connections)
+            took_s = sum(workload.run(candidate))
+        return Profile(counted(_sent(trace), candidate.connections), took_s, candidate.used - before)
 
 
 def counted(lines: Sequence[str], connections: set[int]) -> Counter[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 
 from benchmarks.candidates import BINDFS, EXT4, KATAFS
+from benchmarks.requests import Profile
 
 _CANDIDATES = (EXT4, BINDFS, KATAFS)
 NOTHING_ELSE = "nothing else goes on"
@@ -215,14 +216,24 @@ def _rounded(number: float, digits: int) -> str:
     return f"{number:.{places}f}"
 
 
-def requests(setting: Setting, counts: Mapping[str, Counter[str]]) -> str:
-    """The table of how many requests of each kind a workload made, the most frequent kind first."""
-    kinds = [kind for kind, _ in sum(counts.values(), Counter[str]()).most_common()]
+def profiles(setting: Setting, profiles: Mapping[str, Profile]) -> str:
+    """The table of what each workload took, what of it the daemon, and how many requests of each kind it made, the most
+    frequent kind first."""
+    kinds = [kind for kind, _ in sum((each.requests for each in profiles.values()), Counter[str]()).most_common()]
     rows = [
-        [name, f"{count.total():,}", *(f"{count[kind]:,}" if count[kind] else "" for kind in kinds)]
-        for name, count in counts.items()
+        [
+            name,
+            *(_duration(seconds) for seconds in (each.took_s, each.used.user_s, each.used.system_s)),
+            f"{each.requests.total():,}",
+            *(f"{each.requests[kind]:,}" if each.requests[kind] else "" for kind in kinds),
+        ]
+        for name, each in profiles.items()
     ]
-    return f"{setting.line()}. FUSE requests on katafs.\n\n{_markdown(['', 'all', *kinds], rows)}"
+    heading = (
+        f"{setting.line()}. FUSE requests on katafs in one run, how long it took, and how much of that the daemon was "
+        "at work: in Python, and in the calls that it made."
+    )
+    return f"{heading}\n\n{_markdown(['', 'took', 'Python', 'its calls', 'requests', *kinds], rows)}"
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 
-from benchmarks.requests import counted
-from benchmarks.table import Latencies, Setting, latencies, requests, times
+from benchmarks.candidates import CPU
+from benchmarks.requests import Profile, counted
+from benchmarks.table import Latencies, Setting, latencies, profiles, times
 
 _SETTING = Setting("6.1.0", 2, pinned=False, rounds=3, versions={"katafs": "1.0", "libfuse": "3.14.0"})
 _SECONDS = {"create": {"ext4": [0.5, 0.1, 0.2], "bindfs": [0.4, 0.4, 9.0], "katafs": [1.0, 1.2, 0.8]}}
@@ -84,10 +85,12 @@ def test_requests_are_counted_by_kind_on_the_given_connections_only() -> None:
 
 
 def test_the_most_frequent_kind_of_request_comes_first() -> None:
-    table = requests(_SETTING, {"find": Counter(OPEN=1, LOOKUP=1200), "git": Counter(OPEN=7)}).splitlines()
+    made = {"find": Counter(OPEN=1, LOOKUP=1200), "git": Counter(OPEN=7)}
+    of_each = {name: Profile(requests, 2.0, CPU(0.5, 0.25)) for name, requests in made.items()}
+    table = profiles(_SETTING, of_each).splitlines()
 
     assert [_cells(line) for line in (table[2], *table[4:])] == [
-        ["", "all", "LOOKUP", "OPEN"],
-        ["find", "1,201", "1,200", "1"],
-        ["git", "7", "", "7"],
+        ["", "took", "Python", "its calls", "requests", "LOOKUP", "OPEN"],
+        ["find", "2.00 s", "500 ms", "250 ms", "1,201", "1,200", "1"],
+        ["git", "2.00 s", "500 ms", "250 ms", "7", "", "7"],
     ]
