@@ -18,7 +18,9 @@ from katafs.mount.control import Control
 from katafs.mount.operations import Operations
 from katafs.mount.shrinker import Shrinker
 from katafs.mount.status import Faults, Status
+from katafs.mount.watchdog import Watchdog
 from katafs.mount.watching import noting
+from katafs.observe import systemd
 from katafs.tree.tree import Tree
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
 
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
     metrics is taken."""
-    with _Events() as events, _metrics(settings.metrics) as metrics:
+    with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
         control, faults = Control(operations), Faults()
@@ -59,7 +61,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             connection.start()
             shrinker.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
-            _wait(events, ready)
+            _wait(events, lambda: _begin(ready, ending, mount_point))
         finally:
             if not connection.device.is_gone():  # else there may be another mount at the path by now
                 mounting.unmount(mount_point)
@@ -96,6 +98,15 @@ def _try(mount_point: str, events: "_Events") -> None:
     asked = subprocess.run(["stat", "--", mount_point], stdin=_NULL, stdout=_NULL, stderr=_NULL, check=False)
     if asked.returncode == 0:
         events.answers()
+
+
+def _begin(ready: Callable[[], None], ending: contextlib.ExitStack, mount_point: str) -> None:
+    ready()
+    wanted_s = systemd.watchdog_s()
+    if wanted_s is not None:
+        watchdog = Watchdog(mount_point, wanted_s / 2, lambda: systemd.notify("WATCHDOG=1"))
+        ending.callback(watchdog.close)
+        watchdog.start()
 
 
 def _wait(events: "_Events", ready: Callable[[], None]) -> None:

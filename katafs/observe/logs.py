@@ -8,12 +8,13 @@ from katafs.observe.limits import Limited
 from katafs.observe.lines import Lines, goes_to_journal
 
 _SYSLOG = "/dev/log"
+_STDERR = 2
 
 
 def log_to_stderr(level: int) -> None:
     """Log to stderr, which systemd hands to the journal, what is of this level of logging or above."""
     stderr = logging.StreamHandler(sys.stderr)
-    stderr.setFormatter(Lines("katafs", journal=goes_to_journal(sys.stderr.fileno())))
+    stderr.setFormatter(Lines("katafs", journal=goes_to_journal(_STDERR)))
     _log_to(stderr, level)
 
 
