@@ -3,7 +3,11 @@
 import random
 
 DIRECTORIES = ("lion", "lion/sandbox", "lion/sandbox/d", "tiger")
-FILES = ("a", "b", "c", "long-name-" + "n" * 200)
+_EMPTY = ("lion/empty", "tiger/empty", "empty")
+"""Directories in which nothing is ever made."""
+_FILES = ("a", "b", "c", "long-name-" + "n" * 200)
+_MORE_FILES = tuple(f"more-{number}" for number in range(12))
+"""Names that are mostly free."""
 _MODES = (0o600, 0o640, 0o644, 0o755, 0o444, 0o711)
 _OWNERS = (0, 33, 1000, 19661)
 _HELD = 4
@@ -25,14 +29,23 @@ class Choice:
         """One of the client's katas, as a path below the root."""
         return self._random.choice(self.katas)
 
-    def inside(self) -> str:
-        """A file's name below a kata, which may be there or not."""
+    def inside(self, more: float = 0.15) -> str:
+        """A file's name below a kata, that mostly is there; `more` is how likely it is one that mostly isn't."""
         directory = self._random.choice(("", "lion", "lion/sandbox", *DIRECTORIES))
-        return f"{directory}/{self._random.choice(FILES)}".lstrip("/")
+        names = _MORE_FILES if self._random.random() < more else _FILES
+        return f"{directory}/{self._random.choice(names)}".lstrip("/")
 
     def file(self) -> str:
         """The same below the root."""
         return f"{self.kata()}/{self.inside()}"
+
+    def new(self) -> str:
+        """One that mostly isn't there."""
+        return f"{self.kata()}/{self.inside(more=1)}"
+
+    def empty(self) -> str:
+        """A directory's name in which nothing is, if it is there."""
+        return f"{self.kata()}/{self._random.choice(_EMPTY)}"
 
     def directory(self) -> str:
         """A directory's name below the root, not a kata's top."""
@@ -44,10 +57,10 @@ class Choice:
         return self.file() if draw < 0.75 else self.directory() if draw < 0.95 else self.kata()
 
     def two(self) -> tuple[str, str]:
-        """Two names of one kata: between katas there are no renames and links."""
-        kata = self.kata()
-        of_directories = self._random.random() < 0.15
-        first, second = (self._random.choice(DIRECTORIES) if of_directories else self.inside() for _ in range(2))
+        """Two names of one kata, the second of which may be free: between katas there are no renames and links."""
+        kata, draw = self.kata(), self._random.random()
+        first = self._random.choice(DIRECTORIES) if draw < 0.1 else self.inside()
+        second = self._random.choice((*DIRECTORIES, *_EMPTY)) if draw < 0.1 else self.inside(more=0.5)
         return f"{kata}/{first}", f"{kata}/{second}"
 
     def avatar(self) -> str:

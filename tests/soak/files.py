@@ -27,7 +27,7 @@ def write(choice: Choice) -> Act:
 
 def create(choice: Choice) -> Act:
     """Make it, if it isn't there."""
-    name, content = choice.file(), choice.content()
+    name, content = choice.new(), choice.content()
     return lambda side: _written(side.root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, [(content, 0)])
 
 

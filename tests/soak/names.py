@@ -38,7 +38,7 @@ def replace(choice: Choice) -> Act:
 
 def unlink(choice: Choice) -> Act:
     """Remove a name."""
-    name = choice.any()
+    name = choice.of(choice.any(), choice.new())
     return lambda side: os.unlink(side.root / name)
 
 
@@ -55,7 +55,7 @@ def link(choice: Choice) -> Act:
 
 def symlink(choice: Choice) -> Act:
     """To something beside or below it, that may be there or not."""
-    name, target = choice.file(), choice.inside()
+    name, target = choice.new(), choice.inside()
 
     def act(side: Side) -> object:
         os.symlink(target, side.root / name)
@@ -66,7 +66,7 @@ def symlink(choice: Choice) -> Act:
 
 def mkdir(choice: Choice) -> Act:
     """A directory, or an avatar's."""
-    name, mode = choice.directory(), choice.mode()
+    name, mode = choice.of(choice.directory(), choice.empty()), choice.mode()
 
     def act(side: Side) -> object:
         os.mkdir(side.root / name, mode)
@@ -77,7 +77,7 @@ def mkdir(choice: Choice) -> Act:
 
 def rmdir(choice: Choice) -> Act:
     """Remove one, if it is empty."""
-    name = choice.any()
+    name = choice.of(choice.any(), choice.empty(), choice.empty())
     return lambda side: os.rmdir(side.root / name)
 
 
@@ -88,8 +88,8 @@ def remove_tree(choice: Choice) -> Act:
 
 
 def names(choice: Choice) -> Act:
-    """Look at a directory."""
-    name = choice.any()
+    """Look at a directory, or try to."""
+    name = choice.of(choice.any(), choice.directory(), choice.kata())
 
     def act(side: Side) -> object:
         with os.scandir(side.root / name) as found:

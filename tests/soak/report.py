@@ -1,7 +1,7 @@
 """The report of a soak: a page of markdown."""
 
 from tests.soak.run import Course, Plan
-from tests.soak.samples import most
+from tests.soak.samples import Sample, most
 
 _MEASURES = (
     ("resident memory, MB", "resident_bytes", 1e6),
@@ -11,6 +11,8 @@ _MEASURES = (
     ("nodes", "nodes", 1),
     ("katas", "katas", 1),
 )
+_MOMENTS = 12
+"""At most so many samples are shown one by one."""
 
 
 def report(plan: Plan, course: Course) -> str:
@@ -45,7 +47,13 @@ def _held(course: Course) -> str:
         f"| {title} | {' | '.join(f'{getattr(each, name) / unit:,.0f}' for each in columns)} |"
         for title, name, unit in _MEASURES
     ]
-    return "\n".join(["| the daemon | after the warm-up | at most | at the end |", "|---|--:|--:|--:|", *rows])
+    table = "\n".join(["| the daemon | after the warm-up | at most | at the end |", "|---|--:|--:|--:|", *rows])
+    return f"{table}\n\nResident memory in the course of it, MB: {_course_of_memory(course.samples)}."
+
+
+def _course_of_memory(samples: list[Sample]) -> str:
+    step = -(-len(samples) // _MOMENTS)
+    return ", ".join(f"{each.resident_bytes / 1e6:.0f}" for each in samples[::step])
 
 
 def _verdict(course: Course) -> str:
