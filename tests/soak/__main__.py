@@ -14,6 +14,8 @@ from tests.soak.report import report
 from tests.soak.run import Plan, Soak
 
 _MOST_CLIENTS = 16
+_OPTIONS = "timeout=3600,negative_timeout=3600"
+"""The kernel may keep everything for an hour, so that what it keeps wrongly shows."""
 
 
 def main() -> None:
@@ -25,18 +27,13 @@ def main() -> None:
         sys.exit("soak: needs root, to run a Docker Engine and to make the kernel forget")
     scratch = Path(tempfile.mkdtemp(prefix="katafs-soak-", dir=arguments.base.resolve()))
     scratch.chmod(0o755)
-    plan = Plan(arguments.minutes, arguments.seed, arguments.clients, Place(scratch))
+    plan = Plan(arguments.minutes, arguments.seed, arguments.clients, arguments.options, Place(scratch))
     sys.exit(_soak(plan, Soak(plan, _say)))
 
 
 def _soak(plan: Plan, soak: Soak) -> int:
     try:
         course = soak.run()
-        if course.failures:
-            _say(soak.leave())
-        elif problem := _ended(plan, soak):
-            course.failures.append(problem)
-        print(report(plan, course))
     except KeyboardInterrupt:
         _ended(plan, soak)
         _say("interrupted")
@@ -45,6 +42,11 @@ def _soak(plan: Plan, soak: Soak) -> int:
         _say(str(failure))
         _ended(plan, soak)
         return 1
+    if course.failures:
+        _say(soak.leave())
+    elif problem := _ended(plan, soak):
+        course.failures.append(problem)
+    print(report(plan, course))
     return 1 if course.failures else 0
 
 
@@ -65,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--base", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where to work, on ext4 (default /var/tmp)"
+    )
+    parser.add_argument(
+        "-o", dest="options", default=_OPTIONS, metavar="OPTS", help=f"options of the mount (default {_OPTIONS})"
     )
     return parser
 

@@ -152,7 +152,7 @@ class Client:
     def _told(self, kind: str, act: Act, what: str) -> str:
         a = self._assignment
         drawn = {name: value for name, value in getclosurevars(act).nonlocals.items() if not isinstance(value, bytes)}
-        return f"seed {a.seed}, client {a.number}, {a.phase}, turn {self._turn}, {kind} {drawn}: {what}"
+        return f"seed {a.seed}, client {a.number}, {a.phase}, turn {self._turn}, {kind}: {what}; drawn: {drawn}"
 
 
 def _sides(assignment: Assignment) -> Sides:

@@ -23,14 +23,19 @@ def report(plan: Plan, course: Course) -> str:
 
 def _summary(plan: Plan, course: Course) -> str:
     operations = course.operations()
-    made, removed = operations["new kata"], sum(each.katas_removed for each in course.done)
-    written_bytes = sum(each.bytes_drawn for each in course.done)
-    return (
-        f"{plan.minutes:g} minutes, {plan.clients} clients, seed {plan.seed}: {operations.total():,} operations on "
-        f"both sides, of which {course.refused().total():,} refused by both; {written_bytes / 1e6:,.0f} MB to write; "
-        f"{made:,} katas made and {removed:,} removed; {operations['container']:,} containers; "
-        f"{course.names:,} names in the trees at the end."
+    removed, bytes_drawn = (
+        sum(getattr(each, what) for each in course.done) for what in ("katas_removed", "bytes_drawn")
     )
+    options = f"`-o {plan.options}`" if plan.options else "no options"
+    setting = f"{plan.minutes:g} minutes, {plan.clients} clients, seed {plan.seed}, {options}"
+    told = (
+        f"{operations.total():,} operations on both sides, of which {course.refused().total():,} refused by both",
+        f"{bytes_drawn / 1e6:,.0f} MB to write",
+        f"{operations['new kata']:,} katas made and {removed:,} removed",
+        f"{operations['container']:,} containers",
+        f"{course.names:,} names in the trees at the end",
+    )
+    return f"{setting}: {'; '.join(told)}."
 
 
 def _operations(course: Course) -> str:

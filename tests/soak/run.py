@@ -28,6 +28,8 @@ class Plan:
     minutes: float
     seed: int
     clients: int
+    options: str
+    """What the mount is told with -o; nothing where it is empty."""
     place: Place
 
 
@@ -66,13 +68,10 @@ class Soak:
     def run(self) -> Course:
         """The whole of it, until the first failure. Raises AssertionError or OSError where it can't even begin."""
         mounted = self._start()
-        seconds = self._plan.minutes * 60
-        warm_s = min(seconds * _WARM_UP, _WARM_UP_S)
-        self.course.warm = self._phase(mounted, WARM_UP, warm_s)
-        if not self.course.failures:
-            self.course.end = self._phase(mounted, SOAK, seconds - warm_s)
-        if self.course.warm and self.course.end:
-            self.course.failures += beyond(self.course.warm, self.course.end)
+        try:
+            self._phases(mounted)
+        except OSError as problem:  # of the mount, and nobody else's: it is there for a look, as after any failure
+            self._fail(f"the mount answers {problem}")
         return self.course
 
     def end(self) -> str | None:
@@ -95,10 +94,23 @@ class Soak:
         write_settings(place.scratch)
         self._engine.start()
         self._engine.make_image()
-        arguments = ["--volumes", "docker", "--layout", "split"]
+        options = ["-o", self._plan.options] if self._plan.options else []
+        arguments = ["--volumes", "docker", "--layout", "split", *options]
         self._mounted = Mounted(place.mount, arguments, place.scratch / "katafs.log", self._engine.env)
         self._mounted.wait_until_ready()
         return self._mounted
+
+    def _phases(self, mounted: Mounted) -> None:
+        seconds = self._plan.minutes * 60
+        warm_s = min(seconds * _WARM_UP, _WARM_UP_S)
+        self.course.warm = self._phase(mounted, WARM_UP, warm_s)
+        if self.course.warm:
+            self.course.end = self._phase(mounted, SOAK, seconds - warm_s)
+        if self.course.warm and self.course.end:
+            self.course.failures += beyond(self.course.warm, self.course.end)
+
+    def _fail(self, what: str) -> None:
+        self.course.failures.append(f"seed {self._plan.seed}: {what}")
 
     def _phase(self, mounted: Mounted, phase: str, seconds: float) -> Sample | None:
         """What the daemon holds after it, when nobody uses the mount any more, or None after a failure."""
@@ -113,7 +125,7 @@ class Soak:
         self.course.failures += [each.failure for each in results if each.failure]
         if not self.course.failures:
             self._compare()
-        self._look_at_log(mounted)
+            self._look_at_log(mounted)
         return None if self.course.failures else quiet(mounted)
 
     def _look(self, mounted: Mounted) -> bool:
@@ -126,15 +138,14 @@ class Soak:
 
     def _look_at_log(self, mounted: Mounted) -> None:
         if mounted.status is not None:
-            self.course.failures.append(f"seed {self._plan.seed}: the daemon ended with status {mounted.status}")
+            self._fail(f"the daemon ended with status {mounted.status}")
         logged = " ".join(" ".join(mounted.unexpected()).split())
         if logged:
-            self.course.failures.append(f"seed {self._plan.seed}: the daemon logged {logged}")
+            self._fail(f"the daemon logged {logged}")
 
     def _compare(self) -> None:
         wanted = entries(self._plan.place.reference, of_volumes=True)
         found = entries(self._plan.place.mount, of_volumes=True)
         self.course.names = len(wanted)
         if different := difference(wanted, found):
-            told = f"the trees differ, reference (wanted) and mount (found): {different}"
-            self.course.failures.append(f"seed {self._plan.seed}: {told}")
+            self._fail(f"the trees differ, reference (wanted) and mount (found): {different}")

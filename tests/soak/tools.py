@@ -1,6 +1,7 @@
 """What a client does with programs: git, tar, rsync, and a container that has the kata's volume."""
 
 import errno
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from tests.harness.programs import run
 from tests.soak.choice import Choice
 from tests.soak.entries import entries
+from tests.soak.files import seen
 from tests.soak.sides import Act, Side
 
 _CONFIG = """[user]
@@ -22,6 +24,10 @@ directory = *
 [init]
 defaultBranch = master
 """
+
+_NAMES = 10
+_LINES = 12
+"""How many names a container has to do with, and what it does with them."""
 
 
 def write_settings(scratch: Path) -> None:
@@ -120,17 +126,29 @@ def _taken_away(side: Side, kata: str, said: str) -> dict[bytes, object]:
 def container(choice: Choice) -> Act:
     """A container changes a kata, and at once the kata must show it."""
     kata = choice.kata()
-    lines = "\n".join(f"{_line(choice)} 2>/dev/null; echo $?" for _ in range(12))
+    names = [choice.inside(more=0.3) for _ in range(_NAMES)]
+    lines = "\n".join(f"{_line(choice, names)} 2>/dev/null; echo $?" for _ in range(_LINES))
 
     def act(side: Side) -> object:
+        # Name by name, and before anything is listed: a listing tells the kernel anew what it may have kept wrongly.
+        before = [_glance(side.root / kata / name) for name in names]
         said = side.script(kata, lines)
-        return {**entries(side.root / kata), b"what the shell said": said}
+        after = [_glance(side.root / kata / name) for name in names]
+        told = {b"before": before, b"what the shell said": said, b"after": after}
+        return {**entries(side.root / kata), **told}
 
     return act
 
 
-def _line(choice: Choice) -> str:
-    name, other = choice.inside(), choice.inside()
+def _glance(path: Path) -> str:
+    try:
+        return repr((seen(path), hashlib.sha256(path.read_bytes()).hexdigest()))
+    except OSError as refusal:
+        return errno.errorcode[refusal.errno or 0]
+
+
+def _line(choice: Choice, names: list[str]) -> str:
+    name, other = choice.of(*names), choice.of(*names)
     return choice.of(
         f"{{ printf %s {choice.text()} >{name}; }}",
         f"{{ printf %s {choice.text()} >>{name}; }}",
