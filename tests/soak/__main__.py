@@ -14,8 +14,9 @@ from tests.soak.report import report
 from tests.soak.run import Plan, Soak
 
 _MOST_CLIENTS = 16
-_OPTIONS = "timeout=3600,negative_timeout=3600"
-"""The kernel may keep everything for an hour, so that what it keeps wrongly shows."""
+_OPTIONS = "timeout=10,negative_timeout=10"
+"""The kernel may keep everything for longer than a container takes, so that what it keeps wrongly shows. Much longer, and
+the daemon has no room to note all the names that may be kept: see `katafs.tree.kept`."""
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def started(base: Path, seconds: int) -> subprocess.Popen[str]:
 
 
 def test_nothing_differs_and_nothing_is_left(base: Path) -> None:
-    done = run(command(base, seconds=9), cwd=PROJECT)
+    done = run(command(base, seconds=6), cwd=PROJECT)
 
     assert done.stdout.endswith("Verdict: passed. The trees are equal, and what the daemon holds is back.\n")
     assert "\n| write | " in done.stdout
