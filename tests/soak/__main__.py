@@ -15,8 +15,8 @@ from tests.soak.run import Plan, Soak
 
 _MOST_CLIENTS = 16
 _OPTIONS = "timeout=10,negative_timeout=10"
-"""The kernel may keep everything for longer than a container takes, so that what it keeps wrongly shows. Much longer, and
-the daemon has no room to note all the names that may be kept: see `katafs.tree.kept`."""
+"""The kernel may keep everything for longer than a container takes, so that what it keeps wrongly shows. Were it much
+longer, the daemon would have no room to note all the names that may be kept: see `katafs.tree.kept`."""
 
 
 def main() -> None:
