@@ -100,9 +100,9 @@ class Removal:
             elif target is not None:
                 self._hold(target, last_name=last)
             if not same:
-                self._moved(source, new_parent, new[1])
+                self._moved(source, (old_parent, old[1]), new_parent, new[1])
                 if flags & names.RENAME_EXCHANGE and target is not None:
-                    self._moved(target, old_parent, old[1])
+                    self._moved(target, (new_parent, new[1]), old_parent, old[1])
 
     def _target(self, parent: Node, name: bytes) -> tuple[Found | None, bool]:
         try:
@@ -130,9 +130,12 @@ class Removal:
         if kind in (Kind.KATA, Kind.ALIAS) or own:
             raise answer(errno.EXDEV, name)
 
-    def _moved(self, found: Found, parent: Node, name: bytes) -> None:
+    def _moved(self, found: Found, old: tuple[Node, bytes], parent: Node, name: bytes) -> None:
         node = self._core.nodes.known(found.number)
         if node is not None:
+            if node.parent is not None and (node.parent, node.name) != old:
+                # The kernel has moved the one name, and may keep the other, by which the inode was met last.
+                self._core.other_names.add(node.parent.number, node.name, self._core.settings.timeout_s)
             node.parent, node.name = parent, name
             node.place = self._finder.place_of(parent, name)
 

@@ -147,11 +147,14 @@ class Mounted:
             return set()
         return held_files(self.pid) - self._held_at_start
 
-    def _judge_log(self) -> None:
+    def unexpected(self) -> list[str]:
+        """The troubles in its log up to now that nobody expects."""
         blocks = re.split(r"\n(?=\S)", self.log())
         troubles = [block for block in blocks if _TROUBLE.search(block)]
-        unexpected = [block for block in troubles if not any(pattern.search(block) for pattern in self._expected)]
-        if unexpected:
+        return [block for block in troubles if not any(pattern.search(block) for pattern in self._expected)]
+
+    def _judge_log(self) -> None:
+        if unexpected := self.unexpected():
             raise AssertionError("the daemon logged what the test doesn't expect:\n" + "\n".join(unexpected))
 
     def report(self) -> str:

@@ -71,6 +71,17 @@ def test_each_name_of_a_hard_link(tree: Kernel, behind: Path) -> None:
     assert names_kept(tree) == {(top, b"f"), (top, b"linked")}
 
 
+def test_the_name_of_a_hard_link_whose_other_name_is_moved(tree: Kernel, behind: Path) -> None:
+    (behind / "linked").hardlink_to(behind / "f")
+    top = tree.number(KATA)
+    for name in (b"linked", b"f"):
+        tree.lookup(KATA + b"/" + name)
+
+    tree.tree.removal.rename((top, b"linked"), (top, b"moved"), 0)
+
+    assert names_kept(tree) >= {(top, b"f"), (top, b"moved")}
+
+
 @pytest.mark.usefixtures("behind")
 def test_names_that_are_not_there_where_the_kernel_keeps_those(tree_of: Trees) -> None:
     kernel = tree_of(negative_timeout_s=60.0)
