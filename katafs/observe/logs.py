@@ -11,6 +11,12 @@ _SYSLOG = "/dev/log"
 _STDERR = 2
 
 
+def shape_warnings() -> None:
+    """Let a command that has no log of its own say its warnings in the same form, on stderr."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(Lines("katafs"))
+
+
 def log_to_stderr(level: int) -> None:
     """Log to stderr, which systemd hands to the journal, what is of this level of logging or above."""
     stderr = logging.StreamHandler(sys.stderr)
