@@ -39,6 +39,8 @@ SIZES = {
     "DIRENT": 24,
     "INVAL_INODE_OUT": 24,
     "INVAL_ENTRY_OUT": 16,
+    "PRUNE_OUT": 16,
+    "PRUNE_ONE": 8,
 }
 """sizeof() of each structure."""
 
