@@ -7,18 +7,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchmarks.candidates import KATAFS, Candidate
 from benchmarks.stub_engine import stub_engine
 from benchmarks.table import Grown, Walked
 
 _KATAS = (100, 10_000, 100_000)
-_READS = 1000
+_TURNS, _READS = 20, 100
 _FILES_OF_KATA, _FILES_OF_DIRECTORY = 10_000, 100
 _WALKED = 1_000_000
 _INODES = 250_000
-_FILE = "file"
+_FILE, _CONTENT = "file", b"x" * 1024
 _ASKED = ("-o", "timeout=0")
 """Every name on the way to a file is then looked up by the daemon each time."""
 
@@ -26,30 +29,29 @@ _ASKED = ("-o", "timeout=0")
 def in_directories(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]) -> list[Grown]:
     """On the directory store."""
     mounts = []
-    for katas in _sized(scale):
-        say(f"growth: making {katas:,} directories")
-        place = scratch / f"directories-{katas}"
-        names = _names(katas)
+    for names in _named(scale):
+        say(f"growth: making {len(names):,} directories")
+        place = scratch / f"directories-{len(names)}"
         for name in names:
             (place / "volumes" / name).mkdir(parents=True)
-        (place / "volumes" / names[katas // 2] / _FILE).write_bytes(b"x" * 1024)
+        (place / "volumes" / _middle(names) / _FILE).write_bytes(_CONTENT)
         mount = _katafs(place, f"dir:{place}/volumes", *_ASKED)
-        mounts.append((mount, names, Grown(f"{katas:,} directories")))
+        mounts.append(_Mount(mount, names, Grown(f"{len(names):,} directories")))
     return _measured(mounts, rounds, say)
 
 
 def in_stub(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]) -> list[Grown]:
-    """On an engine that only says it has the volumes, all of them with the same data."""
-    grown = []
-    for katas in _sized(scale):
-        place = scratch / f"stub-{katas}"
-        (place / "data").mkdir(parents=True)
-        (place / "data" / _FILE).write_bytes(b"x" * 1024)
-        names = _names(katas)
-        with stub_engine(place / "sock", names, place / "data") as url:
+    """On engines that only say they have the volumes, all of them with the same data."""
+    mounts = []
+    with ExitStack() as engines:
+        for names in _named(scale):
+            place = scratch / f"stub-{len(names)}"
+            (place / "data").mkdir(parents=True)
+            (place / "data" / _FILE).write_bytes(_CONTENT)
+            url = engines.enter_context(stub_engine(place / "sock", names, place / "data"))
             mount = _katafs(place, "docker", "--read-only", *_ASKED, environment=(f"DOCKER_HOST={url}",))
-            grown += _measured([(mount, names, Grown(f"{katas:,} volumes of a stub engine"))], rounds, say)
-    return grown
+            mounts.append(_Mount(mount, names, Grown(f"{len(names):,} volumes of a stub engine")))
+        return _measured(mounts, rounds, say)
 
 
 def walks(scratch: Path, scale: float, say: Callable[[str], None]) -> list[Walked]:
@@ -90,18 +92,28 @@ def _walk(what: str, mount: Candidate, files: int) -> Walked:
     return Walked(what, seconds, resident, descriptors, int(said[1]))
 
 
-def _measured(
-    mounts: Sequence[tuple[Candidate, Sequence[str], Grown]], rounds: int, say: Callable[[str], None]
-) -> list[Grown]:
+@dataclass(frozen=True)
+class _Mount:
+    candidate: Candidate
+    katas: Sequence[str]
+    grown: Grown
+
+
+def _measured(mounts: Sequence[_Mount], rounds: int, say: Callable[[str], None]) -> list[Grown]:
+    """All of them are mounted at the same time and asked in turns, so that they have the same of what else goes on."""
     for number in range(1, rounds + 1):
-        for mount, names, grown in random.sample(mounts, len(mounts)):
-            say(f"growth: round {number} of {rounds}, {grown.what}")
-            with mount.mounted():
-                grown.start_s.append(mount.start_s)
-                grown.resident_bytes.append(_status_bytes(mount.pid, "VmRSS"))
-                grown.read_s.append(_read(mount.root / names[len(names) // 2] / _FILE))
-                _list(mount, len(names), grown)
-    return [grown for _, _, grown in mounts]
+        say(f"growth: round {number} of {rounds}, {mounts[-1].grown.what}")
+        with ExitStack() as mounted:
+            for mount in random.sample(mounts, len(mounts)):
+                mounted.enter_context(mount.candidate.mounted())
+                mount.grown.start_s.append(mount.candidate.start_s)
+                mount.grown.resident_bytes.append(_status_bytes(mount.candidate.pid, "VmRSS"))
+            for _ in range(_TURNS):
+                for mount in random.sample(mounts, len(mounts)):
+                    mount.grown.read_s.append(_read(mount.candidate.root / _middle(mount.katas) / _FILE))
+            for mount in mounts:
+                _list(mount.candidate, len(mount.katas), mount.grown)
+    return [mount.grown for mount in mounts]
 
 
 def _read(path: Path) -> float:
@@ -113,7 +125,7 @@ def _read(path: Path) -> float:
         os.read(descriptor, 4096)
         os.close(descriptor)
         took.append(time.perf_counter() - began)
-    return sorted(took)[_READS // 2]
+    return median(took)
 
 
 def _list(mount: Candidate, katas: int, grown: Grown) -> None:
@@ -133,12 +145,15 @@ def _katafs(place: Path, volumes: str, *options: str, environment: Sequence[str]
     return Candidate(KATAFS, place / "katas", [*command, "--volumes", volumes, *options], place)
 
 
-def _names(katas: int) -> list[str]:
-    return [f"{number * 0x9E3779B1 % 16**10:010X}" for number in range(katas)]
+def _named(scale: float) -> list[list[str]]:
+    """The katas' ids, for each number of them."""
+    counts = [max(2, round(katas * scale)) for katas in _KATAS]
+    return [[f"{number * 0x9E3779B1 % 16**10:010X}" for number in range(count)] for count in counts]
 
 
-def _sized(scale: float) -> list[int]:
-    return [max(2, round(katas * scale)) for katas in _KATAS]
+def _middle(katas: Sequence[str]) -> str:
+    """The one that is read."""
+    return katas[len(katas) // 2]
 
 
 def _status_bytes(pid: int, name: str) -> int:

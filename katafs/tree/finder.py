@@ -121,7 +121,9 @@ class Finder:
         """The node of what was found, which a reply is about to name; takes over its descriptor."""
         core = self._core
         identity = None if found.status is None else identity_of(found.status)
-        node = core.nodes.known(found.number) or core.nodes.revive(found.number)
+        node = core.nodes.known(found.number)
+        if node is None and self._is_directory(found):
+            node = core.nodes.revive(found.number)
         if node is None:
             node = Node(found.number, found.place, found.volume, parent, name, identity, self._is_directory(found))
             core.nodes.add(node)
