@@ -10,7 +10,7 @@ from tests.harness import needs, waiting
 from tests.harness.faulty_katafs import gated
 from tests.harness.own_root import OwnRoot
 from tests.harness.places import fresh_directory, remove_directory
-from tests.harness.systemd import Machine, booted
+from tests.harness.systemd import DOCKER_SERVICE, Machine, booted
 
 KATA = "123456789A"
 UNIT = "katafs@katas.service"
@@ -35,16 +35,6 @@ ExecStart=
 ExecStart={program} mount --config /etc/katafs/%i.toml
 END
 """
-
-DOCKER_SERVICE = """\
-cat >/etc/systemd/system/docker.service <<'END'
-[Service]
-Type=notify
-ExecStart=dockerd --storage-driver=vfs --bridge=none --iptables=false --ip6tables=false
-END
-systemctl daemon-reload
-"""
-"""As Debian's, but for the network and the disk that aren't there."""
 
 READER = """\
 while [ ! -e /stop ]; do
