@@ -19,7 +19,8 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
 
 _INSTALLATION = (
     f"mkdir -p $root/opt && ln -s {shlex.quote(str(PROJECT))} $root/opt/katafs",
-    f"ln -s {shlex.quote(str(Path(sys.executable).with_name('katafs')))} $root/usr/local/bin/katafs",
+    f"ln -s {shlex.quote(str(Path(sys.executable).with_name('katafs')))} $root/usr/local/bin/",
+    f"ln -s {shlex.quote(str(Path(sys.executable).with_name('mount.fuse.katafs')))} $root/sbin/",
     "cp $root/opt/katafs/systemd/* $root/etc/systemd/system/",
 )
 """As the README says."""

@@ -19,6 +19,9 @@ OPERATING, CONVERTING, TROUBLESHOOTING = (Page(f"{name}.md") for name in ("opera
 KATA = "123456789A"
 MANIFEST = f"/katas/12/{KATA[2:]}/manifest.json"
 REAL = "/katas/89/716C1BC6/manifest.json"
+SLOW = '[Service]\\nEnvironment="KATAFS_OPTIONS=--rate 0.001"\\n'
+"""One kata at once, and the next one much later."""
+
 pytestmark = pytest.mark.xdist_group("operating")
 
 OLD_DISK = f"""\
@@ -97,8 +100,10 @@ def test_a_server_is_switched_over_and_converted(machine: Machine) -> None:
 
 
 def test_a_server_goes_back_half_converted(machine: Machine) -> None:
+    machine.run("mkdir /etc/systemd/system/katafs-convert@.service.d")
+    machine.run(f"printf '{SLOW}' >/etc/systemd/system/katafs-convert@.service.d/slow.conf; systemctl daemon-reload")
     switch_over(machine)
-    machine.run(f"systemctl stop katafs-convert@katas.timer katafs-convert@katas.service; echo >>{MANIFEST}")
+    machine.run(f"echo >>{MANIFEST}; ls /katas.old/89/*/manifest.json")
     before = look(machine)
 
     machine.run(OPERATING.commands("katafs export --all --to /katas.back"))

@@ -135,6 +135,16 @@ def test_its_mount_is_seen_by_the_whole_machine(machine: Machine) -> None:
     assert own == first
 
 
+def test_systemd_mounts_a_line_of_fstab(machine: Machine) -> None:
+    options = "layout=split,nofail,_netdev,x-systemd.after=docker.service"
+    machine.run(f"mkdir /fstab; echo 'dir:/srv/volumes /fstab fuse.katafs {options} 0 0' >>/etc/fstab")
+
+    machine.run("systemctl daemon-reload; systemctl start fstab.mount")
+
+    assert machine.run(f"cat /fstab/12/{KATA[2:]}/manifest.json").stdout == "{}"
+    machine.run("systemctl stop fstab.mount; ! mountpoint /fstab; ! systemctl is-failed fstab.mount")
+
+
 def test_it_waits_for_the_engine_and_outlives_its_restart(machine: Machine) -> None:
     needs.docker()
     machine.run(SETTINGS.format(name="docker", volumes="docker") + DOCKER_SERVICE)
