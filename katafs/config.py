@@ -1,7 +1,8 @@
 """The frozen settings of a mount."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from katafs.namespace import Layout
 
@@ -56,3 +57,7 @@ class MountSettings:
     """The first column of the mount table."""
     read_only: bool = False
     allow_other: bool = True
+    metrics: int | None = None
+    """The port on which Prometheus gets its figures, if on any."""
+    options: Mapping[str, str | float | bool | None] = field(default_factory=dict)
+    """All that was set, for the status to show."""

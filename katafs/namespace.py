@@ -117,6 +117,16 @@ def _below_root(text: str, layout: Layout) -> Place:
     return PLAIN
 
 
+def kata_of(path: bytes, layout: Layout) -> KataId | None:
+    """The kata that a path from the top (`/123456789A/lion`) leads into, in either layout's form."""
+    place = ROOT
+    for name in path.split(b"/")[1:3]:
+        place = child(place, name, layout)
+        if place.kata is not None:
+            break
+    return place.kata
+
+
 def alias_target(kata: KataId, layout: Layout) -> bytes:
     """Where the symbolic link at the other layout's place of a kata leads."""
     if layout is Layout.FLAT:

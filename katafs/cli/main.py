@@ -1,5 +1,6 @@
 """The command `katafs` and what all its subcommands share."""
 
+import logging
 from typing import Any
 
 import click
@@ -14,15 +15,18 @@ from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
 from katafs.cli.mount import mount
+from katafs.cli.status import status
 from katafs.cli.tag import tag
 from katafs.cli.umount import umount
 from katafs.cli.where import where
 from katafs.errors import KatafsError
+from katafs.observe import logs
 
 _EXAMPLES = """\b
 Examples:
   katafs mount /katas                                     Docker's volumes, one directory a kata
   katafs mount /katas --volumes dir:/srv/katas --layout split
+  katafs status /katas                                    how the mount is
   katafs ls                                               every kata and its avatars
   katafs lights 123456789A                                its avatars' traffic-lights
   katafs tag 123456789A lion 3 --output                   what its third test run printed
@@ -51,7 +55,8 @@ class _Faults(click.Group):
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
+    logs.log_to_stderr(logging.WARNING)
 
 
-for command in (mount, umount, ls, lights, tag, where, convert, export, config, doctor, document):
+for command in (mount, umount, status, ls, lights, tag, where, convert, export, config, doctor, document):
     katafs.add_command(command)

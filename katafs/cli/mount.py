@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import click
 
-from katafs import observe
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 from katafs.cli.descriptors import raised_limit
 from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
+from katafs.observe import logs, stacks, systemd
 from katafs.settings.settings import Settings
 from katafs.settings.sources import Found
 from katafs.tree.legacy import Mover
@@ -41,9 +41,10 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
     wished = settings.settings
     if mount_point is None and wished.mountpoint is None:
         raise click.UsageError("MOUNTPOINT: where to? There is no setting mountpoint either")
-    observe.log_to_stderr(debug=wished.debug)
+    logs.log_to_stderr(logging.DEBUG if wished.debug else logging.INFO)
     path = os.path.abspath(mount_point or str(wished.mountpoint))
     detach = _daemonize() if daemon else _nothing_to_detach
+    stacks.log_on_signal()
     with opened_stores(wished.volumes, wished.prefix, wished.legacy) as (store, mover):
         _serve(path, store, mover, wished, detach)
 
@@ -61,14 +62,15 @@ def _serve(
     tree = Tree(store, _of_tree(settings), GitTags(), mover)
 
     def ready() -> None:
-        _log.info("%s: mounted, %s layout", absolute, settings.layout.value)
-        observe.notify("READY=1")
+        said = {"path": absolute, "layout": settings.layout.value, "read_only": str(settings.read_only).lower()}
+        _log.info("mounted", extra=said)
+        systemd.notify("READY=1")
         detach()
 
     try:
         session.serve(tree, absolute, _of_mount(settings, store), ready)
     finally:
-        observe.notify("STOPPING=1")
+        systemd.notify("STOPPING=1")
 
 
 def _of_tree(settings: Settings) -> TreeSettings:
@@ -91,6 +93,8 @@ def _of_mount(settings: Settings, store: VolumeStore) -> MountSettings:
         source=store.url.replace(",", "_"),
         read_only=settings.read_only,
         allow_other=os.geteuid() == 0 if settings.allow_other is None else settings.allow_other,
+        metrics=settings.metrics,
+        options=settings.plain(),
     )
 
 
@@ -115,7 +119,7 @@ def _daemonize() -> Callable[[], None]:
 
     def detach() -> None:
         os.chdir("/")  # not to keep busy what the caller worked in
-        observe.log_to_syslog()
+        logs.log_to_syslog()
         os.write(writer, _READY)
         os.close(writer)
 

@@ -40,7 +40,7 @@ def open_store(volumes: str | None, prefix: str) -> VolumeStore:
 def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iterator[tuple[VolumeStore, Mover | None]]:
     """The store that the options name, together with the legacy disk if there is one, and then what converts it."""
     with contextlib.closing(open_store(volumes, prefix)) as store:
-        _log.info("volumes: %s", store.url)
+        _log.info("volumes", extra={"store": store.url})
         if legacy is None:
             yield store, None
             return
@@ -48,7 +48,7 @@ def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iter
             raise KatafsError("--legacy needs root: a conversion keeps the owners of all files")
         with contextlib.closing(LegacyDisk(legacy)) as disk:
             refuse_source(disk, store)
-            _log.info("the old disk: %s", disk.path)
+            _log.info("old disk", extra={"path": disk.path})
             yield LegacyStore(store, disk), Conversion(disk, store)
 
 
@@ -57,7 +57,7 @@ def _default_store(prefix: str) -> VolumeStore:
         try:
             return _docker(prefix)
         except StoreUnreachable as unreachable:
-            _log.info("%s", unreachable)
+            _log.info("no engine", extra={"error": str(unreachable)})
     return DirectoryStore(DEFAULT_DIRECTORY, prefix, create_missing=True)
 
 

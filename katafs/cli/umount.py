@@ -5,11 +5,19 @@ import click
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 
+_EXAMPLES = """\b
+Examples:
+  katafs umount /katas
+  katafs umount --lazy /katas"""
 
-@click.command(epilog=f"\b\nExample:\n  katafs umount /katas\n\n{exit_codes.TABLE}")
+
+@click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
 @click.argument("mount_point", metavar="MOUNTPOINT", shell_complete=directories)
-def umount(mount_point: str) -> None:
-    """Unmount MOUNTPOINT, also after its daemon has died; says who keeps a busy one."""
+@click.option(
+    "--lazy", is_flag=True, help="Also a busy one: it is gone from its path at once, and ends with its last use."
+)
+def umount(mount_point: str, lazy: bool) -> None:
+    """Unmount MOUNTPOINT, also after its daemon has died; says who keeps a busy one, and with what."""
     from katafs.mount import mount_point as mount_points  # not needed by any other command
 
-    mount_points.unmount(mount_point)
+    mount_points.unmount(mount_point, lazy=lazy)

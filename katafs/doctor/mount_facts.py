@@ -67,6 +67,20 @@ def state(path: str) -> State:
     return State.SERVED if types else State.BARE
 
 
+def status(path: str) -> bytes:
+    """What the mount on an absolute path says of itself, as JSON. Raises OSError; EACCES for who may not ask."""
+    from katafs.mount.control import DIRECTORY_NUMBER, NAME  # not needed by whoever only looks at mount points
+
+    directory = os.open(os.path.join(os.fsencode(path), NAME), _DIRECTORY)
+    try:
+        if os.fstat(directory).st_ino != DIRECTORY_NUMBER:
+            raise OSError(errno.EEXIST, "a .katafs that somebody keeps there hides the daemon's own")
+        with open(os.open("status.json", os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory), "rb") as file:
+            return file.read()
+    finally:
+        os.close(directory)
+
+
 def bare(path: str) -> Bare:
     """The directory at an absolute path as it is without what is mounted on it, which isn't stepped into.
 

@@ -12,6 +12,7 @@ from katafs.fuse.operations import Answer, Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.readers import Reader, Readers
 from katafs.fuse.requests import Dispatcher, NotFound, Request
+from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +20,9 @@ Explain = Callable[[str, Exception], int]
 """The errno that an exception in an operation of this name becomes; says of it what there is to say."""
 
 Method = Callable[[Request], Answer[bytes]]
+
+Watching = Callable[[Method], Method]
+"""Makes of a method one of the same name that does the same, and sees what it does."""
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
 
@@ -36,7 +40,9 @@ class Connection:
         self._explain = explain
         self._passthrough = Passthrough(descriptor)
         dispatcher = Dispatcher(operations, self._passthrough)
-        self._methods = dispatcher.methods
+        self._methods = self._bare_methods = dispatcher.methods
+        self._watching: list[Watching] = []
+        self._tally = Tally()
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
             wire.BATCH_FORGET: dispatcher.forget,
@@ -63,6 +69,30 @@ class Connection:
             self.device.close()
         return done
 
+    def watch(self, watching: Watching) -> None:
+        """Serve every request from now on with what this makes of its method. Not from two threads at once."""
+        self._watching.append(watching)
+        self._methods = self._watched()
+
+    def unwatch(self, watching: Watching) -> None:
+        """Undo `watch`: without anybody who watches, requests cost what they did before."""
+        self._watching.remove(watching)
+        self._methods = self._watched()
+
+    def _watched(self) -> dict[int, Method]:
+        methods = self._bare_methods
+        for watching in self._watching:
+            methods = {opcode: watching(method) for opcode, method in methods.items()}
+        return methods
+
+    def operations(self) -> dict[str, int]:
+        """How often each operation was asked for, by its name."""
+        return self._tally.operations({opcode: method.__name__ for opcode, method in self._bare_methods.items()})
+
+    def errors(self) -> dict[str, dict[str, int]]:
+        """How often each operation was answered with each error, by their names."""
+        return self._tally.errors()
+
     def _serve_one(self, reader: Reader) -> bool:
         try:
             size = self.device.read(reader.buffer)
@@ -86,8 +116,8 @@ class Connection:
         if size < _HEADER_BYTES:
             _log.error("a request of %d bytes is none", size)
             return
-        length, opcode, unique, node, uid, gid, _, _ = wire.REQUEST_HEADER.unpack_from(reader.buffer)
-        request = Request(opcode, unique, node, uid, gid, reader.buffer[_HEADER_BYTES:size])
+        length, opcode, unique, node, uid, gid, pid, _ = wire.REQUEST_HEADER.unpack_from(reader.buffer)
+        request = Request(opcode, unique, node, uid, gid, pid, reader.buffer[_HEADER_BYTES:size])
         method = self._methods.get(opcode)
         if method is None:
             self._serve_other(request)
@@ -96,6 +126,7 @@ class Connection:
             _log.error("a request of %d bytes says that it has %d", size, length)
             self.device.refuse(unique, errno.EIO)
             return
+        self._tally.asked[opcode] += 1
         try:
             answer = method(request)
         except Exception as error:  # noqa: BLE001 as above
@@ -118,6 +149,7 @@ class Connection:
 
     def _refuse(self, unique: int, method: Method, error: Exception) -> None:
         number = errno.ENOENT if type(error) is NotFound else self._explain(method.__name__, error)
+        self._tally.failed(method.__name__, number)
         self.device.refuse(unique, number)
 
     def _submit(self, unique: int, method: Method, answer: Later[bytes], lent: Callable[[], None] | None) -> None:

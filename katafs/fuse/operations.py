@@ -113,6 +113,8 @@ class Opened(NamedTuple):
     """The same for all open files of one inode, and only for these."""
     descriptor: int | None = None
     """What the kernel may read and write itself in the place of asking for each read and write (FUSE_PASSTHROUGH)."""
+    streams: bool = False
+    """Whether it is like a pipe: read on and on, of no known size, and nothing of it kept."""
 
 
 class Listing(Protocol):

@@ -57,6 +57,8 @@ def opened(file: Opened, backing: int = 0) -> bytes:
     """An open file; with a backing id one that the kernel reads and writes itself, and keeps nothing of."""
     if backing:
         return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_PASSTHROUGH, backing)
+    if file.streams:
+        return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_DIRECT_IO | wire.FOPEN_NONSEEKABLE, 0)
     return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_KEEP_CACHE if file.keep_cache else 0, 0)
 
 

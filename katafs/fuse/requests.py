@@ -16,14 +16,15 @@ Result = TypeVar("Result")
 class Request:
     """One request as it was read. Its body is good until the reply is written."""
 
-    __slots__ = ("body", "gid", "node", "opcode", "uid", "unique")
+    __slots__ = ("body", "gid", "node", "opcode", "pid", "uid", "unique")
 
-    def __init__(self, opcode: int, unique: int, node: int, uid: int, gid: int, body: memoryview) -> None:
+    def __init__(self, opcode: int, unique: int, node: int, uid: int, gid: int, pid: int, body: memoryview) -> None:
         self.opcode = opcode
         self.unique = unique
         self.node = node
         self.uid = uid
         self.gid = gid
+        self.pid = pid
         self.body = body
 
     def name(self, offset: int = 0) -> bytes:

@@ -11,15 +11,20 @@ _ALARMING = frozenset((errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 """Answers that POSIX knows and that an operator must still hear of."""
 
 
+def number_of(error: Exception) -> int:
+    """What the caller of an operation is told of an error."""
+    return error.errno if isinstance(error, OSError) and error.errno else errno.EIO
+
+
 def errno_of(operation: str, error: Exception) -> int:
-    """What the caller of an operation is told of an error; logged as what it is: an answer, a fault or a bug."""
+    """The same, and the error is logged as what it is: an answer, a fault or a bug."""
     if isinstance(error, OSError) and error.errno:
         level = logging.WARNING if error.errno in _ALARMING else logging.DEBUG
-        _log.log(level, "%s: %s", operation, error)
-        return error.errno
-    if isinstance(error, KatafsError):
-        cause = "" if error.__cause__ is None else f" (from {error.__cause__!r})"
-        _log.warning("%s: %s%s", operation, error, cause)
-        return errno.EIO
-    _log.error("%s: a bug in katafs", operation, exc_info=error)
-    return errno.EIO
+        if _log.isEnabledFor(level):
+            _log.log(level, "failed", extra={"operation": operation, "error": str(error)})
+    elif isinstance(error, KatafsError):
+        cause = {} if error.__cause__ is None else {"cause": repr(error.__cause__)}
+        _log.warning("failed", extra={"operation": operation, "error": str(error), **cause})
+    else:
+        _log.error("a bug in katafs", exc_info=error, extra={"operation": operation})
+    return number_of(error)

@@ -22,7 +22,7 @@ def prepare(path: str, *, nonempty: bool) -> str:
     Raises MountPointUnusable with the reason in one line."""
     absolute = os.path.realpath(path)
     while _is_stale(absolute):
-        _log.info("%s: taking away what a dead daemon left mounted", absolute)
+        _log.info("takes away what a dead daemon left mounted", extra={"path": absolute})
         _run_unmount(absolute, lazy=True)
     if TYPE in mounted_types(absolute):
         raise MountPointUnusable(f"{absolute}: katafs is mounted there already")
@@ -37,8 +37,8 @@ def prepare(path: str, *, nonempty: bool) -> str:
         raise MountPointUnusable(f"{absolute}: is not empty (-o nonempty mounts over what is there)")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         _log.info(
-            "%s: others may write to the bare mount point while nothing is mounted (chattr +i prevents it)",
-            absolute,
+            "others may write to the bare mount point while nothing is mounted (chattr +i prevents it)",
+            extra={"path": absolute},
         )
     return absolute
 
@@ -57,13 +57,16 @@ def mounted_types(path: str) -> list[str]:
     return [os.fsdecode(mount.type) for mount in mounts() if mount.point == os.fsencode(path)]
 
 
-def unmount(path: str) -> None:
-    """Unmount katafs from a path, a dead daemon's included. Raises MountPointUnusable, with who keeps it busy."""
+def unmount(path: str, *, lazy: bool = False) -> None:
+    """Unmount katafs from a path, a dead daemon's included; `lazy` takes a busy one away from its path, and who uses it
+    goes on until it is done.
+
+    Raises MountPointUnusable, with who keeps it busy."""
     absolute = os.path.realpath(path)
     types = mounted_types(absolute)
     if not types or types[-1] != TYPE:
         raise MountPointUnusable(f"{absolute}: katafs is not mounted there")
-    _run_unmount(absolute, lazy=_is_stale(absolute))
+    _run_unmount(absolute, lazy=lazy or _is_stale(absolute))
 
 
 def _run_unmount(path: str, *, lazy: bool) -> None:
@@ -81,11 +84,12 @@ def _run_unmount(path: str, *, lazy: bool) -> None:
 
 
 def users_of(path: str) -> Iterator[str]:
-    """The processes that keep a mount busy, each as its id and name: by working directory, root, program, open file or
-    mapping. Reads links in /proc only, never the mount."""
+    """The processes that keep a mount busy, each as its id, its name and the first thing that it uses there: as working
+    directory, root, program, open file or mapping. Reads links in /proc only, never the mount."""
     for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
-        if pid != os.getpid() and any(_is_below(used, path) for used in _used_by(pid)):
-            yield f"{pid} ({_name_of(pid)})"
+        used = next((used for used in _used_by(pid) if _is_below(used, path)), None)
+        if used is not None and pid != os.getpid():
+            yield f"{pid} ({_name_of(pid)}) {used if used.isprintable() else ascii(used)}"
 
 
 def _is_below(used: str, path: str) -> bool:
@@ -110,6 +114,7 @@ def _used_by(pid: int) -> Iterator[str]:
 def _name_of(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as name:
-            return name.read().strip()
+            said = name.read().rstrip("\n")
+            return said if said.isprintable() else ascii(said)  # its program chose it
     except OSError:
         return "ended"

@@ -7,13 +7,22 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
 from katafs.fuse import mounting
 from katafs.fuse.connection import Connection
-from katafs.mount.answers import errno_of
+from katafs.mount.access_log import AccessLog
+from katafs.mount.control import Control
 from katafs.mount.operations import Operations
+from katafs.mount.status import Faults, Status
+from katafs.mount.watchdog import Watchdog
+from katafs.mount.watching import noting
+from katafs.observe import systemd
 from katafs.tree.tree import Tree
+
+if TYPE_CHECKING:
+    from katafs.observe.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -27,23 +36,45 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
     The tree is closed at the end, unless a request is at work in it still.
 
-    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount."""
-    with _Events() as events:
+    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
+    metrics is taken."""
+    with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
-        connection = Connection(device, operations, errno_of, events.end)
+        control, faults = Control(operations), Faults()
+        connection = Connection(device, control, faults.errno_of, events.end)
+        status = Status(tree, connection, faults, mount_point, settings)
+        log = AccessLog(tree, connection, control.owns)
+        control.show(b"status.json", status.open)
+        control.show(b"accesslog", log.open)
+        if metrics is not None:
+            metrics.show(status.now)
+            connection.watch(noting(metrics.note))
         try:
             connection.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
-            _wait(events, ready)
+            _wait(events, lambda: _begin(ready, ending, mount_point))
         finally:
             if not connection.device.is_gone():  # else there may be another mount at the path by now
                 mounting.unmount(mount_point)
             answered = connection.close(_LAST_ANSWERS_S)
             operations.close()
+            status.close()
+            log.close()
             if answered:  # else a number that is closed here could be another file's by the time it is written to
                 tree.close()
-    _log.info("%s: ends", mount_point)
+    _log.info("ends", extra={"path": mount_point})
+
+
+@contextlib.contextmanager
+def _metrics(port: int | None) -> Iterator["Metrics | None"]:
+    if port is None:
+        yield None
+        return
+    from katafs.observe.metrics import Metrics  # as its module says
+
+    with contextlib.closing(Metrics(port)) as metrics:
+        yield metrics
 
 
 def _options(settings: MountSettings) -> mounting.Options:
@@ -58,6 +89,15 @@ def _try(mount_point: str, events: "_Events") -> None:
         events.answers()
 
 
+def _begin(ready: Callable[[], None], ending: contextlib.ExitStack, mount_point: str) -> None:
+    ready()
+    wanted_s = systemd.watchdog_s()
+    if wanted_s is not None:
+        watchdog = Watchdog(mount_point, wanted_s / 2, lambda: systemd.notify("WATCHDOG=1"))
+        ending.callback(watchdog.close)
+        watchdog.start()
+
+
 def _wait(events: "_Events", ready: Callable[[], None]) -> None:
     for event in events:
         if event == _ANSWERS:
@@ -65,7 +105,7 @@ def _wait(events: "_Events", ready: Callable[[], None]) -> None:
         elif event == _ENDED:
             return
         else:
-            _log.info("%s: unmounts", signal.Signals(event).name)
+            _log.info("unmounts", extra={"signal": signal.Signals(event).name})
             return
 
 

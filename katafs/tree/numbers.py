@@ -11,6 +11,8 @@ from katafs.tree.nodes import ROOT_NUMBER
 _PLACED = 1 << 62
 """Marks the numbers of directories that stand for a part of an id: they are made of that part."""
 _ALIAS = 1 << 61
+NOBODYS = range(_PLACED, _PLACED + 256)
+"""Numbers that nothing in a tree gets: for what a mount adds to it."""
 _KIND_SHIFT = 48
 _AVATAR_SHIFT = 40
 _TAG_SHIFT = 46

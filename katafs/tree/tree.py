@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 
 from katafs.config import TreeSettings
+from katafs.kata_id import KataId
+from katafs.namespace import kata_of
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
+from katafs.tree.figures import Figures, figures_of
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
 from katafs.tree.legacy import Legacy, Mover
+from katafs.tree.nodes import DEEPEST
 from katafs.tree.removal import Removal
 from katafs.tree.tags import Tags, TagSource
 from katafs.tree.volumes import Volumes
@@ -66,6 +70,26 @@ class Tree:
         """Let a piece that couldn't be converted be read where it is."""
         if self._core.legacy is not None:
             self._core.legacy.left_as_they_are.add(piece)
+
+    def figures(self) -> Figures:
+        """How much of everything there is now. It may wait for the store's disk."""
+        return figures_of(self._core, self.files, self.directories)
+
+    def path_of(self, number: int) -> bytes:
+        """The path by which the kernel found an inode last, from the top: `/123456789A/lion`; `/` for the top itself.
+
+        Raises OSError(ESTALE) for a number that isn't in use."""
+        names: list[bytes] = []
+        with self._core.lock:
+            node = self._core.nodes[number]
+            while node.parent is not None and len(names) <= DEEPEST:
+                names.append(node.name)
+                node = node.parent
+        return b"/" + b"/".join(reversed(names))
+
+    def kata_of(self, path: bytes) -> KataId | None:
+        """The kata that such a path leads into."""
+        return kata_of(path, self._core.settings.layout)
 
     def close(self) -> None:
         """Close every descriptor."""

@@ -36,9 +36,23 @@ class DirectoryStore:
         """As in the protocol."""
         return f"dir:{self._path}"
 
+    def fault(self) -> str | None:
+        """As in the protocol: why the directory held is no longer the one at the path.
+
+        An unmounted disk leaves an empty directory at the path, which must not pass for a store without volumes."""
+        if self._fd < 0:
+            return f"the directory of volumes {self._path} is closed"
+        try:
+            here = os.stat(self._path)
+        except OSError as problem:
+            return f"the directory of volumes {self._path} is gone: {problem.strerror}"
+        if (here.st_dev, here.st_ino) != self._identity:
+            return f"the directory of volumes {self._path} is gone: another one is in its place"
+        return None
+
     def catalog(self) -> Catalog:
         """As in the protocol. In step with the disk, where others may make and remove volumes too, within a second."""
-        if self._gone() is None:
+        if self.fault() is None:
             self._listing.refresh()
         return self._listing.catalog
 
@@ -95,23 +109,9 @@ class DirectoryStore:
             os.close(fd)
 
     def _check(self) -> None:
-        gone = self._gone()
+        gone = self.fault()
         if gone is not None:
             raise StoreUnreachable(gone)
-
-    def _gone(self) -> str | None:
-        """Why the directory held is no longer the one at the path; None where it is.
-
-        An unmounted disk leaves an empty directory at the path, which must not pass for a store without volumes."""
-        if self._fd < 0:
-            return f"the directory of volumes {self._path} is closed"
-        try:
-            here = os.stat(self._path)
-        except OSError as problem:
-            return f"the directory of volumes {self._path} is gone: {problem.strerror}"
-        if (here.st_dev, here.st_ino) != self._identity:
-            return f"the directory of volumes {self._path} is gone: another one is in its place"
-        return None
 
     def _refused(self, name: VolumeName) -> VolumeRefused:
         return VolumeRefused(f"volume {name} is refused: {self._path / self._prefix.put(name)} is not a directory")

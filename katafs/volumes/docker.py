@@ -48,6 +48,10 @@ class DockerStore:
         """As in the protocol."""
         return "docker"
 
+    def fault(self) -> str | None:
+        """As in the protocol."""
+        return self._follower.fault
+
     def catalog(self) -> Catalog:
         """As in the protocol."""
         return self._index.catalog
@@ -56,7 +60,7 @@ class DockerStore:
         """As in the protocol."""
         if self._index.place(name) is not None:
             return True
-        fault = self._follower.fault
+        fault = self.fault()
         if fault is not None:
             raise StoreUnreachable(fault)
         return False

@@ -75,7 +75,7 @@ class Follower:
             except StoreUnreachable as fault:
                 self._heal(fault)
             except Exception as bug:  # this thread is all that keeps the index in step  # noqa: BLE001
-                _log.exception("a bug while following the Docker Engine at %s", self._engine.url)
+                _log.exception("a bug while following the Docker Engine", extra={"engine": self._engine.url})
                 self._heal(StoreUnreachable(f"following the Docker Engine at {self._engine.url} failed: {bug!r}"))
 
     def _subscribe(self) -> None:
@@ -130,7 +130,7 @@ class Follower:
         if self._stopping.is_set():
             return
         self.fault = str(fault)
-        _log.warning("lost the engine: %s; known volumes stay, none can be made or removed", fault)
+        _log.warning("lost the engine; known volumes stay, none can be made or removed", extra={"error": str(fault)})
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.wait(pause_s):
             try:
@@ -141,5 +141,5 @@ class Follower:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 self.fault = None
-                _log.info("the engine at %s answers again", self._engine.url)
+                _log.info("the engine answers again", extra={"engine": self._engine.url})
                 return

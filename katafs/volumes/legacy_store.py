@@ -29,6 +29,10 @@ class LegacyStore:
         """As in the protocol."""
         return self.volumes.url
 
+    def fault(self) -> str | None:
+        """As in the protocol, of the volumes."""
+        return self.volumes.fault()
+
     def catalog(self) -> Catalog:
         """As in the protocol."""
         return self._catalog

@@ -41,6 +41,10 @@ class MemoryStore:
         """As in the protocol."""
         return "memory"
 
+    def fault(self) -> str | None:
+        """As in the protocol."""
+        return self._directories.fault() if self._fault is None else str(self._fault)
+
     def catalog(self) -> Catalog:
         """As in the protocol."""
         return self._directories.catalog()

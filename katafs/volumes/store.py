@@ -17,6 +17,10 @@ class VolumeStore(Protocol):
     def url(self) -> str:
         """The store as `--volumes` names it: `docker`, `dir:/path`, `memory`."""
 
+    def fault(self) -> str | None:
+        """Why the store can't be asked now, in one line; None while it can, as far as it knows. Never waits for an
+        engine."""
+
     def catalog(self) -> Catalog:
         """The volumes that exist, as far as the store knows. Never waits for an engine, so it may be called from an
         event loop; after the engine went away it is what was known last."""

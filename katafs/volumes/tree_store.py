@@ -35,6 +35,14 @@ class TreeStore:
         """As in the protocol."""
         return f"tree:{self._path}"
 
+    def fault(self) -> str | None:
+        """As in the protocol."""
+        try:
+            self._checked()
+        except StoreUnreachable as fault:
+            return str(fault)
+        return None
+
     def catalog(self) -> Catalog:
         """As in the protocol. It is read from the tree at each question."""
         return TreeCatalog(self._fd, self._layout)

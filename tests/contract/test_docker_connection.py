@@ -67,6 +67,10 @@ def test_while_the_engine_is_down_nothing_can_be_removed(lost: DockerStore) -> N
         lost.remove(KATA)
 
 
+def test_while_the_engine_is_down_that_is_its_fault(lost: DockerStore) -> None:
+    assert "Docker Engine" in (lost.fault() or "")
+
+
 def test_what_happened_while_it_was_lost_is_caught_up(docker_place: DockerPlace, lost: DockerStore) -> None:
     # The engine forgets its events when it ends: what happens before it is found again can only be listed.
     docker_place.engine.start()
@@ -78,6 +82,7 @@ def test_what_happened_while_it_was_lost_is_caught_up(docker_place: DockerPlace,
 def test_it_heals_by_itself(docker_place: DockerPlace, lost: DockerStore, caplog: pytest.LogCaptureFixture) -> None:
     docker_place.engine.start()
     waiting.until(lambda: HEALED in caplog.text, "the store to heal")
+    assert lost.fault() is None
     lost.create(OTHER)
     assert lost.catalog().names() == {KATA, OTHER}
 

@@ -202,6 +202,10 @@ def test_the_url_names_the_tree(store: TreeStore, tree: tuple[Path, Layout]) -> 
     assert store.url == f"tree:{tree[0]}"
 
 
+def test_a_tree_that_answers_has_no_fault(store: TreeStore) -> None:
+    assert store.fault() is None
+
+
 def test_a_store_may_be_closed_twice(store: TreeStore) -> None:
     store.close()
     store.close()
@@ -225,6 +229,7 @@ def test_another_directory_in_the_trees_place_is_not_taken_for_it(disk: Path) ->
     (disk / "tree").mkdir()
     with pytest.raises(StoreUnreachable, match="another one is in its place"):
         store.exists(KATA)
+    assert "another one is in its place" in (store.fault() or "")
     store.close()
 
 

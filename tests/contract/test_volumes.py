@@ -15,6 +15,10 @@ def test_a_store_without_volumes_has_none(store: VolumeStore) -> None:
     assert store.catalog().names() == frozenset()
 
 
+def test_a_store_that_answers_has_no_fault(store: VolumeStore) -> None:
+    assert store.fault() is None
+
+
 @pytest.mark.parametrize("name", [KATA, LION, ROOT_VOLUME])
 def test_a_created_volume_exists(store: VolumeStore, name: VolumeName) -> None:
     store.create(name)

@@ -104,14 +104,15 @@ def buggy() -> tuple[str, ...]:
 
 
 def gated(part: str, gate: Path) -> tuple[str, ...]:
-    """The program in which a part waits: `create` or `remove` of a volume, `fsync`, `fsyncdir`, `getattr`. It makes the
-    file `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
+    """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `getattr`, `fsync`, `fsyncdir`. It
+    makes the file `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
     return (sys.executable, __file__, f"{part}:{gate}")
 
 
 _GATED: dict[str, tuple[type, str]] = {
     "create": (DirectoryStore, "create"),
     "remove": (DirectoryStore, "remove"),
+    "lookup": (Creation, "lookup"),
     "fsync": (Files, "fsync"),
     "fsyncdir": (Directories, "fsync"),
     "getattr": (Inodes, "getattr"),

@@ -78,7 +78,7 @@ class Mounted:
     def wait_until_ready(self, seconds: float = waiting.DEADLINE_S) -> None:
         """Wait until the mount answers. Raises AssertionError where the daemon ends instead."""
         # Its own word first: what answers at the path may still be a dead daemon's mount, or the bare directory.
-        waiting.until(lambda: self.status is not None or self._logged(": mounted, "), "a mount", seconds)
+        waiting.until(lambda: self.status is not None or self._logged(" mounted path="), "a mount", seconds)
         waiting.until(lambda: self.status is not None or self._answers(), "the mount to answer", seconds)
         if self.status is not None:
             raise AssertionError("the daemon ended instead of mounting")

@@ -63,7 +63,9 @@ class OwnRoot:
             "mkdir $top/upper $top/work $root",
             # Not on the disk: a layer can't lie below another one.
             f"lower={shlex.quote(str(self._like))}",
-            "mount -t overlay -o lowerdir=$lower,upperdir=$top/upper,workdir=$top/work overlay $root",
+            # Inode numbers that stay, also those of directories.
+            "layers=lowerdir=$lower,upperdir=$top/upper,workdir=$top/work",
+            "mount -t overlay -o xino=on,$layers overlay $root",
             "mount -t proc proc $root/proc && mount -t sysfs sysfs $root/sys",
             "mount -t tmpfs -o mode=755 tmpfs $root/run && mount -t tmpfs -o mode=755 tmpfs $root/dev",
             "ln -s /proc/self/fd $root/dev/fd && mkdir $root/dev/shm $root/dev/pts && ip link set lo up",

@@ -123,7 +123,7 @@ def _running(process: "subprocess.Popen[bytes]", directory: Path) -> Machine:
 
 
 def _remove_cgroup(directory: Path, name: str) -> None:
-    find = f"{_in_hierarchy(directory)}; find {name} -depth -type d -exec rmdir {{}} +"
+    find = f"{_in_hierarchy(directory)}; test ! -e {name} || find {name} -depth -type d -exec rmdir {{}} +"
     removed = ["unshare", "--mount", "sh", "-euc", find]
     # A process that was killed may leave its cgroup a moment later.
     waiting.until(lambda: run(removed, status=None).status == 0, "the machine's cgroup to be left by all")

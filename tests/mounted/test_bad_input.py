@@ -97,7 +97,9 @@ def test_a_kata_that_is_no_directory_in_the_store_is_refused(served: Served) -> 
     with refused(errno.EIO):
         os.listdir(served.path(kata))
 
-    served.mounted.wait_for_log(f"WARNING: lookup: volume {kata} is refused: .* is not a directory")
+    served.mounted.wait_for_log(
+        f'WARNING: failed operation=lookup error="volume {kata} is refused: .* is not a directory"'
+    )
     served.volume(kata).unlink()
 
 

@@ -173,7 +173,7 @@ def test_when_descriptors_run_out_it_is_said_and_the_mount_lives_on(serve: Serve
     kata = served.make(KATA)
     opened = open_until_refused(kata)
 
-    served.mounted.wait_for_log(r"WARNING: \w+: .*Too many open files")
+    served.mounted.wait_for_log(r"WARNING: failed operation=\w+ error=.*Too many open files")
     until(lambda: descriptors(served) < LIMIT // 2, "the files to be closed")
     assert len(opened) > LIMIT // 4
     assert (kata / "0").stat().st_size == 0

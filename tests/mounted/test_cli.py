@@ -86,7 +86,7 @@ def test_a_store_that_is_unreachable_is_3_and_one_line(command: list[str], volum
 
 
 def test_the_first_line_logged_says_which_store(mount: Mounts, disk: Path) -> None:
-    assert mount().log().splitlines()[0] == f"katafs: INFO: volumes: dir:{disk}/volumes"
+    assert mount().log().splitlines()[0] == f"katafs: INFO: volumes store=dir:{disk}/volumes"
 
 
 def test_the_default_store_without_an_engine_is_a_directory(disk: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_default_store_without_an_engine_is_a_directory(disk: Path) -> None:
     mounted = Mounted(disk / "mnt", [], disk / "log", NO_ENGINE, program)
     try:
         mounted.wait_until_ready()
-        assert f"katafs: INFO: volumes: dir:{disk}/default" in mounted.log().splitlines()
+        assert f"katafs: INFO: volumes store=dir:{disk}/default" in mounted.log().splitlines()
     finally:
         failure = mounted.finish()
     assert failure is None

@@ -124,9 +124,8 @@ def test_it_is_told_in_one_line(served: Served) -> None:
     with refused(errno.EIO):
         served.path(OTHER).stat()
 
-    served.mounted.wait_for_log(
-        rf"katafs: WARNING: lookup: the directory of volumes {re.escape(str(served.store))} is gone"
-    )
+    said = f'katafs: WARNING: failed operation=lookup error="the directory of volumes {served.store} is gone'
+    served.mounted.wait_for_log(re.escape(said))
     assert "Traceback" not in served.mounted.log()
 
 

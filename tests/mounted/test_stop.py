@@ -101,9 +101,33 @@ def test_a_busy_unmount_says_who_holds_it(held: tuple[Path, int]) -> None:
 
     refused = run([*PROGRAM, "umount", path], status=4)
 
-    assert f"{holder} (cat)" in refused.stderr
+    assert refused.stderr == f"katafs: {path}: is busy: {holder} (cat) {path}\n"
     assert len(refused.stderr.splitlines()) == 1
     assert mount_at(path) is not None
+
+
+def test_a_busy_unmount_says_with_which_file(mount: Mounts) -> None:
+    path = mount().path
+    (path / "odd\nname").touch()
+    with (path / "odd\nname").open() as file:
+        holder = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[file.fileno()])
+    refused = run([*PROGRAM, "umount", path], status=4)
+    holder.communicate()
+
+    assert f"{holder.pid} (cat) '{path}/odd\\nname'" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_lazy_unmount_takes_a_busy_mount_away_and_the_daemon_ends_with_its_last_user(mount: Mounts) -> None:
+    mounted = mount()
+    (mounted.path / "held").write_text("still here")
+    with (mounted.path / "held").open() as file:
+        run([*PROGRAM, "umount", "--lazy", mounted.path])
+
+        assert mount_at(mounted.path) is None
+        assert file.read() == "still here"
+        assert mounted.status is None
+    mounted.ended()
 
 
 def test_a_signal_ends_a_busy_mount_too(mount: Mounts) -> None:

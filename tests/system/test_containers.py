@@ -14,6 +14,7 @@ from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts, mounting
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
+from tests.harness.status import status_of
 from tests.system.stores import InEngine
 
 TIMES = 5
@@ -69,6 +70,13 @@ def _a_change_shows_at_once(shared: Shared) -> bool:
     after = shared.container.shell("echo >> probe; wc -c < probe")
     assert int(after) == int(before) + 1
     return (shared.kata / "probe").stat().st_size == int(after)
+
+
+def test_the_status_counts_the_volume_as_live(shared: Shared) -> None:
+    status = status_of(shared.kata.parents[1])
+
+    assert status["volumes"] == {"total": 2, "live": 1, "idle": 1}
+    assert (status["store"]["url"], status["store"]["reachable"]) == ("docker", True)
 
 
 def test_the_mount_sees_a_containers_file(shared: Shared) -> None:

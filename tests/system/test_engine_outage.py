@@ -11,6 +11,7 @@ from tests.harness import waiting
 from tests.harness.engine import Engine
 from tests.harness.mounted import Mounted
 from tests.harness.mounts import Mounts
+from tests.harness.status import status_of
 from tests.system.stores import InEngine
 
 pytestmark = pytest.mark.xdist_group("docker")
@@ -56,7 +57,18 @@ def test_known_katas_stay(mounted: Mounted) -> None:
 
 def test_no_kata_can_be_made_and_the_log_says_why(mounted: Mounted) -> None:
     assert _errno_of((mounted.path / "12" / "ABCDEF01").mkdir) == "EIO"
-    mounted.wait_for_log(r"WARNING: (lookup|mkdir): .*Engine")
+    mounted.wait_for_log(r"WARNING: failed operation=(lookup|mkdir) .*Engine")
+
+
+def test_the_status_says_so_until_it_is_back(engine: Engine, mounted: Mounted) -> None:
+    waiting.until(
+        lambda: not status_of(mounted.path)["store"]["reachable"], "the status to say that the engine is gone"
+    )
+    assert "Engine" in status_of(mounted.path)["store"]["fault"]
+
+    engine.start()
+
+    waiting.until(lambda: status_of(mounted.path)["store"]["reachable"], "the status to say that it is back")
 
 
 def test_an_unknown_kata_is_not_said_to_be_missing(mounted: Mounted) -> None:

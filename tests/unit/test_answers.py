@@ -7,6 +7,7 @@ import pytest
 
 from katafs.errors import KatafsError, MountPointUnusable, StoreUnreachable, VolumeRefused
 from katafs.mount.answers import errno_of
+from katafs.observe.lines import extras
 
 ORDINARY = [errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EACCES, errno.ENOSPC, errno.EXDEV, errno.ESTALE]
 ALARMING = [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
@@ -41,9 +42,9 @@ def test_a_fault_is_an_io_error(fault: type[KatafsError]) -> None:
 def test_a_fault_is_one_line_of_warning_that_names_the_operation(caplog: pytest.LogCaptureFixture) -> None:
     errno_of("lookup", StoreUnreachable("the engine is gone"))
 
-    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.WARNING, "lookup: the engine is gone")
-    ]
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage()) == (logging.WARNING, "failed")
+    assert extras(record) == {"operation": "lookup", "error": "the engine is gone"}
 
 
 def test_a_fault_is_told_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
@@ -52,7 +53,7 @@ def test_a_fault_is_told_with_its_cause(caplog: pytest.LogCaptureFixture) -> Non
 
     errno_of("lookup", fault)
 
-    assert "refused by /run/docker.sock" in caplog.text
+    assert "refused by /run/docker.sock" in str(extras(caplog.records[0])["cause"])
 
 
 BUGS = [ZeroDivisionError("oh"), KeyError("oh"), AssertionError("oh"), OSError("without an errno"), TimeoutError()]

@@ -21,7 +21,7 @@ _MAY_IMPORT = {
     "converter": "errors kata_id namespace rooted volumes tree storers config observe",
     "config": "errors kata_id namespace",
     "settings": "errors namespace config",
-    "observe": "errors kata_id config",
+    "observe": "errors",
     "fuse": "errors",
     "mount": "errors kata_id namespace rooted volumes tree config observe fuse",
     "doctor": "errors kata_id rooted volumes config mount",
@@ -58,6 +58,7 @@ _DOORS = {
     "docker": ("katafs.volumes.docker", "so that everything else works on any store"),
     "dulwich": ("katafs.storers", "because the domain alone knows git's objects"),
     "git": ("katafs.storers.git_program", "so that one module says how the git program is run"),
+    "prometheus_client": ("katafs.observe.metrics", "so that only who shows figures waits until it is loaded"),
     "click": ("katafs.cli", "because the command line is the only one that talks to a terminal"),
     "rich": ("katafs.cli", "because the command line is the only one that talks to a terminal"),
 }

@@ -107,6 +107,11 @@ def test_the_unit_is_ready_when_the_daemon_says_so(service: dict[str, str]) -> N
     assert service["Type"] == "notify"
 
 
+def test_a_daemon_that_hangs_is_started_anew(service: dict[str, str]) -> None:
+    assert service["WatchdogSec"] == "2min"
+    assert service["Restart"] == "on-failure"
+
+
 def test_the_daemon_is_stopped_by_its_signal_alone(service: dict[str, str]) -> None:
     assert "ExecStop" not in service
     assert service["KillSignal"] == "SIGTERM"

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,9 @@ WANTED = Settings(
 )
 
 
+README = Path(__file__).parents[2] / "README.md"
+
+
 def written(directory: Path, content: str | bytes) -> Path:
     path = directory / "katas.toml"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -73,6 +77,12 @@ def test_without_sources_everything_is_a_default() -> None:
 
 def test_a_file_sets_everything(tmp_path: Path) -> None:
     assert found(written(tmp_path, WHOLE), {}, {}).settings == WANTED
+
+
+def test_the_readmes_file_is_one(tmp_path: Path) -> None:
+    (block,) = re.findall(r"(?m)(?:^    \w+ = .*\n)+", README.read_text())
+
+    assert found(written(tmp_path, block.replace("    ", "")), {}, {}).settings.mountpoint == Path("/katas")
 
 
 def test_so_do_variables() -> None:

@@ -82,6 +82,7 @@ def test_a_directory_that_vanished_is_no_store_without_volumes(disk: Path) -> No
     store = vanished(disk)
     with pytest.raises(StoreUnreachable, match="is gone: No such file or directory"):
         store.exists(OTHER)
+    assert "is gone: No such file or directory" in (store.fault() or "")
     store.close()
 
 

@@ -43,6 +43,7 @@ def test_told_to_fail_it_does(store: MemoryStore, question: Callable[[MemoryStor
     store.fail(StoreUnreachable(FAULT))
     with pytest.raises(StoreUnreachable, match=FAULT):
         question(store, KATA)
+    assert store.fault() == FAULT
 
 
 def test_it_may_be_told_to_fail_as_a_full_disk_does(store: MemoryStore) -> None:

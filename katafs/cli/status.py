@@ -1,0 +1,100 @@
+"""`katafs status`."""
+
+import datetime
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from katafs.cli import exit_codes
+from katafs.cli.completion import directories
+from katafs.doctor import mount_facts, mount_points
+from katafs.doctor.asking import Unanswered, within
+from katafs.errors import MountPointUnusable
+
+_ANSWER_S = 5.0
+"""How long a mount may take to answer one question."""
+
+_EXAMPLES = """\b
+Examples:
+  katafs status /katas
+  katafs status /katas --json"""
+
+
+@click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
+@click.argument("path", metavar="MOUNTPOINT", shell_complete=directories)
+@click.option("--json", "as_json", is_flag=True, help="Print it as MOUNTPOINT/.katafs/status.json has it.")
+def status(path: str, as_json: bool) -> None:
+    """Say how the mount on MOUNTPOINT is: its store, katas, volumes, open files, operations and errors.
+
+    It needs the user that mounted it, mostly root. The exit code is 3 where its store can't be reached, and 4 where
+    nothing answers."""
+    content = _asked(os.path.abspath(path))
+    found = json.loads(content)
+    if as_json:
+        click.echo(content, nl=False)
+    else:
+        _print(list(_rows(found)))
+    if not found["store"]["reachable"]:
+        raise click.exceptions.Exit(exit_codes.ExitCode.STORE_UNREACHABLE)
+
+
+def _asked(path: str) -> bytes:
+    try:
+        state = within(_ANSWER_S, mount_facts.state, path)
+        if state is mount_facts.State.SERVED:
+            return within(_ANSWER_S, mount_facts.status, path)
+    except Unanswered:
+        state = mount_facts.State.HANGS
+    except PermissionError:
+        raise MountPointUnusable(f"{path}: only root, or who mounted it, may ask it") from None
+    except OSError as refused:
+        raise MountPointUnusable(f"{path}: {refused.strerror}") from refused
+    found = mount_points.mount(path, state)
+    raise MountPointUnusable(f"{found.text} ({found.remedy})" if found.remedy else found.text)
+
+
+def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    store, volumes = found["store"], found["volumes"]
+    since = datetime.timedelta(seconds=int(found["uptime_s"]))
+    yield "mounted", f"{found['mount_point']}, katafs {found['version']}, process {found['pid']}, for {since}"
+    yield "store", f"{store['url']}, {'reachable' if store['reachable'] else 'UNREACHABLE: ' + store['fault']}"
+    if store["last_error"]:
+        yield "last error", f"{store['last_error']['time']} {store['last_error']['text']}"
+    yield "katas", str(found["katas"])
+    yield "volumes", f"{volumes['total']}: {volumes['live']} live, {volumes['idle']} idle"
+    yield "open", f"{found['open_files']} files, {found['open_directories']} directories"
+    yield "nodes", str(found["nodes"])
+    yield "descriptors", f"{found['kept_descriptors']} of {found['most_kept_descriptors']} kept"
+    yield "options", _pairs({name: value for name, value in found["options"].items() if value is not None})
+    yield "operations", _pairs(found["operations"])
+    for operation, errors in found["errors"].items():
+        yield f"{operation} failed", _pairs(errors)
+
+
+def _pairs(values: dict[str, object]) -> str:
+    return " ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items()
+    )
+
+
+def _print(rows: list[tuple[str, str]]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        for name, text in rows:
+            click.echo(f"{name}\t{_shown(text)}")
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, text in rows:
+        table.add_row(Text(name, "bold"), Text(_shown(text), "red" if "UNREACHABLE" in text else ""))
+    console.print(table)
+
+
+def _shown(text: str) -> str:
+    """A path may hold anything."""
+    return text if text.isprintable() else ascii(text)

@@ -1,0 +1,1 @@
+"""What is said of a running daemon: its log, systemd's notifications, and figures for Prometheus."""

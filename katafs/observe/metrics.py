@@ -1,0 +1,115 @@
+"""Figures for Prometheus, on the loopback interface. Imported only where they are shown: its library takes its time.
+
+What is counted everywhere comes from the status, so that the two never differ; how long operations take is measured
+here. https://prometheus.io/docs/practices/naming/ has the names' rules.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from katafs.errors import KatafsError
+
+_log = logging.getLogger(__name__)
+
+ADDRESS = "127.0.0.1"
+_BUCKETS_S = (50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 100e-3, 500e-3, 2.5, 10.0)
+"""From what a cached answer takes to what somebody waits for."""
+
+Status = Callable[[], Mapping[str, Any]]
+"""Gives the status of now, with the keys of `.katafs/status.json`. Raises OSError, KatafsError where it can't."""
+
+
+class Metrics:
+    """A server of figures, in threads of its own."""
+
+    def __init__(self, port: int) -> None:
+        """Listen on the port; 0 is any free one. Raises KatafsError where it is taken."""
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._durations = Histogram(
+            "katafs_operation_duration_seconds",
+            "Time from an operation's request to its answer.",
+            ["operation"],
+            registry=self._registry,
+            buckets=_BUCKETS_S,
+        )
+        self._done: dict[str, Callable[[int, int], None]] = {}
+        try:
+            self._server, self._thread = start_http_server(port, ADDRESS, self._registry)
+        except OSError as problem:
+            raise KatafsError(f"metrics: port {port} of {ADDRESS}: {problem.strerror}") from problem
+        _log.info("metrics", extra={"url": f"http://{ADDRESS}:{self._server.server_port}/metrics"})
+
+    def show(self, status: Status) -> None:
+        """Show what the status says too."""
+        self._registry.register(_FromStatus(status))
+
+    def note(self, operation: str, _: object) -> Callable[[int, int], None]:
+        """For whoever watches operations: whom to tell of an end, its errno and the nanoseconds until then."""
+        done = self._done.get(operation)
+        if done is None:
+            observe = self._durations.labels(operation).observe
+            done = self._done[operation] = lambda _, duration_ns: observe(duration_ns / 1e9)
+        return done
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _FromStatus(Collector):
+    """The status in Prometheus' words."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        """As Collector has it."""
+        try:
+            status = self._status()
+        except (OSError, KatafsError) as problem:
+            _log.warning("no status for the metrics", extra={"error": str(problem)})
+            return
+        yield from _gauges(status)
+        operations = CounterMetricFamily("katafs_operations", "Operations that were asked for.", labels=["operation"])
+        for operation, count in status["operations"].items():
+            operations.add_metric([operation], count)
+        yield operations
+        errors = CounterMetricFamily(
+            "katafs_errors", "Operations that were answered with an error.", labels=["operation", "errno"]
+        )
+        for operation, counts in status["errors"].items():
+            for number, count in counts.items():
+                errors.add_metric([operation, number], count)
+        yield errors
+
+    def describe(self) -> list[Metric]:
+        """Nothing, so that the registry doesn't ask for the status only to learn the names."""
+        return []
+
+
+def _gauges(status: Mapping[str, Any]) -> Iterator[Metric]:
+    info = GaugeMetricFamily("katafs_info", "The version that runs.", labels=["version"])
+    info.add_metric([status["version"]], 1)
+    yield info
+    volumes = GaugeMetricFamily("katafs_volumes", "Volumes; live are those a container has mounted.", labels=["state"])
+    for state in ("live", "idle"):
+        volumes.add_metric([state], status["volumes"][state])
+    yield volumes
+    for name, purpose, value in (
+        ("uptime_seconds", "Time since the mount began.", status["uptime_s"]),
+        ("store_reachable", "Whether the store of volumes can be asked.", status["store"]["reachable"]),
+        ("katas", "Katas.", status["katas"]),
+        ("nodes", "Inodes that the kernel remembers.", status["nodes"]),
+        ("open_files", "Open files.", status["open_files"]),
+        ("open_directories", "Open directories.", status["open_directories"]),
+        ("kept_descriptors", "Descriptors kept between requests.", status["kept_descriptors"]),
+    ):
+        yield GaugeMetricFamily(f"katafs_{name}", purpose, float(value))

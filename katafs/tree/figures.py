@@ -1,0 +1,45 @@
+"""A tree in figures, for those who watch it."""
+
+from dataclasses import dataclass
+
+from katafs.tree.core import Core
+from katafs.tree.directories import Directories
+from katafs.tree.files import Files
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How much of everything there is now."""
+
+    katas: int
+    volumes: int
+    volumes_live: int
+    """Those that a container has mounted, as far as the store knows."""
+    nodes: int
+    """Inodes that the kernel remembers, the root included."""
+    open_files: int
+    open_directories: int
+    kept_descriptors: int
+    most_kept_descriptors: int
+    store: str
+    """The store as `--volumes` names it."""
+    store_fault: str | None
+    """Why the store can't be asked now; None while it can."""
+
+
+def figures_of(core: Core, files: Files, directories: Directories) -> Figures:
+    """The figures of a tree. It may wait for the store's disk."""
+    catalog = core.store.catalog()
+    volumes = catalog.names()
+    return Figures(
+        katas=catalog.count(),
+        volumes=len(volumes),
+        volumes_live=sum(map(core.store.in_use, volumes)),
+        nodes=len(core.nodes),
+        open_files=len(files.handles),
+        open_directories=len(directories.handles),
+        kept_descriptors=len(core.descriptors),
+        most_kept_descriptors=core.settings.open_directories,
+        store=core.store.url,
+        store_fault=core.store.fault(),
+    )

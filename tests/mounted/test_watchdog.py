@@ -1,0 +1,84 @@
+"""systemd's watchdog: it hears of the daemon while requests are answered, and not while they hang."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.faulty_katafs import gated
+from tests.harness.mounts import Mounts
+from tests.harness.waiting import until
+
+PERIOD_S = 0.2
+
+
+@pytest.fixture
+def listener(disk: Path) -> Iterator[socket.socket]:
+    """systemd's end of sd_notify(3)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(60)
+        listening.bind(str(disk / "notify"))
+        yield listening
+
+
+@pytest.fixture
+def systemd(listener: socket.socket, disk: Path) -> dict[str, str]:
+    """The environment of a service with a watchdog."""
+    return {"NOTIFY_SOCKET": str(disk / "notify"), "WATCHDOG_USEC": str(int(PERIOD_S * 1e6))}
+
+
+def heard(listener: socket.socket) -> list[bytes]:
+    """What has come and wasn't read yet."""
+    messages = []
+    listener.setblocking(False)
+    try:
+        while True:
+            messages.append(listener.recv(4096))
+    except BlockingIOError:
+        return messages
+    finally:
+        listener.settimeout(60)
+
+
+def test_it_hears_of_a_mount_that_answers(listener: socket.socket, systemd: dict[str, str], mount: Mounts) -> None:
+    mounted = mount(env=systemd)
+
+    assert [listener.recv(4096) for _ in range(4)] == [b"READY=1", *[b"WATCHDOG=1"] * 3]
+    mounted.stop()
+    assert heard(listener)[-1] == b"STOPPING=1"
+
+
+def test_it_hears_nothing_while_requests_hang(
+    listener: socket.socket, systemd: dict[str, str], mount: Mounts, disk: Path
+) -> None:
+    gate = disk / "gate"
+    mount(env=systemd, program=gated("lookup", gate))
+    assert listener.recv(4096) == b"READY=1"
+
+    until(Path(f"{gate}.reached").exists, "the daemon's own request to hang")
+    assert heard(listener) == []
+
+    Path(f"{gate}.open").touch()
+    assert listener.recv(4096) == b"WATCHDOG=1"
+
+
+def test_a_daemon_that_hangs_can_be_killed(systemd: dict[str, str], mount: Mounts, disk: Path) -> None:
+    """Its own request waits for itself, and must not keep it from ending."""
+    gate = disk / "gate"
+    mounted = mount(env=systemd, program=gated("lookup", gate))
+    until(Path(f"{gate}.reached").exists, "the daemon's own request to hang")
+
+    mounted.kill()
+
+    assert mounted.status is not None
+
+
+@pytest.mark.parametrize("odd", [{"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "soon"}, {"WATCHDOG_PID": "1"}], ids=str)
+def test_it_is_not_told_what_it_does_not_want_to_hear(
+    listener: socket.socket, systemd: dict[str, str], mount: Mounts, odd: dict[str, str]
+) -> None:
+    mounted = mount(env={**systemd, **odd})
+    mounted.stop()
+
+    assert heard(listener) == [b"READY=1", b"STOPPING=1"]

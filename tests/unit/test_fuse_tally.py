@@ -1,0 +1,58 @@
+"""Counts of requests, which several threads add to."""
+
+import errno
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from katafs.fuse import wire
+from katafs.fuse.tally import Tally
+
+THREADS = 4
+EACH = 50_000
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_no_request_is_lost_between_threads() -> None:
+    tally = Tally()
+
+    def ask() -> None:
+        for _ in range(EACH):
+            tally.asked[wire.LOOKUP] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert tally.operations({wire.LOOKUP: "lookup"}) == {"lookup": THREADS * EACH}
+
+
+def test_two_requests_of_one_name_count_together() -> None:
+    tally = Tally()
+    tally.asked[wire.RENAME] += 1
+    tally.asked[wire.RENAME2] += 2
+
+    names = {wire.RENAME: "rename", wire.RENAME2: "rename", wire.LINK: "link"}
+
+    assert tally.operations(names) == {"rename": 3}
+
+
+def test_errors_are_counted_by_operation_and_name() -> None:
+    tally = Tally()
+    for number in (errno.ENOENT, errno.ENOENT, errno.EIO, 4711):
+        tally.failed("lookup", number)
+
+    assert tally.errors() == {"lookup": {"4711": 1, "EIO": 1, "ENOENT": 2}}
