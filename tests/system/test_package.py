@@ -37,7 +37,7 @@ def package() -> Iterator[Path]:
     needs.root()
     needs.programs("dpkg-deb", "apt-get")
     directory = fresh_directory()
-    run([PROJECT / "scripts/package", directory])
+    run([PROJECT / "scripts/package", directory], timeout=280)
     (built,) = directory.glob("katafs_*_all.deb")
     yield built
     remove_directory(directory)

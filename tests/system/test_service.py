@@ -36,6 +36,14 @@ ExecStart={program} mount --config /etc/katafs/%i.toml
 END
 """
 
+SHORT_WATCHDOG = """\
+mkdir /etc/systemd/system/katafs@watched.service.d
+cat >/etc/systemd/system/katafs@watched.service.d/watchdog.conf <<END
+[Service]
+WatchdogSec=2s
+END
+"""
+
 READER = """\
 while [ ! -e /stop ]; do
   cat {file} >/dev/null || echo failed
@@ -96,6 +104,17 @@ def test_a_killed_daemon_is_back_and_has_mounted_again(machine: Machine) -> None
     assert machine.run(f"mountpoint -q /katas; cat {MANIFEST}").stdout == "{}"
 
 
+def test_a_daemon_that_hangs_is_started_anew(machine: Machine) -> None:
+    machine.run(SETTINGS.format(name="watched", volumes="dir:/srv/volumes") + SHORT_WATCHDOG)
+    machine.run("systemctl daemon-reload; systemctl start katafs@watched")
+
+    machine.run("systemctl kill --kill-whom=main --signal=STOP katafs@watched")
+
+    machine.wait_for("katafs@watched", "NRestarts", "1")
+    machine.wait_for("katafs@watched", "ActiveState", "active")
+    assert machine.run(f"cat /watched/12/{KATA[2:]}/manifest.json; systemctl stop katafs@watched").stdout == "{}"
+
+
 def test_a_dead_mount_is_cleared_at_the_start(machine: Machine) -> None:
     machine.run(
         f"systemctl stop {UNIT}; katafs mount --config /etc/katafs/katas.toml --daemon; "
@@ -113,7 +132,8 @@ def test_stopped_it_is_inactive_and_not_failed(machine: Machine) -> None:
 
 
 def test_an_unmount_by_hand_is_a_good_end(machine: Machine) -> None:
-    machine.run("umount /katas")
+    # For a moment the watchdog's own question may keep it busy.
+    waiting.until(lambda: machine.run("umount /katas", status=None).status == 0, "an unmount by hand")
 
     machine.wait_for(UNIT, "ActiveState", "inactive")
     assert machine.shown(UNIT, "Result") == "success"
