@@ -104,13 +104,17 @@ def described(top: Path, *, atimes: bool = True) -> Description:
     """All that a copy must keep, found without the code under test: by path, for the top `.` and all below it."""
     paths = [b".", *sorted(_below(os.fsencode(top), b""))]
     found = {path: _status(os.fsencode(top), path) for path in paths}
-    groups: dict[int, list[bytes]] = {}
+    groups: dict[tuple[int, int], list[bytes]] = {}
     for path, status in found.items():
-        groups.setdefault(status.st_ino, []).append(path)
+        groups.setdefault((status.st_dev, status.st_ino), []).append(path)
     return {
         path: (
             *(status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, atimes and status.st_atime_ns),
-            *(_content(os.fsencode(top), path, status), _xattrs(os.fsencode(top), path), groups[status.st_ino]),
+            *(
+                _content(os.fsencode(top), path, status),
+                _xattrs(os.fsencode(top), path),
+                groups[status.st_dev, status.st_ino],
+            ),
         )
         for path, status in found.items()
     }

@@ -19,7 +19,8 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "fuse")
 
 _INSTALLATION = (
     f"mkdir -p $root/opt && ln -s {shlex.quote(str(PROJECT))} $root/opt/katafs",
-    f"ln -s {shlex.quote(str(Path(sys.executable).with_name('katafs')))} $root/usr/local/bin/katafs",
+    f"ln -s {shlex.quote(str(Path(sys.executable).with_name('katafs')))} $root/usr/local/bin/",
+    f"ln -s {shlex.quote(str(Path(sys.executable).with_name('mount.fuse.katafs')))} $root/sbin/",
     "cp $root/opt/katafs/systemd/* $root/etc/systemd/system/",
 )
 """As the README says."""
@@ -62,7 +63,9 @@ class OwnRoot:
             "mkdir $top/upper $top/work $root",
             # Not on the disk: a layer can't lie below another one.
             f"lower={shlex.quote(str(self._like))}",
-            "mount -t overlay -o lowerdir=$lower,upperdir=$top/upper,workdir=$top/work overlay $root",
+            # Inode numbers that stay, also those of directories.
+            "layers=lowerdir=$lower,upperdir=$top/upper,workdir=$top/work",
+            "mount -t overlay -o xino=on,$layers overlay $root",
             "mount -t proc proc $root/proc && mount -t sysfs sysfs $root/sys",
             "mount -t tmpfs -o mode=755 tmpfs $root/run && mount -t tmpfs -o mode=755 tmpfs $root/dev",
             "ln -s /proc/self/fd $root/dev/fd && mkdir $root/dev/shm $root/dev/pts && ip link set lo up",

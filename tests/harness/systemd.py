@@ -22,12 +22,27 @@ DefaultDependencies=no
 Requires=systemd-journald.socket
 """
 
+DOCKER_SERVICE = """\
+cat >/etc/systemd/system/docker.service <<'END'
+[Service]
+Type=notify
+ExecStart=dockerd --storage-driver=vfs --bridge=none --iptables=false --ip6tables=false
+END
+systemctl daemon-reload
+"""
+"""As Debian's, but for the network and the disk that aren't there."""
+
 
 class Machine:
     """A machine that runs. Made by `booted`."""
 
     def __init__(self, init: int) -> None:
+        self._init = init
         self._enter = ["nsenter", f"--target={init}", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup"]
+
+    def path(self, path: str) -> Path:
+        """Where what the machine has at an absolute path is seen from this one."""
+        return Path(f"/proc/{self._init}/root{path}")
 
     def run(self, script: str, *, status: int | None = 0, timeout: float = DEADLINE_S) -> Finished:
         """Run a script of bash's to its end, which is its first command that fails. stderr has each command, too."""
@@ -108,7 +123,7 @@ def _running(process: "subprocess.Popen[bytes]", directory: Path) -> Machine:
 
 
 def _remove_cgroup(directory: Path, name: str) -> None:
-    find = f"{_in_hierarchy(directory)}; find {name} -depth -type d -exec rmdir {{}} +"
+    find = f"{_in_hierarchy(directory)}; test ! -e {name} || find {name} -depth -type d -exec rmdir {{}} +"
     removed = ["unshare", "--mount", "sh", "-euc", find]
     # A process that was killed may leave its cgroup a moment later.
     waiting.until(lambda: run(removed, status=None).status == 0, "the machine's cgroup to be left by all")

@@ -24,6 +24,8 @@ INSTALL = (
     Page("../README.md").commands("apt-get install --yes ./katafs_*_all.deb").replace('"docker"', '"dir:/srv/katas"')
 )
 
+UPGRADE = Page("operating.md").commands("apt-get install --yes")
+
 FSTAB = "echo 'dir:/srv/katas /fstab fuse.katafs layout=split,nofail 0 0' >/etc/fstab; mkdir -p /fstab"
 
 pytestmark = pytest.mark.xdist_group("package")
@@ -35,7 +37,7 @@ def package() -> Iterator[Path]:
     needs.root()
     needs.programs("dpkg-deb", "apt-get")
     directory = fresh_directory()
-    run([PROJECT / "scripts/package", directory])
+    run([PROJECT / "scripts/package", directory], timeout=280)
     (built,) = directory.glob("katafs_*_all.deb")
     yield built
     remove_directory(directory)
@@ -108,6 +110,8 @@ def test_an_upgrade_leaves_a_mount_as_it_is(machine: Machine, package: Path) -> 
     machine.run(f"apt-get install --yes --reinstall {package}; cat {MANIFEST}")
 
     assert machine.shown(UNIT, "MainPID") == before
+    machine.run(f"cd {package.parent}; {UPGRADE} cat {MANIFEST}")
+    assert machine.shown(UNIT, "MainPID") != before
 
 
 def test_it_is_not_removed_from_under_who_works_in_it(machine: Machine) -> None:

@@ -10,7 +10,7 @@ from tests.harness import needs, waiting
 from tests.harness.faulty_katafs import gated
 from tests.harness.own_root import OwnRoot
 from tests.harness.places import fresh_directory, remove_directory
-from tests.harness.systemd import Machine, booted
+from tests.harness.systemd import DOCKER_SERVICE, Machine, booted
 
 KATA = "123456789A"
 UNIT = "katafs@katas.service"
@@ -36,15 +36,13 @@ ExecStart={program} mount --config /etc/katafs/%i.toml
 END
 """
 
-DOCKER_SERVICE = """\
-cat >/etc/systemd/system/docker.service <<'END'
+SHORT_WATCHDOG = """\
+mkdir /etc/systemd/system/katafs@watched.service.d
+cat >/etc/systemd/system/katafs@watched.service.d/watchdog.conf <<END
 [Service]
-Type=notify
-ExecStart=dockerd --storage-driver=vfs --bridge=none --iptables=false --ip6tables=false
+WatchdogSec=2s
 END
-systemctl daemon-reload
 """
-"""As Debian's, but for the network and the disk that aren't there."""
 
 READER = """\
 while [ ! -e /stop ]; do
@@ -106,6 +104,17 @@ def test_a_killed_daemon_is_back_and_has_mounted_again(machine: Machine) -> None
     assert machine.run(f"mountpoint -q /katas; cat {MANIFEST}").stdout == "{}"
 
 
+def test_a_daemon_that_hangs_is_started_anew(machine: Machine) -> None:
+    machine.run(SETTINGS.format(name="watched", volumes="dir:/srv/volumes") + SHORT_WATCHDOG)
+    machine.run("systemctl daemon-reload; systemctl start katafs@watched")
+
+    machine.run("systemctl kill --kill-whom=main --signal=STOP katafs@watched")
+
+    machine.wait_for("katafs@watched", "NRestarts", "1")
+    machine.wait_for("katafs@watched", "ActiveState", "active")
+    assert machine.run(f"cat /watched/12/{KATA[2:]}/manifest.json; systemctl stop katafs@watched").stdout == "{}"
+
+
 def test_a_dead_mount_is_cleared_at_the_start(machine: Machine) -> None:
     machine.run(
         f"systemctl stop {UNIT}; katafs mount --config /etc/katafs/katas.toml --daemon; "
@@ -123,7 +132,8 @@ def test_stopped_it_is_inactive_and_not_failed(machine: Machine) -> None:
 
 
 def test_an_unmount_by_hand_is_a_good_end(machine: Machine) -> None:
-    machine.run("umount /katas")
+    # For a moment the watchdog's own question may keep it busy.
+    waiting.until(lambda: machine.run("umount /katas", status=None).status == 0, "an unmount by hand")
 
     machine.wait_for(UNIT, "ActiveState", "inactive")
     assert machine.shown(UNIT, "Result") == "success"
@@ -143,6 +153,16 @@ def test_its_mount_is_seen_by_the_whole_machine(machine: Machine) -> None:
 
     own, first = machine.run(f"readlink /proc/{pid}/ns/mnt /proc/1/ns/mnt").stdout.split()
     assert own == first
+
+
+def test_systemd_mounts_a_line_of_fstab(machine: Machine) -> None:
+    options = "layout=split,nofail,_netdev,x-systemd.after=docker.service"
+    machine.run(f"mkdir /fstab; echo 'dir:/srv/volumes /fstab fuse.katafs {options} 0 0' >>/etc/fstab")
+
+    machine.run("systemctl daemon-reload; systemctl start fstab.mount")
+
+    assert machine.run(f"cat /fstab/12/{KATA[2:]}/manifest.json").stdout == "{}"
+    machine.run("systemctl stop fstab.mount; ! mountpoint /fstab; ! systemctl is-failed fstab.mount")
 
 
 def test_it_waits_for_the_engine_and_outlives_its_restart(machine: Machine) -> None:
