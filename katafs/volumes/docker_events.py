@@ -25,6 +25,10 @@ _LONGEST_PAUSE_S = 1.0
 _LATE_S = 2.0
 """An event older than this means that events have piled up: then the engine drops some without a word."""
 
+_BEFORE_S = 10
+"""From so long before the listing on events are read: a container that is being started has mounted its volumes
+already, and isn't among those that run yet."""
+
 _END_S = 2.0
 
 
@@ -80,7 +84,7 @@ class Follower:
 
     def _subscribe(self) -> None:
         # From before the listing on: what happens meanwhile is in the events, and looked up once more does no harm.
-        stream = self._engine.volume_events(since_s=int(time.time()))
+        stream = self._engine.volume_events(since_s=int(time.time()) - _BEFORE_S)
         with self._lock:
             ended, self._stream = self._stream, stream
             if ended is not None:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 _POLL_S = 0.05
 """How long ending it may take."""
@@ -63,8 +63,8 @@ class StandIn:
         """The status and the answer of a request that would change something."""
         return 500, {"message": self.refusal}
 
-    def happening(self) -> Iterator[dict[str, Any]]:
-        """What one follower is sent, until its connection is to end."""
+    def happening(self, since_s: float) -> Iterator[dict[str, Any]]:
+        """What one follower is sent that asks for what has happened since, until its connection is to end."""
         yield from self.events
         self.ending.wait()
 
@@ -87,7 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for event in self.engine.happening():
+            since_s = float(parse_qs(urlsplit(self.path).query)["since"][0])
+            for event in self.engine.happening(since_s):
                 line = json.dumps(event).encode() + b"\n"
                 self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
             self.close_connection = True

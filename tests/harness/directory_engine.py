@@ -33,6 +33,7 @@ class DirectoryEngine(StandIn):
         self._mounted: dict[str, str] = {}
         """By container the volume that it has."""
         self._followers: list[queue.Queue[Event | None]] = []
+        self._happened: list[Event] = []
         self._labels: dict[str, Any] = {}
         self._free = threading.Event()
         """Set while calls are answered."""
@@ -66,6 +67,10 @@ class DirectoryEngine(StandIn):
             self._mounted[container] = volume
         self._tell("mount", volume, {"container": container})
         return container
+
+    def begin_to_mount(self, volume: str, seconds_ago: float) -> None:
+        """A container has mounted the volume so long ago, and doesn't run yet."""
+        self._tell("mount", volume, {"container": f"{next(_containers):064x}"}, seconds_ago)
 
     def unmount(self, container: str) -> None:
         """The container ends."""
@@ -104,24 +109,28 @@ class DirectoryEngine(StandIn):
 
     # What it answers
 
-    def happening(self) -> Iterator[Event]:
+    def happening(self, since_s: float) -> Iterator[Event]:
         """As in StandIn."""
         self._wait()
         events: queue.Queue[Event | None] = queue.Queue()
         with self._lock:
+            for earlier in self._happened:
+                if earlier["timeNano"] >= since_s * 1e9:
+                    events.put(earlier)
             self._followers.append(events)
         if self.ending.is_set():
             return
         while (event := events.get()) is not None:
             yield event
 
-    def _tell(self, action: str, volume: str, attributes: dict[str, str]) -> None:
+    def _tell(self, action: str, volume: str, attributes: dict[str, str], seconds_ago: float = 0) -> None:
         actor = {"ID": volume, "Attributes": {"driver": "local", **attributes}}
-        event = {"Type": "volume", "Action": action, "timeNano": time.time_ns(), "Actor": actor}
+        happened_ns = time.time_ns() - int(seconds_ago * 1e9)
+        event = {"Type": "volume", "Action": action, "timeNano": happened_ns, "Actor": actor}
         with self._lock:
-            followers = list(self._followers)
-        for follower in followers:
-            follower.put(event)
+            self._happened.append(event)
+            for follower in self._followers:
+                follower.put(event)
 
     def answer(self, path: str) -> Any:  # noqa: ANN401  # any JSON
         """As in StandIn."""

@@ -245,10 +245,10 @@ def test_what_has_not_changed_is_not_read_again(disk: Path, mount: Mounts) -> No
     served = Served(mounted, disk / "volumes", Layout.FLAT)
     shown, behind = both(served)
     (behind / "f").write_text("content")
-    read = [requests_of(disk / "requests", (shown / "f").read_bytes)["read"] for _ in range(3)]
+    first = requests_of(disk / "requests", (shown / "f").read_bytes)["read"]
 
-    assert read[0] > 0
-    assert read[1:] == [0, 0]
+    until(lambda: requests_of(disk / "requests", (shown / "f").read_bytes)["read"] == 0, "an opening without a reading")
+    assert first > 0
 
 
 def test_hard_links_are_one_inode_with_one_cache(keeping: Served) -> None:

@@ -68,15 +68,6 @@ def test_what_was_kept_is_dropped_when_a_container_comes(live: Live, change: str
     assert before != wanted
 
 
-def test_what_is_kept_of_other_volumes_stays(live: Live) -> None:
-    kata, other = live.make(), live.make()
-    fill(other)
-    (other.behind / "f").write_text("longer")
-    live.enter(kata)
-
-    assert (other.shown / "f").stat().st_size == 3
-
-
 def test_a_file_that_was_open_before_shows_what_a_container_writes(live: Live) -> None:
     kata = live.make()
     fill(kata)

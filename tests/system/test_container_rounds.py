@@ -91,7 +91,7 @@ def test_nothing_stale_in_many_rounds(disk: Path, containers: Containers, store:
     with Orders(SHELL, cwd=shown_by(mounted)) as through_the_mount:
         rounds = Rounds(shown_by(mounted), through_the_mount)
         rounds.run(50)
-    assert requests_of(disk / "requests", rounds.look_at_status).total() == 0
+    waiting.until(lambda: requests_of(disk / "requests", rounds.look_at_status).total() == 0, "no request")
     container = containers.start()
     rounds.order = container.order
     for _ in range(20):
