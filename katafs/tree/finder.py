@@ -1,10 +1,12 @@
 """What a name in a directory stands for: a volume's top, an entry of a volume, or something that only volumes' names
 call for."""
 
+import contextlib
 import errno
 import os
 import stat
 
+from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place, child
 from katafs.rooted import names
@@ -39,7 +41,13 @@ class Finder:
             return stray
         if place.kind is Kind.PLAIN:
             return self._entry(parent, name, place)
-        volume = self._core.grafts.volume_at(place)
+        try:
+            volume = self._core.grafts.volume_at(place)
+        except StoreUnreachable:
+            held = self._held_meanwhile(parent, name, place)
+            if held is None:
+                raise  # for what isn't known is never called missing
+            return held
         if volume is not None:
             return self._graft(place, volume)
         try:
@@ -54,6 +62,14 @@ class Finder:
                     return self._entry(parent, name, place)  # it may have left the disk between the two looks
                 raise
         return self._virtual(parent, place)
+
+    def _held_meanwhile(self, parent: Node, name: bytes, place: Place) -> Found | None:
+        """The sandbox that a kata's own volume holds, while nobody can say whether it has a volume: it would have that
+        instead, not as well."""
+        if place.kind is Kind.SANDBOX:
+            with contextlib.suppress(FileNotFoundError):
+                return self._entry(parent, name, place)
+        return None
 
     def _stray(self, parent: Node, name: bytes, place: Place) -> Found | None:
         """A stray of a legacy disk. Of one that has left it, what the kernel knows goes on in the root volume first."""

@@ -69,6 +69,21 @@ def test_what_is_known_of_a_kata_is_answered_meanwhile(known: Kernel, store: Mem
     assert known.tree.creation.lookup(kata, b"f").number == file
 
 
+def test_a_sandbox_in_its_katas_volume_is_answered_meanwhile(known: Kernel, store: MemoryStore) -> None:
+    """Nobody can ask whether it has a volume of its own, and with that most files would be out of reach."""
+    for directory in (KATA + b"/lion", KATA + b"/lion/sandbox", KATA + b"/owl"):
+        known.mkdir(directory)
+    sandbox, lion, owl = (known.number(KATA + name) for name in (b"/lion/sandbox", b"/lion", b"/owl"))
+    store.fail(GONE)
+    handle = known.tree.directories.open(lion)
+    listed = {each.name: each.told for each in known.listed(handle)}
+
+    assert known.tree.creation.lookup(lion, b"sandbox").number == sandbox
+    assert (listed[b"sandbox"].number, stat.S_IMODE(listed[b"sandbox"].mode)) == (sandbox, 0o755)
+    with pytest.raises(StoreUnreachable):
+        known.tree.creation.lookup(owl, b"sandbox")
+
+
 def test_the_root_volume_is_answered_meanwhile(known: Kernel, store: MemoryStore) -> None:
     known.write(b"readme.txt", b"content")
     store.fail(GONE)
