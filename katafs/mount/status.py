@@ -92,6 +92,8 @@ class Status:
             "nodes": figures.nodes,
             "kept_descriptors": figures.kept_descriptors,
             "most_kept_descriptors": figures.most_kept_descriptors,
+            "kept_descriptor_hits": figures.kept_descriptor_hits,
+            "kept_descriptor_misses": figures.kept_descriptor_misses,
             "operations": self._connection.operations(),
             "errors": self._connection.errors(),
         }

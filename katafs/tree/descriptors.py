@@ -18,6 +18,9 @@ class Descriptors:
         self._descriptors: OrderedDict[Node, int] = OrderedDict()
         self.untidy = False
         """Whether `trim` has something to do."""
+        self.hits = 0
+        self.misses = 0
+        """How often a directory's descriptor was asked for that was kept, and that wasn't."""
 
     def __len__(self) -> int:
         return len(self._descriptors)
@@ -31,6 +34,9 @@ class Descriptors:
         descriptor = self._descriptors.get(node)
         if descriptor is not None:
             self._descriptors.move_to_end(node)
+        if node.is_directory:
+            self.hits += descriptor is not None
+            self.misses += descriptor is None
         return descriptor
 
     def keep(self, node: Node, descriptor: int) -> int:

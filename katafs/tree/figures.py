@@ -21,6 +21,8 @@ class Figures:
     open_directories: int
     kept_descriptors: int
     most_kept_descriptors: int
+    kept_descriptor_hits: int
+    kept_descriptor_misses: int
     store: str
     """The store as `--volumes` names it."""
     store_fault: str | None
@@ -40,6 +42,8 @@ def figures_of(core: Core, files: Files, directories: Directories) -> Figures:
         open_directories=len(directories.handles),
         kept_descriptors=len(core.descriptors),
         most_kept_descriptors=core.settings.open_directories,
+        kept_descriptor_hits=core.descriptors.hits,
+        kept_descriptor_misses=core.descriptors.misses,
         store=core.store.url,
         store_fault=core.store.fault(),
     )

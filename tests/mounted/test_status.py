@@ -74,6 +74,19 @@ def test_open_files_and_nodes_come_and_go(mount: Mounts) -> None:
     until(lambda: status_of(path)["open_files"] == 0, "every file to be released")
 
 
+def test_kept_descriptors_are_counted_as_they_are_used(mount: Mounts) -> None:
+    path = mount("-o", "timeout=0").path
+    (path / KATA).mkdir()
+    before = status_of(path)
+    for number in range(20):
+        (path / KATA / f"f{number}").touch()
+
+    after = status_of(path)
+
+    assert after["kept_descriptor_hits"] - before["kept_descriptor_hits"] >= 20
+    assert after["kept_descriptor_misses"] < 20
+
+
 def test_katas_volumes_and_options(mount: Mounts, disk: Path) -> None:
     path = mount("--prefix", "p-", "-o", "timeout=2").path
     (path / KATA).mkdir()

@@ -43,6 +43,15 @@ def test_what_was_not_kept_is_not_found(kept: Descriptors) -> None:
     assert kept.get(node(1)) is None
 
 
+def test_hits_and_misses_of_directories_are_counted(kept: Descriptors) -> None:
+    it = node(1)
+    kept.keep(it, opened())
+    for asked in (it, it, node(2), Node(3, PLAIN, None, None, b"f", (1, 3), is_directory=False)):
+        kept.get(asked)
+
+    assert (kept.hits, kept.misses) == (2, 1)
+
+
 def test_nothing_is_closed_before_the_trim(kept: Descriptors) -> None:
     """A request may hold more than the limit while it walks down a deep path."""
     descriptors = [kept.keep(node(number), opened()) for number in range(10)]
