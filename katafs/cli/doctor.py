@@ -110,7 +110,7 @@ def _of_store(wanted: str | None, prefix: str) -> Iterator[Finding]:
 
 
 def of_volumes(wanted: str, prefix: str, places: list[str], seconds: float = _STORE_S) -> Iterator[Finding]:
-    """What there is to say of a store's volumes. Raises StoreUnreachable, click.UsageError."""
+    """What there is to say of a store's volumes. Raises StoreUnreachable."""
     try:
         yield from volumes.volumes(within(seconds, _asked_store, wanted, prefix, places))
     except Unanswered:
@@ -127,7 +127,7 @@ def _asked_engine() -> tuple["About", str]:
 
 
 def _asked_store(wanted: str, prefix: str, places: list[str]) -> volume_facts.Volumes:
-    """In a child: opening a store starts threads, and a disk may hang. Raises StoreUnreachable, click.UsageError."""
+    """In a child: opening a store starts threads, and a disk may hang. Raises StoreUnreachable."""
     with contextlib.closing(open_store(wanted, prefix)) as store:
         return volume_facts.volumes(store, places)
 

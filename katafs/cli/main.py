@@ -1,6 +1,5 @@
 """The command `katafs` and what all its subcommands share."""
 
-import logging
 from typing import Any
 
 import click
@@ -55,7 +54,7 @@ class _Faults(click.Group):
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def katafs() -> None:
     """Mount katas, one Docker volume each, as one ordinary tree."""
-    logs.log_to_stderr(logging.WARNING)
+    logs.shape_warnings()
 
 
 for command in (mount, umount, status, ls, lights, tag, where, convert, export, config, doctor, document):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from katafs.cli import options
-from katafs.settings.kinds import Choice
+from katafs.settings.kinds import Choice, Kind, Unfit
 from katafs.settings.settings import KNOWN, Known
 from katafs.settings.sources import Given, found
 
@@ -72,14 +72,28 @@ def _long(names: Sequence[str], command: Command) -> Command:
 def _option(known: Known, default: object = None) -> Callable[[Command], Command]:
     if isinstance(known.default, bool):
         return click.option(_flag(known), is_flag=True, help=known.purpose)
-    if isinstance(known.kind, Choice):
+    kind = known.kind
+    if isinstance(kind, Choice):
         said = f" Default: {known.default.value}." if isinstance(known.default, enum.Enum) else ""
-        return click.option(_flag(known), type=click.Choice(known.kind.values), help=known.purpose + said)
-    return click.option(_flag(known), default=default, metavar=known.kind.metavar, help=known.purpose)
+        return click.option(_flag(known), type=click.Choice(kind.values), help=known.purpose + said)
+    return click.option(_flag(known), type=_by(kind), default=default, metavar=kind.metavar, help=known.purpose)
+
+
+def _by(kind: Kind) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        try:
+            value: object = kind.of_text(text)
+        except Unfit as unfit:
+            raise click.BadParameter(f"{text} {unfit}") from None
+        return value
+
+    return read
 
 
 def _given(known: Known, value: object) -> Given:
-    return Given(known.kind.of_text(value) if isinstance(value, str) else value, f"flag {_flag(known)}")
+    # Of a choice click has only looked whether it is one.
+    chosen = known.kind.of_text(str(value)) if isinstance(known.kind, Choice) else value
+    return Given(chosen, f"flag {_flag(known)}")
 
 
 def _flag(known: Known) -> str:

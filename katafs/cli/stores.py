@@ -7,11 +7,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from katafs.converter.conversion import Conversion
 from katafs.converter.guards import refuse_source
 from katafs.errors import KatafsError, StoreUnreachable
+from katafs.settings.kinds import DIRECTORY_SCHEME
 from katafs.settings.settings import DEFAULT_DIRECTORY
 from katafs.tree.legacy import Mover
 from katafs.volumes.directories import DirectoryStore
@@ -22,18 +21,15 @@ from katafs.volumes.store import VolumeStore
 _log = logging.getLogger(__name__)
 
 _DOCKER_SOCKET = "/var/run/docker.sock"
-_DIRECTORY_SCHEME = "dir:"
 
 
 def open_store(volumes: str | None, prefix: str) -> VolumeStore:
-    """The store that the options name. Raises StoreUnreachable, click.UsageError."""
+    """The store that the settings name. Raises StoreUnreachable."""
     if volumes is None:
         return _default_store(prefix)
     if volumes == "docker":
         return _docker(prefix)
-    if volumes.startswith(_DIRECTORY_SCHEME) and len(volumes) > len(_DIRECTORY_SCHEME):
-        return DirectoryStore(Path(volumes.removeprefix(_DIRECTORY_SCHEME)).absolute(), prefix)
-    raise click.UsageError(f"volumes {volumes}: is neither docker nor dir:PATH")
+    return DirectoryStore(Path(volumes.removeprefix(DIRECTORY_SCHEME)).absolute(), prefix)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,20 @@ import sys
 from katafs.observe.limits import Limited
 from katafs.observe.lines import Lines, goes_to_journal
 
+_STDERR = 2
 _SYSLOG = "/dev/log"
+
+
+def shape_warnings() -> None:
+    """Let a command that has no log of its own say its warnings in the same form, on stderr."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(Lines("katafs"))
 
 
 def log_to_stderr(level: int) -> None:
     """Log to stderr, which systemd hands to the journal, what is of this level of logging or above."""
     stderr = logging.StreamHandler(sys.stderr)
-    stderr.setFormatter(Lines("katafs", journal=goes_to_journal(sys.stderr.fileno())))
+    stderr.setFormatter(Lines("katafs", journal=goes_to_journal(_STDERR)))
     _log_to(stderr, level)
 
 

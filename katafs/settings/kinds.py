@@ -44,6 +44,28 @@ class Text:
         return text
 
 
+DIRECTORY_SCHEME = "dir:"
+"""Before the path of a directory of volumes."""
+
+
+class Store:
+    """Where volumes are: `docker`, or `dir:` and a path, which in a file is absolute."""
+
+    metavar = f"docker|{DIRECTORY_SCHEME}PATH"
+
+    def of_toml(self, value: object) -> str:
+        """As in the protocol."""
+        if value != "docker" and not (isinstance(value, str) and value.startswith(f"{DIRECTORY_SCHEME}/")):
+            raise Unfit(f"is neither docker nor {DIRECTORY_SCHEME}/PATH, in quotes")
+        return str(value)
+
+    def of_text(self, text: str) -> str:
+        """As in the protocol."""
+        if (text != "docker" and not text.startswith(DIRECTORY_SCHEME)) or text == DIRECTORY_SCHEME:
+            raise Unfit(f"is neither docker nor {DIRECTORY_SCHEME}PATH")
+        return text
+
+
 class Choice:
     """One of the values of an enumeration."""
 

@@ -12,7 +12,7 @@ from typing import Annotated, get_type_hints
 
 from katafs.config import Convert, Sandboxes, Tags
 from katafs.namespace import Layout
-from katafs.settings.kinds import Choice, Directory, Flag, Kind, Port, Seconds, Text
+from katafs.settings.kinds import Choice, Directory, Flag, Kind, Port, Seconds, Store, Text
 
 DEFAULT_DIRECTORY = Path("/var/lib/katafs/volumes")
 """Where volumes are if nobody says where, and there is no engine."""
@@ -27,7 +27,7 @@ class Settings:
     mountpoint: Annotated[Path | None, Directory(), "Where to mount, if the command line doesn't say."] = None
     volumes: Annotated[
         str | None,
-        Text("docker|dir:PATH"),
+        Store(),
         f"Where the volumes are. Default: Docker where its socket answers, else dir:{DEFAULT_DIRECTORY}.",
     ] = None
     prefix: Annotated[str, Text("P"), "What the volumes' names begin with."] = ""

@@ -139,6 +139,8 @@ def test_flags_win_over_variables_and_those_over_the_file(
         ("timeout = inf", 1, "timeout: is not a number of seconds"),
         ("read_only = 1", 1, "read_only: is neither true nor false"),
         ("prefix = 7", 1, "prefix: is not a text in quotes"),
+        ("\nvolumes = 'ftp:there'", 2, "volumes: is neither docker nor dir:/PATH, in quotes"),
+        ("volumes = 'dir:here'", 1, "volumes: is neither docker nor dir:/PATH, in quotes"),
         ("legacy = 'old'", 1, "legacy: is not an absolute path in quotes"),
         ("metrics = 65536", 1, "metrics: is not a port"),
         ("metrics = '9100'", 1, "metrics: is not a port"),
@@ -169,6 +171,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, number: 
     ("name", "text", "said"),
     [
         ("KATAFS_TIMEOUT", "soon", "is not a number of seconds"),
+        ("KATAFS_VOLUMES", "ftp:there", "is neither docker nor dir:PATH"),
+        ("KATAFS_VOLUMES", "dir:", "is neither docker nor dir:PATH"),
         ("KATAFS_READ_ONLY", "perhaps", "is neither true nor false"),
         ("KATAFS_LAYOUT", "round", "is not one of flat, split"),
         ("KATAFS_METRICS", "http", "is not a port, 0 to 65535"),
