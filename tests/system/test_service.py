@@ -18,6 +18,8 @@ MANIFEST = f"/katas/12/{KATA[2:]}/manifest.json"
 
 DOCKER = "katafs@docker.service"
 
+pytestmark = pytest.mark.xdist_group("service")
+
 SETTINGS = """\
 mkdir -p /etc/katafs /{name}
 cat >/etc/katafs/{name}.toml <<'END'
