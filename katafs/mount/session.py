@@ -33,7 +33,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         operations = Operations(tree)
         device = mounting.mount(mount_point, _options(settings))
         connection = Connection(device, operations, errno_of, events.end)
-        coherence = Coherence(tree, connection.device)
+        coherence = Coherence(tree, connection)
         tree.when_used(coherence.used)
         try:
             connection.start()
