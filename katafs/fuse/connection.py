@@ -2,7 +2,9 @@
 
 import errno
 import logging
+import time
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future
 
 from katafs.fuse import negotiation, wire
@@ -25,6 +27,8 @@ Watching = Callable[[Method], Method]
 """Makes of a method one of the same name that does the same, and sees what it does."""
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
+_LOOK_S = 0.001
+"""Most requests take much less; to tell somebody of the end of each would cost all of them."""
 _OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
 
 
@@ -93,6 +97,21 @@ class Connection:
     def errors(self) -> dict[str, dict[str, int]]:
         """How often each operation was answered with each error, by their names."""
         return self._tally.errors()
+
+    def under_way(self) -> Callable[[float], bool]:
+        """Take note of all that is being answered now. What this gives waits until that has its replies, so many
+        seconds at most; whether there is anything to wait for."""
+        at_work, later = self._readers.at_work(), list(self._later.values())
+
+        def wait(seconds: float) -> bool:
+            deadline_s = time.monotonic() + seconds
+            for reader, taken in at_work:
+                while reader.answering and reader.taken == taken and time.monotonic() < deadline_s:
+                    time.sleep(_LOOK_S)
+            futures.wait(later, max(0.0, deadline_s - time.monotonic()))
+            return bool(at_work or later)
+
+        return wait
 
     def _serve_one(self, reader: Reader) -> bool:
         try:

@@ -48,6 +48,11 @@ class Readers:
         self._spare: list[memoryview] = []
         """Buffers that nobody uses. To take or leave one is one step."""
         self._reading = Reader(self._buffer())
+        self._all = [self._reading]
+
+    def at_work(self) -> list[tuple[Reader, int]]:
+        """Those that are at a request now, each with the number of requests it has taken."""
+        return [(reader, reader.taken) for reader in self._all.copy() if reader.answering]
 
     def start(self) -> None:
         """Begin to read."""
@@ -121,6 +126,7 @@ class Readers:
                 self._reading.turn.release()
                 return
             self._reading = reader = Reader(self._buffer())
+            self._all.append(reader)
         self._start(lambda: self._run(reader))
 
     def _end(self) -> None:

@@ -8,21 +8,25 @@ import logging
 import threading
 import time
 
-from katafs.fuse.device import Device
+from katafs.fuse.connection import Connection
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
+from katafs.tree.kept import Kept
 from katafs.tree.tree import Tree
 
 _log = logging.getLogger(__name__)
+
+_REPLIES_S = 10.0
+"""So long at most the replies are waited for that are being made: one to a stuck disk may take for ever."""
 
 
 class Coherence:
     """A thread for each volume while there is something to drop: the kernel may let it wait for a request to that
     volume, which must hold up neither the other volumes nor whoever answers requests."""
 
-    def __init__(self, tree: Tree, device: Device) -> None:
+    def __init__(self, tree: Tree, connection: Connection) -> None:
         self._tree = tree
-        self._device = device
+        self._connection = connection
         self._lock = threading.Lock()
         """Covers all below."""
         self._at_work: dict[VolumeName, threading.Thread] = {}
@@ -64,9 +68,17 @@ class Coherence:
                 self._again.discard(volume)
 
     def _drop(self, volume: VolumeName) -> None:
+        replies_come = self._connection.under_way()
         kept = self._tree.kept_of(volume)
-        for parent, name in kept.names:
-            self._device.expire_entry(parent, name)
+        self._expire(kept)
         for number in kept.numbers:
-            self._device.invalidate_inode(number)
+            self._connection.device.invalidate_inode(number)
+        if replies_come(_REPLIES_S):
+            # What was told before the container came may have come to the kernel after it was told to drop that: names.
+            # Attributes can't, since it numbers its questions and passes over old answers.
+            self._expire(kept)
         _log.debug("volume %s is in use: dropped %d names and %d inodes", volume, len(kept.names), len(kept.numbers))
+
+    def _expire(self, kept: Kept) -> None:
+        for parent, name in kept.names:
+            self._connection.device.expire_entry(parent, name)

@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
 from katafs.fuse import mounting
-from katafs.fuse.connection import Connection
-from katafs.mount.access_log import AccessLog
-from katafs.mount.coherence import Coherence
-from katafs.mount.control import Control
-from katafs.mount.operations import Operations
-from katafs.mount.shrinker import Shrinker
-from katafs.mount.status import Faults, Status
+from katafs.mount.serving import Serving
 from katafs.mount.watchdog import Watchdog
-from katafs.mount.watching import noting
 from katafs.observe import systemd
 from katafs.tree.tree import Tree
 
@@ -30,10 +23,6 @@ _log = logging.getLogger(__name__)
 
 _NULL = subprocess.DEVNULL
 _ENDING = (signal.SIGTERM, signal.SIGINT)
-_LAST_NOTICES_S = 10.0
-"""So long at most the end waits for what the kernel is being told."""
-_LAST_ANSWERS_S = 30.0
-"""So long the requests that are being answered get at the end: half of what systemd waits for the daemon."""
 
 
 def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable[[], None]) -> None:
@@ -43,36 +32,17 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
     metrics is taken."""
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
-        operations = Operations(tree)
-        device = mounting.mount(mount_point, _options(settings))
-        control, faults = Control(operations), Faults()
-        connection = Connection(device, control, faults.errno_of, events.end)
-        status = Status(tree, connection, faults, mount_point, settings)
-        log = AccessLog(tree, connection, control.owns)
-        control.show(b"status.json", status.open)
-        control.show(b"accesslog", log.open)
-        coherence = Coherence(tree, connection.device)
-        tree.when_used(coherence.used)
-        shrinker = Shrinker(tree.surplus, connection)
+        serving = Serving(tree, mounting.mount(mount_point, _options(settings)), mount_point, settings, events.end)
         if metrics is not None:
-            metrics.show(status.now)
-            connection.watch(noting(metrics.note))
+            serving.show(metrics)
         try:
-            connection.start()
-            shrinker.start()
+            serving.start()
             threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
             _wait(events, lambda: _begin(ready, ending, mount_point))
         finally:
-            if not connection.device.is_gone():  # else there may be another mount at the path by now
+            if not serving.is_gone():  # else there may be another mount at the path by now
                 mounting.unmount(mount_point)
-            coherence.close(_LAST_NOTICES_S)  # first: it may wait for requests to be answered
-            shrinker.close()
-            answered = connection.close(_LAST_ANSWERS_S)
-            operations.close()
-            status.close()
-            log.close()
-            if answered:  # else a number that is closed here could be another file's by the time it is written to
-                tree.close()
+            serving.close()
     _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
     _log.info("ends", extra={"path": mount_point})
 

@@ -104,8 +104,9 @@ def buggy() -> tuple[str, ...]:
 
 
 def gated(part: str, gate: Path) -> tuple[str, ...]:
-    """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `fsync`, `fsyncdir`, `getattr`. It
-    makes the file `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
+    """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `fsync`, `fsyncdir`, `getattr`; or
+    with `reply` the reply to a lookup of the name `gated` while `<gate>.closed` is there. It makes the file
+    `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
     return (sys.executable, __file__, f"{part}:{gate}")
 
 
@@ -192,9 +193,25 @@ def _with_gate(part: str, gate: str) -> None:
     _patch(*_GATED[part], wrap)
 
 
+def _with_late_reply(gate: str) -> None:
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        def waiting(creation: object, parent: int, name: bytes) -> Any:  # noqa: ANN401
+            told = original(creation, parent, name)
+            if name == b"gated" and Path(f"{gate}.closed").exists():
+                Path(f"{gate}.reached").touch()
+                until(Path(f"{gate}.open").exists, "the gate to open", 120)
+            return told
+
+        return waiting
+
+    _patch(Creation, "lookup", wrap)
+
+
 def _run() -> None:
     part, _, gate = sys.argv.pop(1).partition(":")
-    if gate:
+    if part == "reply":
+        _with_late_reply(gate)
+    elif gate:
         _with_gate(part, gate)
     elif part == "asking":
         ask_always()

@@ -51,6 +51,16 @@ class Live:
         until(lambda: (kata.shown / "probe").stat().st_size == 6, "the container to be noticed")
         return container
 
+    def until_kept(self, kata: Kata) -> None:
+        """Wait until the daemon has heard that the last container is gone: the kernel keeps things again."""
+
+        def kept() -> bool:
+            before = (kata.shown / "probe").stat().st_size
+            (kata.behind / "probe").write_text("x" * (before + 1))
+            return (kata.shown / "probe").stat().st_size == before
+
+        until(kept, "the container's end to be noticed")
+
 
 @contextmanager
 def serving(program: tuple[str, ...]) -> Iterator[Live]:

@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from tests.harness import needs
 from tests.harness.counted_katafs import counted
 from tests.harness.directory_engine import DirectoryEngine
+from tests.harness.faulty_katafs import gated
 from tests.harness.mounts import Mounts
 from tests.harness.waiting import until
 from tests.mounted.live import LASTING, Counted, fill, serving
@@ -105,6 +107,28 @@ def test_what_is_kept_of_other_volumes_stays(counted_live: Counted) -> None:
         return counted_live.of_ten_looks(other) == 0
 
     until(stays, "no request, unless somebody else makes the kernel drop all that it keeps just then")
+
+
+def test_a_name_that_is_told_in_the_moment_when_a_container_comes_is_not_kept(disk: Path) -> None:
+    """It was looked up before, and the reply comes to the kernel after it has been told to drop the name."""
+    gate = disk / "gate"
+    with serving(gated("reply", gate)) as live:
+        kata = live.make()
+        (kata.behind / "gated").touch()
+        with (kata.shown / "gated").open():  # so that the file itself is there to be asked for, whatever has its name
+            live.engine.unmount(live.enter(kata))  # so that the kernel knows the name and has to look it up again
+            live.until_kept(kata)
+            (disk / "gate.closed").touch()
+            looking = Thread(target=os.lstat, args=[kata.shown / "gated"])
+            looking.start()
+            until((disk / "gate.reached").exists, "the lookup to have its answer")
+            live.enter(kata)
+            (disk / "gate.open").touch()
+            looking.join(60)
+            (kata.behind / "gated").rename(kata.behind / "renamed")
+            (kata.behind / "gated").write_text("another")
+
+            until(lambda: (kata.shown / "gated").stat().st_size == 7, "the name to be looked up anew", 10)
 
 
 def test_the_second_of_two_containers_may_still_write(counted_live: Counted) -> None:
