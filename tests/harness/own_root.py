@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.harness import needs
+from tests.harness.places import PARENT
 from tests.harness.programs import DEADLINE_S, Finished, run
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -45,8 +46,9 @@ class OwnRoot:
         self._installed = installed
         self._top = directory / "own-root"
         self._top.mkdir()
-        # Where the tests' files and engines are.
-        self._shared = {"/var/tmp": Path("/var/tmp"), **(shared or {})}
+        # Where the tests' files and engines are; the clone may be on another disk.
+        always = (PARENT, PROJECT) if installed else (PARENT,)
+        self._shared = {**{str(path): path for path in always}, **(shared or {})}
         self._env = env or {}
 
     def run(self, script: str, *, status: int | None = 0, timeout: float = DEADLINE_S) -> Finished:
