@@ -42,7 +42,7 @@ class Connection:
         self.device = Device(descriptor)
         self.agreement: Agreement | None = None
         """What INIT agreed on; nothing but INIT comes before."""
-        self._explain = explain
+        self._explain = _surely(explain)
         self._passthrough = Passthrough(descriptor)
         self._dispatcher = dispatcher = Dispatcher(operations, self._passthrough)
         self._methods = self._bare_methods = dispatcher.methods
@@ -101,7 +101,8 @@ class Connection:
     def under_way(self) -> Callable[[float], bool]:
         """Take note of all that is being answered now. What this gives waits until that has its replies, so many
         seconds at most; whether there is anything to wait for."""
-        at_work, later = self._readers.at_work(), list(self._later.values())
+        at_work = self._readers.at_work()
+        later = [future for future in list(self._later.values()) if future.running()]  # the rest has told nothing yet
 
         def wait(seconds: float) -> bool:
             deadline_s = time.monotonic() + seconds
@@ -224,3 +225,15 @@ class Connection:
             if self.agreement is not None and self.agreement.has(wire.DIRECT_IO_ALLOW_MMAP):
                 self._dispatcher.may_bypass = True
             self.device.reply(request.unique, payload)
+
+
+def _surely(explain: Explain) -> Explain:
+    """The same, whatever happens in it: a request whose error can't be told of must still be answered."""
+
+    def explained(operation: str, error: Exception) -> int:
+        try:
+            return explain(operation, error)
+        except Exception:  # noqa: BLE001 there is nobody left to tell
+            return errno.EIO
+
+    return explained

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 _REPLIES_S = 10.0
 """So long at most the replies are waited for that are being made: one to a stuck disk may take for ever."""
+_TURN_S = 1.0
+"""On a busy machine a program that was woken may have to wait for a processor, but hardly so long."""
 
 
 class Coherence:
@@ -32,25 +34,25 @@ class Coherence:
         self._at_work: dict[VolumeName, threading.Thread] = {}
         self._again: set[VolumeName] = set()
         """Volumes that came into use once more while what was kept of them was being dropped."""
-        self._closed = False
+        self._closing = threading.Event()
 
     def used(self, volume: VolumeName) -> None:
         """The volume has come into use."""
         with self._lock:
-            if self._closed:
+            if self._closing.is_set():
                 return
             if volume in self._at_work:
                 self._again.add(volume)
                 return
             thread = threading.Thread(target=self._run, args=(volume,), name="katafs-coherence", daemon=True)
+            thread.start()  # first: one that can't be started isn't at work
             self._at_work[volume] = thread
-            thread.start()
 
     def close(self, seconds: float) -> None:
         """Begin nothing more, and wait for what is being done, so long at most."""
         deadline_s = time.monotonic() + seconds
         with self._lock:
-            self._closed = True
+            self._closing.set()
             at_work = list(self._at_work.values())
         for thread in at_work:
             thread.join(max(0.0, deadline_s - time.monotonic()))
@@ -62,7 +64,7 @@ class Coherence:
             except Exception as error:  # noqa: BLE001 the next container's coming must find this one done
                 errno_of("the dropping of what is kept", error)
             with self._lock:
-                if volume not in self._again or self._closed:
+                if volume not in self._again or self._closing.is_set():
                     del self._at_work[volume]
                     return
                 self._again.discard(volume)
@@ -72,13 +74,20 @@ class Coherence:
         kept = self._tree.kept_of(volume)
         self._expire(kept)
         for number in kept.numbers:
+            if self._closing.is_set():
+                return
             self._connection.device.invalidate_inode(number)
         if replies_come(_REPLIES_S):
             # What was told before the container came may have come to the kernel after it was told to drop that: names.
             # Attributes can't, since it numbers its questions and passes over old answers.
-            self._expire(kept)
+            self._expire(self._tree.kept_of(volume))
+            # The program that asked takes the reply in, when its turn on a processor comes.
+            if not self._closing.wait(_TURN_S):
+                self._expire(self._tree.kept_of(volume))
         _log.debug("volume %s is in use: dropped %d names and %d inodes", volume, len(kept.names), len(kept.numbers))
 
     def _expire(self, kept: Kept) -> None:
         for parent, name in kept.names:
+            if self._closing.is_set():  # the device's number may be another file's soon
+                return
             self._connection.device.expire_entry(parent, name)

@@ -42,6 +42,12 @@ class Limited(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """As Handler has it."""
+        try:
+            self._pass_or_count(record)
+        except Exception:  # noqa: BLE001 whoever logs has something to do: answer a request, say
+            self.handleError(record)
+
+    def _pass_or_count(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.WARNING:
             self._onward.handle(record)
             return

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterable
 
 from katafs.rooted import syscalls
@@ -41,11 +42,15 @@ def listing(directory: int) -> list[bytes]:
 
 
 def numbered(directory: int) -> dict[bytes, int]:
-    """The names as `listing` has them, each with the inode number that the directory itself says it has."""
+    """The names as `listing` has them, each with the inode number that the directory itself says it has; 0 for another
+    directory: something may be mounted there that hangs, and to ask that of anything may take for ever."""
     readable = open_directory_again(directory)
     try:
         with os.scandir(readable) as entries:
-            return {os.fsencode(entry.name): entry.inode() for entry in entries}
+            return {
+                os.fsencode(entry.name): 0 if entry.is_dir(follow_symlinks=False) else entry.inode()
+                for entry in entries
+            }
     finally:
         os.close(readable)
 
@@ -55,17 +60,19 @@ def glance(directory: int, wanted: Iterable[tuple[bytes, int]]) -> list[os.stat_
 
     At a mount point stat(2) tells of what is mounted there, while the directory goes on to give the number of what is
     below. Where the two agree on the directory's own device, nothing foreign is mounted. They may differ for other
-    reasons: the name is another file's by now, or the file system is an overlay."""
+    reasons: the name is another file's by now, or the file system is an overlay. Directories aren't glanced at."""
     device = os.fstat(directory).st_dev
-    found: list[os.stat_result | None] = []
-    for name, inode in wanted:
-        try:
-            status = os.stat(check(name), dir_fd=directory, follow_symlinks=False)
-        except FileNotFoundError:
-            found.append(None)
-        else:
-            found.append(status if status.st_ino == inode and status.st_dev == device else None)
-    return found
+    return [_glanced(directory, name, device, inode) if inode else None for name, inode in wanted]
+
+
+def _glanced(directory: int, name: bytes, device: int, inode: int) -> os.stat_result | None:
+    check(name)
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return None  # it is gone, or `look` says what is wrong with it
+    same = status.st_ino == inode and status.st_dev == device
+    return status if same and not stat.S_ISDIR(status.st_mode) else None
 
 
 def is_empty(directory: int) -> bool:

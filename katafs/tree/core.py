@@ -165,7 +165,8 @@ class Core:
             return kept
         chain: list[Node] = []
         at = node
-        while (descriptor := self._kept(at)) is None:
+        descriptor: int | None = None
+        while descriptor is None:
             chain.append(at)
             if self.is_grafted(at) or self.is_stray(at):
                 descriptor = -1
@@ -173,6 +174,7 @@ class Core:
             if at.parent is None or len(chain) > DEEPEST:
                 raise answer(errno.ESTALE)
             at = at.parent
+            descriptor = self._kept(at)
         return self._descend(chain, descriptor)
 
     def _descend(self, chain: list[Node], descriptor: int) -> int:

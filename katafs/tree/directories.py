@@ -2,7 +2,7 @@
 
 import errno
 import os
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from katafs.errors import KatafsError
 from katafs.namespace import PLAIN_BELOW, Kind
@@ -17,6 +17,15 @@ from katafs.tree.tags import Tags
 _DOTS = [(b".", 0), (b"..", 0)]
 _AT_ONCE = 64
 """Entries that are added in one holding of the lock, for which others wait some tenths of a millisecond then."""
+
+
+class _Glimpse(NamedTuple):
+    """What some entries of a directory looked like, from the one at `start` on."""
+
+    start: int
+    found: list[os.stat_result | None]
+    changes: int
+    identity: tuple[int, int] | None
 
 
 class Reply(Protocol):
@@ -57,51 +66,47 @@ class Directories:
         if start == 0:
             opened.names = [*_DOTS, *self._names_in(opened.node)]
         while start < len(opened.names):
-            start = self._fill_at_once(opened, start, reply)
-            if start == len(opened.names) or not reply.fits(opened.names[start][0]):
-                return
-            self._fill_one(opened, start, reply)
-            start += 1
+            glimpse = self._glance(opened, start)
+            end = start + max(1, len(glimpse.found))
+            while start < end:
+                start += self._add(opened, start, glimpse, reply)
+                if start == end:
+                    break
+                if not reply.fits(opened.names[start][0]):
+                    return
+                self._fill_one(opened, start, reply)
+                start += 1
 
-    def _fill_at_once(self, opened: OpenDirectory, start: int, reply: Reply) -> int:
-        """Put in what can be told without opening it; where to go on, either since that can't or has no room."""
+    def _glance(self, opened: OpenDirectory, start: int) -> _Glimpse:
+        """What can be told of the next entries without opening them. A slow disk is waited for without the lock."""
         node = opened.node
         if start < len(_DOTS) or node.identity is None or node.place.kind not in PLAIN_BELOW:
-            return start
-        while start < len(opened.names):
-            some = opened.names[start : start + _AT_ONCE]
-            # A slow disk is waited for without the lock.
-            with self._core.borrowed(node) as directory:
-                seen = self._core.changes, node.identity
-                found = names.glance(directory, some)
-            added = 0
-            with self._core.locked():
-                self._core.steady(node)
-                if seen == (self._core.changes, node.identity):
-                    added = self._add(node, some, found, start, reply)
-            start += added
-            if added < len(some):
-                break
-        return start
+            return _Glimpse(start, [], self._core.changes, node.identity)
+        with self._core.borrowed(node) as directory:
+            changes, identity = self._core.changes, node.identity
+            found = names.glance(directory, opened.names[start : start + _AT_ONCE])
+        return _Glimpse(start, found, changes, identity)
 
-    def _add(
-        self,
-        parent: Node,
-        wanted: list[tuple[bytes, int]],
-        found: list[os.stat_result | None],
-        start: int,
-        reply: Reply,
-    ) -> int:
-        """How many were added before one that has no room or can't be told so."""
-        core = self._core
-        timeout_s = core.timeout_of(parent.volume)
-        for index, ((name, _), status) in enumerate(zip(wanted, found, strict=True)):
-            if status is None or not reply.fits(name):
-                return index
-            node = self._finder.listed(parent, name, status)
-            node.lookups += 1
-            reply.add(name, core.tell_backed(node, status, 0, timeout_s), start + index + 1)
-        return len(wanted)
+    def _add(self, opened: OpenDirectory, start: int, glimpse: _Glimpse, reply: Reply) -> int:
+        """How many entries were added of which there was a glimpse, before one that there was none of, or that has no
+        room. None where something may have changed since."""
+        found = glimpse.found[start - glimpse.start :]
+        if not found or found[0] is None:
+            return 0
+        core, added = self._core, 0
+        with core.locked():
+            parent = core.steady(opened.node)
+            if (core.changes, parent.identity) != (glimpse.changes, glimpse.identity):
+                return 0
+            timeout_s = core.timeout_of(parent.volume)
+            for (name, _), status in zip(opened.names[start:], found, strict=False):
+                if status is None or not reply.fits(name):
+                    break
+                node = self._finder.listed(parent, name, status)
+                node.lookups += 1
+                added += 1
+                reply.add(name, core.tell_backed(node, status, 0, timeout_s), start + added)
+        return added
 
     def _fill_one(self, opened: OpenDirectory, index: int, reply: Reply) -> None:
         name, _ = opened.names[index]

@@ -162,12 +162,12 @@ class Finder:
         return node
 
     def listed(self, parent: Node, name: bytes, status: os.stat_result) -> Node:
-        """The node of something plain that a listing has seen, but not opened."""
+        """The node of something plain, no directory, that a listing has seen but not opened."""
         core = self._core
         number = core.numbers.of_inode(status)
         node = core.nodes.known(number)
         if node is None and core.legacy is None:
-            node = Node(number, PLAIN, parent.volume, parent, name, identity_of(status), stat.S_ISDIR(status.st_mode))
+            node = Node(number, PLAIN, parent.volume, parent, name, identity_of(status), is_directory=False)
             core.nodes.add(node)
             return node
         return self.remember(parent, name, Found(PLAIN, parent.volume, number, status, piece=parent.piece))

@@ -4,7 +4,7 @@ import itertools
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from katafs.fuse import wire
@@ -61,12 +61,15 @@ class Served:
             for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 end.setsockopt(socket.SOL_SOCKET, option, 4 << 20)
         self.said: list[tuple[str, Exception]] = []
+        self.explained: Callable[[], object] = lambda: None
+        """Called when an error is to be explained."""
         self.ended = threading.Event()
         self.kernel = FakeKernel(ours)
         self.ours = ours
         self.connection = Connection(theirs.detach(), operations, self._explain, self.ended.set)
 
     def _explain(self, operation: str, error: Exception) -> int:
+        self.explained()
         self.said.append((operation, error))
         return error.errno or 5 if isinstance(error, OSError) else 5
 

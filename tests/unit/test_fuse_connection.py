@@ -205,6 +205,20 @@ def test_so_is_one_in_a_pool(served: Served, recorder: Recorder, error: Exceptio
     assert served.said == [("fsync", error)]
 
 
+def test_an_error_that_can_not_be_told_of_is_answered_and_the_next_request_is_served(
+    served: Served, recorder: Recorder
+) -> None:
+    """A reading thread that died of it would leave a mount that hangs."""
+    target = recorder.answers["readlink"]
+    recorder.answers["readlink"] = failing(StoreUnreachable("gone"))
+    served.explained = failing(RuntimeError("can't start new thread"))
+    refused = served.kernel.ask(wire.READLINK)
+    recorder.answers["readlink"] = target
+
+    assert refused == (errno.EIO, b"")
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
 def test_an_error_while_forgetting_is_told_and_the_next_request_is_served(served: Served, recorder: Recorder) -> None:
     recorder.answers["forget"] = failing(ZeroDivisionError("oh"))
     served.kernel.send(wire.FORGET, struct.pack("=Q", 3))

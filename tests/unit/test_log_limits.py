@@ -1,6 +1,7 @@
 """Warnings that repeat: the first pass, and then it is said how many were left out."""
 
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -64,6 +65,20 @@ def warn(limited: Limited, count: int, level: int = logging.WARNING, **values: o
         record = logging.LogRecord("katafs.test", level, __file__, 1, "failed", (), None)
         vars(record).update({"operation": "lookup", "error": f"gone {number}", **values})
         limited.handle(record)
+
+
+def test_whoever_logs_goes_on_where_no_thread_can_be_started(
+    limited: Limited, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Then most of all there is something to log, by threads that have requests to answer."""
+
+    def fail(_: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", fail)
+    warn(limited, MOST + 1)
+
+    assert "can't start new thread" in capsys.readouterr().err
 
 
 def test_a_few_pass(limited: Limited, kept: Kept) -> None:

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,51 @@ def test_a_listing_has_every_name_as_its_bytes(disk: Path, directory: int) -> No
         (disk / os.fsdecode(name)).touch()
 
     assert sorted(names.listing(directory)) == sorted(wanted)
+
+
+def test_numbers_are_those_of_the_inodes_and_directories_have_none(disk: Path, directory: int) -> None:
+    (disk / "f").touch()
+    (disk / "link").symlink_to("f")
+    (disk / "d").mkdir()
+
+    numbers = {b"f": (disk / "f").stat().st_ino, b"link": (disk / "link").lstat().st_ino, b"d": 0}
+    assert names.numbered(directory) == numbers
+
+
+def test_a_glance_shows_what_is_still_what_it_was(disk: Path, directory: int) -> None:
+    for name in ("same", "replaced", "gone"):
+        (disk / name).touch()
+    wanted = names.numbered(directory).items()
+    (disk / "new").touch()
+    (disk / "new").rename(disk / "replaced")
+    (disk / "gone").unlink()
+
+    found = dict(zip([name for name, _ in wanted], names.glance(directory, wanted), strict=True))
+
+    assert found == {b"same": (disk / "same").stat(), b"replaced": None, b"gone": None}
+    with refused(errno.EINVAL):
+        names.glance(directory, [(b"../same", 5)])
+
+
+def test_a_glance_leaves_what_is_wrong_with_an_entry_to_be_asked(
+    disk: Path, directory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One inode that can't be read must not take the others' listing away."""
+    ask, sound = os.stat, disk / "sound"
+    for path in (sound, disk / "broken"):
+        path.touch()
+    wanted = [(name, names.numbered(directory)[name]) for name in (b"broken", b"sound")]
+
+    def failing(name: bytes, **how: Any) -> os.stat_result:  # noqa: ANN401  # as the original's
+        if name == b"broken":
+            raise OSError(errno.EIO, "the disk is damaged")
+        return ask(name, **how)
+
+    monkeypatch.setattr(os, "stat", failing)
+    found = names.glance(directory, wanted)
+    monkeypatch.undo()
+
+    assert found == [None, sound.stat()]
 
 
 def test_a_directory_without_entries_is_empty(disk: Path, directory: int) -> None:

@@ -33,10 +33,13 @@ def test_entries_are_told_without_opening_them(kata: Kernel, monkeypatch: pytest
     kata.forget_all()
     opened = kata.tree.directories.open(kata.number(PLACE))
 
-    def fault(*_: object) -> None:
-        raise AssertionError("opened")
+    look = names.look
 
-    monkeypatch.setattr(names, "look", fault)
+    def only_directories(directory: int, name: bytes) -> tuple[int, os.stat_result]:
+        assert name == b"d"
+        return look(directory, name)
+
+    monkeypatch.setattr(names, "look", only_directories)
     listed = {each.name: each.told for each in kata.listed(opened)[2:]}
 
     assert {name: told.number for name, told in listed.items()} == numbers
@@ -140,6 +143,23 @@ def test_what_is_replaced_behind_the_tree_shows_what_replaced_it(kata: Kernel, s
 
     assert sorted(listed) == [b"a", b"c", b"d"]
     assert listed[b"a"].size == 6
+
+
+def test_files_and_directories_in_turn_are_all_listed(kata: Kernel) -> None:
+    for number in range(100):
+        kata.mkdir(PLACE + b"/%03d" % number) if number % 2 else kata.write(PLACE + b"/%03d" % number, b"")
+
+    assert kata.names(PLACE) == [*(b"%03d" % number for number in range(100)), b"a", b"b", b"c", b"d"]
+
+
+def test_a_forgotten_directory_that_is_listed_takes_what_is_in_it_along(kata: Kernel) -> None:
+    """There must be no second node of it: a move would leave the first one where it was."""
+    file, directory = kata.write(PLACE + b"/d/f", b"").number, kata.number(PLACE + b"/d")
+    kata.tree.forget([(directory, kata.known.pop(directory))])
+    kata.entries(PLACE)
+    kata.rename(PLACE + b"/d", PLACE + b"/e")
+
+    assert kata.tree.inodes.getattr(file).number == file
 
 
 def test_a_directory_that_was_removed_lists_nothing(kata: Kernel) -> None:
