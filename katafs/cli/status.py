@@ -70,8 +70,9 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "volumes", f"{volumes['total']}: {volumes['live']} live, {volumes['idle']} idle"
     yield "open", f"{found['open_files']} files, {found['open_directories']} directories"
     yield "nodes", str(found["nodes"])
-    hits = f"{found['kept_descriptor_hits']} hits, {found['kept_descriptor_misses']} misses"
-    yield "descriptors", f"{found['kept_descriptors']} of {found['most_kept_descriptors']} kept; {hits}"
+    yield "descriptors", f"{found['kept_descriptors']} of {found['most_kept_descriptors']} kept"
+    if "kept_descriptor_hits" in found:  # a daemon that began before an upgrade says less
+        yield "looked for", f"{found['kept_descriptor_hits']} hits, {found['kept_descriptor_misses']} misses"
     yield "options", _pairs({name: value for name, value in found["options"].items() if value is not None})
     yield "operations", _pairs(found["operations"])
     for operation, errors in found["errors"].items():

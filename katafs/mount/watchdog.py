@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 
 from katafs.mount.control import NAME
+from katafs.mount.mount_point import TYPE, mounted_types
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ class Watchdog:
 
     def __init__(self, mount_point: str, period_s: float, tell: Callable[[], None]) -> None:
         """`tell` is called after each answer, of which there is at most one in a period."""
+        self._mount_point = mount_point
         self._asked = os.path.join(mount_point, os.fsdecode(NAME))
         self._period_s = period_s
         self._tell = tell
@@ -49,4 +51,5 @@ class Watchdog:
         except OSError as problem:
             _log.warning("cannot ask the mount", extra={"error": str(problem)})
             return False
-        return done.returncode == 0
+        # Taken from its path, or covered, nobody can ask it there any more, and those who are inside still use it.
+        return done.returncode == 0 or mounted_types(self._mount_point)[-1:] != [TYPE]

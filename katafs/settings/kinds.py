@@ -1,13 +1,14 @@
 """The kinds of settings: what a value of each is in a TOML file, and as the text of a variable or a flag. Pure."""
 
 import enum
-import math
 from pathlib import Path
 from typing import Any, Protocol
 
 _TRUE = frozenset(("true", "yes", "on", "1"))
 _FALSE = frozenset(("false", "no", "off", "0"))
 _MOST_PORT = 65535
+_MOST_S = 315_360_000
+"""Ten years."""
 
 
 class Unfit(Exception):
@@ -109,13 +110,13 @@ class Flag:
 
 
 class Seconds:
-    """A length of time, 0 included."""
+    """A length of time, 0 included, and no more than the kernel's protocol has room for."""
 
     metavar = "SECONDS"
 
     def of_toml(self, value: object) -> float:
         """As in the protocol."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_S:
             raise Unfit("is not a number of seconds")
         return float(value)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness.faulty_katafs import gated
+from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
+from tests.harness.programs import run
 from tests.harness.waiting import until
 
 PERIOD_S = 0.2
@@ -47,6 +49,21 @@ def test_it_hears_of_a_mount_that_answers(listener: socket.socket, systemd: dict
     assert [listener.recv(4096) for _ in range(4)] == [b"READY=1", *[b"WATCHDOG=1"] * 3]
     mounted.stop()
     assert heard(listener)[-1] == b"STOPPING=1"
+
+
+def test_it_goes_on_hearing_of_a_mount_that_was_taken_from_its_path(
+    listener: socket.socket, systemd: dict[str, str], mount: Mounts
+) -> None:
+    """Or it would kill the daemon under those who are still inside."""
+    mounted = mount(env=systemd)
+    (mounted.path / "held").write_text("still here")
+    with (mounted.path / "held").open() as file:
+        run([*PROGRAM, "umount", "--lazy", mounted.path])
+        heard(listener)
+
+        assert [listener.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        assert file.read() == "still here"
+    mounted.ended()
 
 
 def test_it_hears_nothing_while_requests_hang(
