@@ -12,7 +12,7 @@ from typing import Any
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.volumes.docker_engine import Engine
-from katafs.volumes.docker_index import VolumeIndex, place_of
+from katafs.volumes.docker_index import STARTING_S, Place, VolumeIndex, place_of
 from katafs.volumes.docker_stream import EventStream
 from katafs.volumes.names import Prefix
 
@@ -24,10 +24,6 @@ _LONGEST_PAUSE_S = 1.0
 
 _LATE_S = 2.0
 """An event older than this means that events have piled up: then the engine drops some without a word."""
-
-_BEFORE_S = 10
-"""From so long before the listing on events are read: a container that is being started has mounted its volumes
-already, and isn't among those that run yet."""
 
 _END_S = 2.0
 
@@ -84,7 +80,8 @@ class Follower:
 
     def _subscribe(self) -> None:
         # From before the listing on: what happens meanwhile is in the events, and looked up once more does no harm.
-        stream = self._engine.volume_events(since_s=int(time.time()) - _BEFORE_S)
+        # From so long before that the mounts of the containers that are being started are among them.
+        stream = self._engine.volume_events(since_s=int(time.time()) - STARTING_S)
         with self._lock:
             ended, self._stream = self._stream, stream
             if ended is not None:
@@ -95,14 +92,18 @@ class Follower:
 
     def _list(self) -> None:
         with self._index.question() as question:
-            places = {}
-            for details in self._engine.volumes():
-                name = self._prefix.strip(details["Name"])
-                if name is not None:
-                    places[name] = place_of(details)
+            places = self._places()
             users = [(self._prefix.strip(stored), container) for stored, container in self._engine.mounted()]
             self._index.take_all(question, places, [(name, user) for name, user in users if name is not None])
         self._listed_s = time.time()
+
+    def _list_places(self) -> None:
+        with self._index.question() as question:
+            self._index.take_places(question, self._places())
+
+    def _places(self) -> dict[VolumeName, Place]:
+        listed = ((self._prefix.strip(details["Name"]), details) for details in self._engine.volumes())
+        return {name: place_of(details) for name, details in listed if name is not None}
 
     def _follow(self) -> None:
         for event in self._events():
@@ -118,8 +119,10 @@ class Follower:
         late = time.time() - happened_s > _LATE_S and time.time() - self._listed_s > _LATE_S
         action, actor = event["Action"], event["Actor"]
         name = self._prefix.strip(actor["ID"])
-        if action == "prune" or late:
-            self._list()  # engines before 23 name no volume that they prune
+        if late:
+            self._list()
+        elif action == "prune":
+            self._list_places()  # engines before 23 name no volume that they prune
         if name is None:
             return
         if action == "destroy" or (action == "create" and self._index.place(name) is None):

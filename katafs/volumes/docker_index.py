@@ -4,8 +4,10 @@ Several threads ask the engine at the same time, and answers may arrive in anoth
 question is announced before it is asked, and an answer that another one overtook is thrown away, to be asked for again.
 """
 
+import math
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -16,6 +18,9 @@ from katafs.volumes.store import Used
 
 _HARMLESS_OPTIONS = frozenset({"size"})
 """Driver options that leave the data where the engine keeps it: a size is only a quota."""
+
+STARTING_S = 10
+"""So long at most a container is being started: it has mounted its volumes, and isn't among those that run yet."""
 
 _BINDS = frozenset({"bind", "rbind"})
 _HARMLESS_BIND_OPTIONS = _BINDS | {"rw", "defaults"}
@@ -49,6 +54,8 @@ def place_of(details: Details) -> Place:
 class Question:
     """Something that the engine is being asked."""
 
+    asked_s: float
+    """By the index's clock."""
     overtaken: set[VolumeName] = field(default_factory=set)
     """The volumes of which another answer was taken since the question was announced."""
     overtaken_by_list: bool = False
@@ -58,12 +65,15 @@ class Question:
 class VolumeIndex:
     """The volumes as far as known. Safe for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
         self.catalog = Catalog()
+        self._clock = clock
         self._lock = threading.Lock()
         """Covers all below, and that the catalog has the names of the places."""
         self._places: dict[VolumeName, Place] = {}
-        self._users: dict[VolumeName, set[str]] = {}
+        self._users: dict[VolumeName, dict[str, float]] = {}
+        """The containers that have a volume mounted, and when they did by the clock: -inf where it isn't known."""
         self._questions: set[Question] = set()
         self._when_used: list[Used] = []
 
@@ -78,7 +88,7 @@ class VolumeIndex:
     @contextmanager
     def question(self) -> Iterator[Question]:
         """Announce a question, until its answer has been taken."""
-        question = Question()
+        question = Question(self._clock())
         with self._lock:
             self._questions.add(question)
         try:
@@ -100,23 +110,42 @@ class VolumeIndex:
     def take_all(
         self, question: Question, places: Mapping[VolumeName, Place], users: Iterable[tuple[VolumeName, str]]
     ) -> None:
-        """Take an answer about every volume; those that were overtaken stay as they are."""
+        """Take an answer about every volume, and which running containers have it; those that were overtaken stay as
+        they are. A container that has mounted a volume just now may be starting still, and keeps it until it unmounts
+        it or a later answer doesn't have it."""
         with self._lock:
-            for name in (set(self._places) | set(places)) - question.overtaken:
-                self._set(name, places.get(name))
-            for other in self._questions - {question}:
-                other.overtaken_by_list = True
-            before, self._users = self._users, {}
+            self._take_places(question, places)
+            before, self._users = self._users, self._starting(question)
             for name, container in users:
-                self._users.setdefault(name, set()).add(container)
+                self._users.setdefault(name, {}).setdefault(container, -math.inf)
             new = self._users.keys() - before.keys()
         self._tell_used(new)
+
+    def take_places(self, question: Question, places: Mapping[VolumeName, Place]) -> None:
+        """The same of the volumes alone: who uses them is as it was."""
+        with self._lock:
+            self._take_places(question, places)
+
+    def _take_places(self, question: Question, places: Mapping[VolumeName, Place]) -> None:
+        for name in (set(self._places) | set(places)) - question.overtaken:
+            self._set(name, places.get(name))
+        for other in self._questions - {question}:
+            other.overtaken_by_list = True
+
+    def _starting(self, question: Question) -> dict[VolumeName, dict[str, float]]:
+        """The users that an answer to the question may not have."""
+        starting: dict[VolumeName, dict[str, float]] = {}
+        for name, containers in self._users.items():
+            for container, mounted_s in containers.items():
+                if mounted_s >= question.asked_s - STARTING_S:
+                    starting.setdefault(name, {})[container] = mounted_s
+        return starting
 
     def mounted(self, name: VolumeName, container: str) -> None:
         """A container has mounted the volume."""
         with self._lock:
             new = () if name in self._users else (name,)
-            self._users.setdefault(name, set()).add(container)
+            self._users.setdefault(name, {})[container] = self._clock()
         self._tell_used(new)
 
     def when_used(self, call: Used) -> None:
@@ -131,8 +160,8 @@ class VolumeIndex:
     def unmounted(self, name: VolumeName, container: str) -> None:
         """A container has unmounted the volume."""
         with self._lock:
-            containers = self._users.get(name, set())
-            containers.discard(container)
+            containers = self._users.get(name, {})
+            containers.pop(container, None)
             if not containers:
                 self._users.pop(name, None)
 

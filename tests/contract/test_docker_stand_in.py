@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,25 @@ def test_when_events_have_piled_up_it_lists_again(engine: StandIn) -> None:
     engine.volumes = [OTHER]
     waiting.until(lambda: store.catalog().names() == {OTHER}, "the store to list again")
     store.close()
+
+
+@pytest.mark.parametrize("late", [{"Action": "prune"}, {"Action": "mount", "timeNano": 1}], ids=["prune", "late"])
+def test_a_container_that_is_being_started_has_its_volume_when_it_lists_again(
+    engine: StandIn, late: dict[str, Any]
+) -> None:
+    # The stand-in's list of running containers is empty, as the engine's is until a container runs.
+    box = {"ID": KATA, "Attributes": {"container": "starting"}}
+    starting = {"Type": "volume", "Action": "mount", "Actor": box, "timeNano": time.time_ns()}
+    again = {"Type": "volume", "Actor": {"ID": "another's"}, "timeNano": time.time_ns(), **late}
+    engine.events = itertools.chain([starting], repeated(again, engine))
+    store = DockerStore(base_url=engine.url)
+    waiting.until(lambda: store.in_use(KATA), "the container to have its volume")
+    before = engine.listings
+    waiting.until(lambda: engine.listings > before + 1, "the store to list again, and then once more")
+    used = store.in_use(KATA)
+    store.close()
+
+    assert used
 
 
 def test_a_bug_met_while_following_is_logged_and_survived(engine: StandIn, caplog: pytest.LogCaptureFixture) -> None:

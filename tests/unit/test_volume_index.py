@@ -1,11 +1,13 @@
 """The index of an engine's volumes: where each is, and answers that overtake each other."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from katafs.kata_id import VolumeName
-from katafs.volumes.docker_index import Place, VolumeIndex, place_of
+from katafs.volumes.docker_index import STARTING_S, Place, VolumeIndex, place_of
 
 KATA = VolumeName("123456789A")
 OTHER = VolumeName("FEDCBA9876")
@@ -134,11 +136,47 @@ def test_a_volume_is_in_use_until_its_last_container_is_gone() -> None:
 
 
 def test_an_answer_about_all_says_what_is_in_use() -> None:
-    index = known()
+    index = known(clock := Clock())
     index.mounted(KATA, BOX)
+    clock.now_s += STARTING_S + 1
     with index.question() as question:
         index.take_all(question, {KATA: HERE, OTHER: THERE}, [(OTHER, BOX)])
     assert (index.in_use(KATA), index.in_use(OTHER)) == (False, True)
+
+
+def test_a_container_that_is_being_started_keeps_its_volume_through_an_answer_about_all() -> None:
+    index = known(clock := Clock())
+    index.mounted(KATA, BOX)
+    with index.question() as slow:
+        clock.now_s += STARTING_S + 1  # when the engine answers doesn't count
+        index.take_all(slow, {KATA: HERE}, [])
+    assert index.in_use(KATA)
+
+
+def test_a_container_that_was_being_started_is_gone_when_it_unmounts() -> None:
+    index = known()
+    index.mounted(KATA, BOX)
+    with index.question() as question:
+        index.take_all(question, {KATA: HERE}, [(KATA, BOX)])
+    index.unmounted(KATA, BOX)
+    assert not index.in_use(KATA)
+
+
+def test_what_an_answer_about_all_says_is_in_use_is_so_until_the_next_one() -> None:
+    index = known()
+    for users, used in ([(KATA, BOX)], True), ([], False):
+        with index.question() as question:
+            index.take_all(question, {KATA: HERE}, users)
+        assert index.in_use(KATA) is used
+
+
+def test_an_answer_about_all_places_leaves_what_is_in_use() -> None:
+    index = known(clock := Clock())
+    index.mounted(KATA, BOX)
+    clock.now_s += STARTING_S + 1
+    with index.question() as question:
+        index.take_places(question, {KATA: HERE, OTHER: THERE})
+    assert (index.in_use(KATA), index.place(OTHER)) == (True, THERE)
 
 
 def test_unmounting_what_was_never_mounted_changes_nothing() -> None:
@@ -181,9 +219,19 @@ def test_of_what_an_answer_about_all_says_is_in_use_only_what_is_new_is_told() -
     assert told == [OTHER]
 
 
-def known() -> VolumeIndex:
+class Clock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def known(clock: Callable[[], float] = time.monotonic) -> VolumeIndex:
     """An index with one volume."""
-    index = VolumeIndex()
+    index = VolumeIndex(clock)
     with index.question() as question:
         index.take(question, KATA, HERE)
     return index
