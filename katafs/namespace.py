@@ -66,8 +66,8 @@ class Place:
         return None
 
 
-PLAIN_BELOW = frozenset((Kind.PLAIN, Kind.SANDBOX, Kind.TAG))
-"""Where every name is that of something plain."""
+PLAIN_BELOW = (Kind.PLAIN, Kind.SANDBOX, Kind.TAG)
+"""Where every name is that of something plain. No set: to hash a member is a call of Python."""
 
 ROOT = Place(Kind.ROOT)
 PLAIN = Place(Kind.PLAIN)

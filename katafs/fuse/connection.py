@@ -13,7 +13,7 @@ from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Answer, Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.readers import Reader, Readers
-from katafs.fuse.requests import Dispatcher, NotFound, Request
+from katafs.fuse.requests import Dispatcher, Request
 from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
@@ -169,7 +169,8 @@ class Connection:
             self.device.refuse(unique, errno.EIO)
 
     def _refuse(self, unique: int, method: Method, error: Exception) -> None:
-        number = errno.ENOENT if type(error) is NotFound else self._explain(method.__name__, error)
+        # That there is no such name is the commonest answer, and nobody's fault.
+        number = errno.ENOENT if type(error) is FileNotFoundError else self._explain(method.__name__, error)
         self._tally.failed(method.__name__, number)
         self.device.refuse(unique, number)
 

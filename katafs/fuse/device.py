@@ -15,9 +15,12 @@ _ENDED = frozenset((errno.ENODEV, errno.ECONNABORTED, errno.EBADF))
 _PASSED = _ENDED | {errno.ENOENT, errno.ENOTDIR}
 _SMALL_BYTES = 8192
 """Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
-_MOST_TRIES = 24
+_MOST_TRIES = 96
+"""Some 100 µs: a program that does a little with each reply is back by then."""
 _PROBE = 16
-"""After so many times of too few tries it is seen whether more are worth it by now."""
+_RAREST_PROBE = 1024
+"""After so many times of too few tries it is seen whether more are worth it by now: more rarely each time that they
+aren't."""
 
 
 class Device:
@@ -28,7 +31,7 @@ class Device:
         os.set_blocking(descriptor, False)
         self._called_away = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._tries = _MOST_TRIES
-        self._slept = 0
+        self._probe_in = self._probe_each = _PROBE
         self._away = False
 
     def read(self, buffer: memoryview) -> int:
@@ -50,15 +53,18 @@ class Device:
                         raise
                 else:
                     if tried:
-                        self._tries = min(2 * tried + 8, _MOST_TRIES)
+                        self._tries, self._probe_each = min(2 * tried + 8, _MOST_TRIES), _PROBE
                     return size
             self._sleep()
         return 0
 
     def _sleep(self) -> None:
         """Wait until there is something to read, or this was called away."""
-        self._slept += 1
-        self._tries = _MOST_TRIES if self._slept % _PROBE == 0 else self._tries // 2 or 1
+        self._tries = self._tries // 2 or 1
+        self._probe_in -= 1
+        if self._probe_in <= 0:
+            self._tries, self._probe_each = _MOST_TRIES, min(2 * self._probe_each, _RAREST_PROBE)
+            self._probe_in = self._probe_each
         # Of its own, since no two threads may wait on one, and for a moment two readers may be here.
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)

@@ -4,6 +4,7 @@ An operation answers at once, or with `Later` where it may have to wait: then a 
 this one goes on to the next request. Any exception becomes an errno; which one is the file system's to say.
 """
 
+import os
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -32,25 +33,11 @@ class Attributes(Protocol):
     @property
     def generation(self) -> int: ...
     @property
-    def mode(self) -> int: ...
+    def status(self) -> os.stat_result:
+        """All but what is beside it here."""
+
     @property
     def links(self) -> int: ...
-    @property
-    def uid(self) -> int: ...
-    @property
-    def gid(self) -> int: ...
-    @property
-    def device(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def blocks(self) -> int: ...
-    @property
-    def block_size(self) -> int: ...
-    @property
-    def atime_ns(self) -> int: ...
-    @property
-    def mtime_ns(self) -> int: ...
     @property
     def ctime_ns(self) -> int: ...
     @property
@@ -97,10 +84,10 @@ class Wanted(NamedTuple):
 
 
 class Absent(NamedTuple):
-    """What a name that isn't there is answered with."""
+    """What a name that isn't there is answered with, where the kernel may keep that. Else: FileNotFoundError."""
 
     timeout_s: float
-    """How long the kernel may keep that."""
+    """How long it may, and not 0."""
 
 
 class Opened(NamedTuple):

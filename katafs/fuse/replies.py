@@ -19,13 +19,14 @@ _32_BITS = 0xFFFFFFFF
 def entry(told: Attributes) -> bytes:
     """The entry of a name."""
     seconds, nanoseconds = _timeout(told.timeout_s)
-    number, atime_ns, mtime_ns, ctime_ns = told.number, told.atime_ns, told.mtime_ns, told.ctime_ns
+    number, status, ctime_ns = told.number, told.status, told.ctime_ns
+    mode, _, _, _, uid, gid, size, atime_s, mtime_s, _ = status
     return wire.ENTRY_OUT.pack(
         number, told.generation, seconds, seconds, nanoseconds, nanoseconds,
-        number, told.size, told.blocks,
-        atime_ns // _SECOND_NS, mtime_ns // _SECOND_NS, ctime_ns // _SECOND_NS,
-        atime_ns % _SECOND_NS, mtime_ns % _SECOND_NS, ctime_ns % _SECOND_NS,
-        told.mode, told.links & _32_BITS, told.uid, told.gid, told.device & _32_BITS, told.block_size, 0,
+        number, size, status.st_blocks,
+        atime_s, mtime_s, ctime_ns // _SECOND_NS,
+        status.st_atime_ns % _SECOND_NS, status.st_mtime_ns % _SECOND_NS, ctime_ns % _SECOND_NS,
+        mode, told.links & _32_BITS, uid, gid, status.st_rdev & _32_BITS, status.st_blksize, 0,
     )  # fmt: skip
 
 
@@ -38,13 +39,14 @@ def absence(timeout_s: float) -> bytes:
 def attributes(told: Attributes) -> bytes:
     """The attributes of an inode."""
     seconds, nanoseconds = _timeout(told.timeout_s)
-    atime_ns, mtime_ns, ctime_ns = told.atime_ns, told.mtime_ns, told.ctime_ns
+    status, ctime_ns = told.status, told.ctime_ns
+    mode, _, _, _, uid, gid, size, atime_s, mtime_s, _ = status
     return wire.ATTR_OUT.pack(
         seconds, nanoseconds,
-        told.number, told.size, told.blocks,
-        atime_ns // _SECOND_NS, mtime_ns // _SECOND_NS, ctime_ns // _SECOND_NS,
-        atime_ns % _SECOND_NS, mtime_ns % _SECOND_NS, ctime_ns % _SECOND_NS,
-        told.mode, told.links & _32_BITS, told.uid, told.gid, told.device & _32_BITS, told.block_size, 0,
+        told.number, size, status.st_blocks,
+        atime_s, mtime_s, ctime_ns // _SECOND_NS,
+        status.st_atime_ns % _SECOND_NS, status.st_mtime_ns % _SECOND_NS, ctime_ns % _SECOND_NS,
+        mode, told.links & _32_BITS, uid, gid, status.st_rdev & _32_BITS, status.st_blksize, 0,
     )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ class Entries:
         padding = -length % 8
         self._left -= _ENTRY_BYTES + length + padding
         lead = _UNCOUNTED if name in _DOTS else entry(told)
-        dirent = wire.DIRENT.pack(told.number, following, length, told.mode >> 12 & 0o17)
+        dirent = wire.DIRENT.pack(told.number, following, length, told.status.st_mode >> 12 & 0o17)
         self._parts += (lead, dirent, name, _PADDING[padding])
 
     def is_empty(self) -> bool:

@@ -17,7 +17,7 @@ from katafs.errors import KatafsError
 from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Operations, Wanted, Who
 from katafs.fuse.operations import Attributes as Told
 from katafs.rooted.answer import answer
-from katafs.tree.attributes import VIRTUAL_LINKS, Attributes
+from katafs.tree.attributes import VIRTUAL_LINKS, Attributes, made_up
 from katafs.tree.nodes import ROOT_NUMBER
 from katafs.tree.numbers import NOBODYS
 
@@ -93,10 +93,8 @@ class Control:
 
     def _told(self, number: int) -> Attributes:
         mode, links = (_DIRECTORY_MODE, VIRTUAL_LINKS) if number == DIRECTORY_NUMBER else (_FILE_MODE, 1)
-        return Attributes(
-            number, 0, mode, links, os.geteuid(), os.getegid(), 0, 0,
-            0, _BLOCK_BYTES, self._started_ns, self._started_ns, self._started_ns, 0.0,
-        )  # fmt: skip
+        status = made_up(mode, (os.geteuid(), os.getegid()), 0, _BLOCK_BYTES, self._started_ns)
+        return Attributes(number, 0, status, links, self._started_ns, 0.0)
 
     def _refuse(self, parent: int, name: bytes) -> None:
         """Raises OSError(EROFS) for a change of the directory."""

@@ -121,7 +121,10 @@ class Operations:
         try:
             return lookup(parent, name)
         except FileNotFoundError:
-            return Absent(self._tree.creation.absence_s(parent, name))
+            lasting_s = self._tree.creation.absence_s(parent, name)
+            if not lasting_s:
+                raise
+            return Absent(lasting_s)
 
     @_changing
     def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
@@ -204,8 +207,11 @@ class Operations:
         return self._opened(self._tree.files.open(number, flags, Caller(*who)))
 
     def _opened(self, handle: int) -> Opened:
-        file = self._tree.files.direct(handle)
-        return Opened(handle, file.keeps, file.inode, file.descriptor, uncached=file.is_live)
+        file = self._tree.files.handles[handle]
+        node = file.node
+        is_live = self._tree.is_live(node)
+        descriptor = None if file.asks else file.descriptor
+        return Opened(handle, file.keeps and not is_live, (node.number, node.generation), descriptor, is_live)
 
     @_changing
     def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:

@@ -30,7 +30,7 @@ def open_again(descriptor: int, flags: int, status: os.stat_result | None = None
     an open that waited would let a container stop the daemon for lease-break-time, 45 seconds at each open."""
     if not stat.S_ISREG((status or os.fstat(descriptor)).st_mode):
         raise answer(errno.ENXIO)
-    return os.open(_path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def set_mode(descriptor: int, mode: int) -> None:
@@ -100,6 +100,11 @@ def read_link(descriptor: int) -> bytes:
 def get_xattr(descriptor: int, name: bytes) -> bytes:
     """getxattr(2)."""
     return os.getxattr(_path(descriptor), name)
+
+
+def get_xattr_of_open(descriptor: int, name: bytes) -> bytes:
+    """The same of a descriptor that isn't an O_PATH one: two calls of the kernel's less."""
+    return os.getxattr(descriptor, name)
 
 
 def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> None:

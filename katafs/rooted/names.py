@@ -11,6 +11,8 @@ from katafs.rooted.answer import answer
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 
+_PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def check(name: bytes) -> bytes:
     """`name` if it is one component of a path. Raises OSError(EINVAL) for anything that could lead elsewhere."""
@@ -25,6 +27,18 @@ def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
     Raises OSError(EXDEV) where something is mounted on the name: what is mounted there isn't the volume's."""
     descriptor = syscalls.open_inside(directory, check(name), os.O_PATH)
     return descriptor, os.fstat(descriptor)
+
+
+def look_for(directory: int, name: bytes, identity: tuple[int, int] | None) -> tuple[int, os.stat_result]:
+    """The same of an inode that is known, by st_dev and st_ino. Raises OSError(ESTALE) where the name is another's.
+
+    The same inode is the same file on whichever mount: so that is looked for with open(2) alone, in half the time."""
+    descriptor = os.open(check(name), _PATH, dir_fd=directory)
+    status = os.fstat(descriptor)
+    if (status.st_dev, status.st_ino) != identity:
+        os.close(descriptor)
+        raise answer(errno.ESTALE, name)
+    return descriptor, status
 
 
 def open_directory_again(directory: int) -> int:

@@ -10,20 +10,13 @@ VIRTUAL_LINKS = 2
 
 @dataclass(slots=True)
 class Attributes:
-    """stat(2) of an inode of the tree, and how long the kernel may keep it. Times in nanoseconds, sizes in bytes."""
+    """stat(2) of an inode of the tree, and how long the kernel may keep it. Times in nanoseconds."""
 
     number: int
     generation: int
-    mode: int
+    status: os.stat_result
+    """All but what is beside it here."""
     links: int
-    uid: int
-    gid: int
-    device: int
-    size: int
-    blocks: int
-    block_size: int
-    atime_ns: int
-    mtime_ns: int
     ctime_ns: int
     timeout_s: float
 
@@ -34,29 +27,32 @@ def of_inode(
     """A backing inode's own status, but for its ctime. One link is what a file system says that doesn't count a
     directory's: then they still aren't counted."""
     links = status.st_nlink + added_links if status.st_nlink > 1 else status.st_nlink
-    return Attributes(
-        number, generation, status.st_mode, links, status.st_uid, status.st_gid, status.st_rdev, status.st_size,
-        status.st_blocks, status.st_blksize, status.st_atime_ns, status.st_mtime_ns, ctime_ns, timeout_s,
-    )  # fmt: skip
+    return Attributes(number, generation, status, links, ctime_ns, timeout_s)
 
 
 def of_virtual(number: int, model: os.stat_result, mode: int, links: int, size: int, timeout_s: float) -> Attributes:
     """An object that no volume holds. Owner and times are those of the root volume's top, so that they are the same
     after a restart."""
-    return Attributes(
-        number, 0, mode, links, model.st_uid, model.st_gid, 0, size,
-        0, model.st_blksize, model.st_mtime_ns, model.st_mtime_ns, model.st_mtime_ns, timeout_s,
-    )  # fmt: skip
+    status = made_up(mode, (model.st_uid, model.st_gid), size, model.st_blksize, model.st_mtime_ns)
+    return Attributes(number, 0, status, links, model.st_mtime_ns, timeout_s)
 
 
 def of_tag(number: int, owner: os.stat_result, mode: int, size: int, mtime_ns: int, timeout_s: float) -> Attributes:
     """Something that is read from an avatar's git and belongs to whom the avatar's directory does."""
     links = VIRTUAL_LINKS if stat.S_ISDIR(mode) else 1
-    blocks = -(-size // 512)
-    return Attributes(
-        number, 0, mode, links, owner.st_uid, owner.st_gid, 0, size,
-        blocks, owner.st_blksize, mtime_ns, mtime_ns, mtime_ns, timeout_s,
-    )  # fmt: skip
+    owned = (owner.st_uid, owner.st_gid)
+    status = made_up(mode, owned, size, owner.st_blksize, mtime_ns, blocks=-(-size // 512))
+    return Attributes(number, 0, status, links, mtime_ns, timeout_s)
+
+
+def made_up(
+    mode: int, owner: tuple[int, int], size_bytes: int, block_bytes: int, time_ns: int, blocks: int = 0
+) -> os.stat_result:
+    """The status of something that no file system holds: a user's and a group's, and all its times are one."""
+    time_s = time_ns // 1_000_000_000
+    rest = {"st_rdev": 0, "st_blocks": blocks, "st_blksize": block_bytes}
+    times = {"st_atime_ns": time_ns, "st_mtime_ns": time_ns, "st_ctime_ns": time_ns}
+    return os.stat_result((mode, 0, 0, 0, *owner, size_bytes, time_s, time_s, time_s), rest | times)
 
 
 def directory_mode(model: os.stat_result) -> int:

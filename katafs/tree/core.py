@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import ROOT_VOLUME, VolumeName
-from katafs.namespace import ROOT, Kind, Place, alias_target
+from katafs.namespace import PLAIN, ROOT, Kind, Place, alias_target
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import Creator
@@ -183,7 +183,7 @@ class Core:
         passed: int | None = None
         try:
             for each in reversed(chain):
-                opened = self._open(each, descriptor)
+                opened, _ = self._open(each, descriptor)
                 if passed is not None:
                     os.close(passed)
                     passed = None
@@ -203,7 +203,8 @@ class Core:
     @staticmethod
     def is_grafted(node: Node) -> bool:
         """Whether the node is the top of a volume."""
-        return node.place.volume is not None and node.place.volume == node.volume
+        place = node.place
+        return place is not PLAIN and place.volume is not None and place.volume == node.volume
 
     @staticmethod
     def is_stray(node: Node) -> bool:
@@ -212,34 +213,35 @@ class Core:
             return False
         return node.parent is not None and node.parent.piece is None
 
-    def _open(self, node: Node, parent: int) -> int:
+    def _open(self, node: Node, parent: int) -> tuple[int, os.stat_result]:
         if self.is_grafted(node) and node.volume is not None:
-            return self.store.open(node.volume)
-        if self.legacy is not None and node.piece is not None and self.is_stray(node):
-            descriptor, status = self.legacy.disk.look(node.piece)
-        else:
-            descriptor, status = names.look(parent, node.name)
+            descriptor = self.store.open(node.volume)
+            return descriptor, os.fstat(descriptor)
+        if self.legacy is None or node.piece is None or not self.is_stray(node):
+            return names.look_for(parent, node.name, node.identity)
+        descriptor, status = self.legacy.disk.look(node.piece)
         if identity_of(status) != node.identity:
             os.close(descriptor)
             raise answer(errno.ESTALE, node.name)
-        return descriptor
+        return descriptor, status
 
     def reached(self, node: Node) -> Reached:
         """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
 
         Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
         if node.is_directory:
-            return Reached(self.directory(node), opened=False)
+            return Reached(self.directory(node))
+        if node.handles:
+            return Reached(node.handles[-1])
         descriptor = self._kept(node)
-        if descriptor is None and node.handles:
-            descriptor = node.handles[-1]
         if descriptor is not None:
-            return Reached(descriptor, opened=False)
-        if node.parent is None or node.identity is None:
-            raise answer(errno.EROFS)
-        return Reached(self._open_named(node, node.parent), opened=True)
+            return Reached(descriptor)
+        return Reached(*self._open_named(node))
 
-    def _open_named(self, node: Node, parent: Node) -> int:
+    def _open_named(self, node: Node) -> tuple[int, os.stat_result]:
+        parent = node.parent
+        if parent is None or node.identity is None:
+            raise answer(errno.EROFS)
         try:
             return self._open(node, -1 if self.is_stray(node) else self.directory(parent))
         except FileNotFoundError:
@@ -286,8 +288,7 @@ class Core:
     @staticmethod
     def tell_backed(node: Node, status: os.stat_result, added: int, timeout_s: float) -> Attributes:
         """The same of an inode in a volume, to which others add so many directories."""
-        node.told = (status.st_mode, status.st_uid, status.st_gid)
-        ctime_ns = node.ctime_shown(status.st_ctime_ns)
+        ctime_ns = node.tell(status)
         return attributes.of_inode(node.number, node.generation, status, ctime_ns, added, timeout_s)
 
     def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:

@@ -27,7 +27,12 @@ class Creation:
         """The entry of a name. Raises FileNotFoundError, or a fault of the store."""
         with self._core.locked():
             parent = self._core.node(parent_number)
-            return self.enter(parent, name, self._finder.find(parent, name))
+            found = self._finder.glimpse(parent, name)
+            if isinstance(found, Found):
+                return self.enter(parent, name, found)
+            node = self._finder.listed(parent, name, found)
+            node.lookups += 1
+            return self._core.tell_backed(node, found, 0, self._core.timeout_of(node.volume))
 
     def absence_s(self, parent_number: int, name: bytes) -> float:
         """How many seconds the kernel may keep that the name isn't there: none where a volume or git may bring it."""

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from typing import NamedTuple
 
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
@@ -19,19 +18,6 @@ _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
 buffers aren't aligned for the backing file."""
 
 
-class Direct(NamedTuple):
-    """An open file for direct use."""
-
-    inode: tuple[int, int]
-    """The same for all open files of one inode as the kernel knows it, and only for these."""
-    descriptor: int | None
-    """Good until the handle is released; None where each read and write has to come through the tree."""
-    keeps: bool
-    """Whether what was read of it through earlier open files is still its content."""
-    is_live: bool
-    """Whether others may change it at any time, so that nothing of it is to be kept."""
-
-
 class Files:
     """create(), open(), read(), write(), fsync() and release()."""
 
@@ -46,11 +32,12 @@ class Files:
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
         with self._core.locked():
             node = self._opening(number, flags)
-            with self._core.reached(node) as reached:
-                status = os.fstat(reached)
+            reached = self._core.reached(node)
+            with reached as found:
+                status = reached.status()
                 if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
                     raise answer(errno.ESTALE, node.name)
-                descriptor = inodes.open_again(reached, flags & _PASSED_ON, status)
+                descriptor = inodes.open_again(found, flags & _PASSED_ON, status)
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
@@ -101,14 +88,6 @@ class Files:
                 keeps=keeps,
             )
         )
-
-    def direct(self, handle: int) -> Direct:
-        """The file behind a handle, for whoever can read and write it without asking here."""
-        opened = self.handles[handle]
-        node = opened.node
-        is_live = self._core.timeout_of(node.volume) == 0
-        descriptor = None if opened.asks else opened.descriptor
-        return Direct((node.number, node.generation), descriptor, opened.keeps and not is_live, is_live)
 
     def read(self, handle: int, offset: int, size_bytes: int) -> bytes:
         """pread(2)."""

@@ -31,6 +31,18 @@ class Finder:
         """The place of a name in a directory."""
         return child(parent.place, name, self._core.settings.layout)
 
+    def glimpse(self, parent: Node, name: bytes) -> Found | os.stat_result:
+        """The same as `find`; of something plain, no directory, only the status, as `listed` needs it: most names are
+        such, and all else that a `Found` has is known of them or of no use."""
+        core = self._core
+        if parent.place.kind not in PLAIN_BELOW or parent.identity is None or core.legacy is not None:
+            return self.find(parent, name)
+        descriptor, status = names.look(core.directory(parent), name)
+        if stat.S_ISDIR(status.st_mode):
+            return self._looked(descriptor, status, PLAIN, parent.volume, parent.piece)
+        os.close(descriptor)
+        return status
+
     def find(self, parent: Node, name: bytes) -> Found:
         """What the name stands for. Raises FileNotFoundError, or a fault of the store."""
         if parent.place.kind in PLAIN_BELOW:
@@ -162,15 +174,28 @@ class Finder:
         return node
 
     def listed(self, parent: Node, name: bytes, status: os.stat_result) -> Node:
-        """The node of something plain, no directory, that a listing has seen but not opened."""
+        """The node of something plain, no directory, that was seen but isn't open."""
         core = self._core
         number = core.numbers.of_inode(status)
         node = core.nodes.known(number)
-        if node is None and core.legacy is None:
-            node = Node(number, PLAIN, parent.volume, parent, name, identity_of(status), is_directory=False)
-            core.nodes.add(node)
-            return node
+        if core.legacy is None:
+            if node is None:
+                node = Node(number, PLAIN, parent.volume, parent, name, identity_of(status), is_directory=False)
+                core.nodes.add(node)
+                return node
+            if node.parent is parent and node.name == name and self._stays(node, parent, status):
+                return node
         return self.remember(parent, name, Found(PLAIN, parent.volume, number, status, piece=parent.piece))
+
+    @staticmethod
+    def _stays(node: Node, parent: Node, status: os.stat_result) -> bool:
+        """Whether a node that has the name stands for the plain file there as it did."""
+        return (
+            node.place is PLAIN
+            and not node.is_directory
+            and node.volume == parent.volume
+            and node.identity == (status.st_dev, status.st_ino)
+        )
 
     def _move(self, node: Node, parent: Node, name: bytes, found: Found, identity: tuple[int, int] | None) -> None:
         """The number is known: the same inode under this or another name, or another inode that has taken it over."""

@@ -101,6 +101,8 @@ class Inodes:
             self._refuse(name, caller, errno.ENODATA)
             if node.identity is None:
                 raise answer(errno.ENODATA)
+            if node.handles:
+                return inodes.get_xattr_of_open(node.handles[-1], name)
             with self._core.reached(node) as reached:
                 return inodes.get_xattr(reached, name)
 

@@ -51,10 +51,12 @@ class Node:
     converted_ctime_ns: int = 0
     """The backing inode's ctime after a conversion, which changed nothing of what the kernel knows."""
 
-    def ctime_shown(self, backing_ns: int) -> int:
-        """The ctime to tell the kernel. A conversion is no change: tar complains of a file whose ctime has moved."""
-        if not self.converted_ctime_ns or backing_ns != self.converted_ctime_ns:
-            self.converted_ctime_ns, self.told_ctime_ns = 0, backing_ns
+    def tell(self, status: os.stat_result) -> int:
+        """Take note that the kernel is told this of it; with which ctime. A conversion is no change: tar complains of a
+        file whose ctime has moved."""
+        self.told = (status.st_mode, status.st_uid, status.st_gid)
+        if not self.converted_ctime_ns or status.st_ctime_ns != self.converted_ctime_ns:
+            self.converted_ctime_ns, self.told_ctime_ns = 0, status.st_ctime_ns
         return self.told_ctime_ns
 
 
@@ -70,6 +72,8 @@ class NodeTable:
         self.root = root
         self._nodes = {root.number: root}
         """Those that were added, or passed over, longest ago come first."""
+        self.known = self._nodes.get
+        """The node of a number, or None where the kernel doesn't know the inode."""
         self._parents: WeakValueDictionary[int, Node] = WeakValueDictionary()
         """Directories that the kernel has forgotten while it knows something that was seen last in one of them."""
         self.most = 1
@@ -89,10 +93,6 @@ class NodeTable:
             return self._nodes[number]
         except KeyError:
             raise answer(errno.ESTALE) from None
-
-    def known(self, number: int) -> Node | None:
-        """The node, or None where the kernel doesn't know the inode."""
-        return self._nodes.get(number)
 
     def add(self, node: Node) -> None:
         """Take in a node that a reply is about to name."""

@@ -14,7 +14,7 @@ from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
 from katafs.tree.kept import Kept, kept_of
 from katafs.tree.legacy import Legacy, Mover
-from katafs.tree.nodes import DEEPEST
+from katafs.tree.nodes import DEEPEST, Node
 from katafs.tree.removal import Removal
 from katafs.tree.surplus import Surplus
 from katafs.tree.tags import Tags, TagSource
@@ -56,6 +56,10 @@ class Tree:
         """The volume that an inode is in; None for one in no volume, or one that the kernel doesn't know."""
         node = self._core.nodes.known(number)
         return None if node is None else node.volume
+
+    def is_live(self, node: Node) -> bool:
+        """Whether others may change what a node stands for at any time, so that nothing of it is to be kept."""
+        return self._core.timeout_of(node.volume) == 0
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups: inode numbers with counts."""

@@ -129,5 +129,5 @@ def walked(kernel: Kernel, path: bytes = b"12/3456789A") -> dict[bytes, int]:
         if name in (b".", b".."):
             continue
         below = path + b"/" + name
-        found |= walked(kernel, below) if told.mode & 0o170000 == 0o040000 else {below: told.number}
+        found |= walked(kernel, below) if told.status.st_mode & 0o170000 == 0o040000 else {below: told.number}
     return found

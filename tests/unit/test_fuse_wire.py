@@ -1,7 +1,8 @@
 """The protocol's structures and replies, against bytes as linux/fuse.h lays them out."""
 
+import os
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -45,22 +46,20 @@ SIZES = {
 """sizeof() of each structure."""
 
 
+def _status(mtime_ns: int) -> os.stat_result:
+    shown = (0o100644, 0, 0, 0, 1000, 2**32 - 2, 2**40, 5, mtime_ns // 1_000_000_000, 0)
+    times = {"st_atime_ns": 5_000_000_006, "st_mtime_ns": mtime_ns, "st_ctime_ns": 0}
+    return os.stat_result(shown, {"st_blocks": 9, "st_blksize": 4096, "st_rdev": 0, **times})
+
+
 @dataclass(frozen=True)
 class Told:
     """An inode's attributes."""
 
     number: int = 0x1122334455667788
     generation: int = 3
-    mode: int = 0o100644
+    status: os.stat_result = field(default_factory=lambda: _status(7_000_000_008))
     links: int = 2
-    uid: int = 1000
-    gid: int = 2**32 - 2
-    device: int = 0
-    size: int = 2**40
-    blocks: int = 9
-    block_size: int = 4096
-    atime_ns: int = 5_000_000_006
-    mtime_ns: int = 7_000_000_008
     ctime_ns: int = 9_000_000_010
     timeout_s: float = 1.5
 
@@ -93,8 +92,8 @@ def test_attributes() -> None:
 
 
 def test_a_time_before_1970() -> None:
-    (seconds,) = struct.unpack_from("=q", replies.attributes(replace(Told(), mtime_ns=-1)), 16 + 32)
-    (nanoseconds,) = struct.unpack_from("=I", replies.attributes(replace(Told(), mtime_ns=-1)), 16 + 52)
+    (seconds,) = struct.unpack_from("=q", replies.attributes(replace(Told(), status=_status(-1))), 16 + 32)
+    (nanoseconds,) = struct.unpack_from("=I", replies.attributes(replace(Told(), status=_status(-1))), 16 + 52)
 
     assert (seconds, nanoseconds) == (-1, 999_999_999)
 

@@ -79,7 +79,7 @@ def test_a_sandbox_in_its_katas_volume_is_answered_meanwhile(known: Kernel, stor
     listed = {each.name: each.told for each in known.listed(handle)}
 
     assert known.tree.creation.lookup(lion, b"sandbox").number == sandbox
-    assert (listed[b"sandbox"].number, stat.S_IMODE(listed[b"sandbox"].mode)) == (sandbox, 0o755)
+    assert (listed[b"sandbox"].number, stat.S_IMODE(listed[b"sandbox"].status.st_mode)) == (sandbox, 0o755)
     with pytest.raises(StoreUnreachable):
         known.tree.creation.lookup(owl, b"sandbox")
 
@@ -95,7 +95,7 @@ def test_a_listing_meanwhile_shows_a_kata_closed_and_not_empty(known: Kernel, st
     known.forget_all()
     store.fail(GONE)
 
-    assert stat.S_IMODE(known.entries(b"")[KATA].mode) == 0
+    assert stat.S_IMODE(known.entries(b"")[KATA].status.st_mode) == 0
 
 
 def test_a_closed_kata_can_not_be_listed(known: Kernel, store: MemoryStore) -> None:
@@ -132,7 +132,7 @@ def test_a_healed_store_serves_its_katas_again(known: Kernel, store: MemoryStore
     store.heal()
 
     assert known.read(KATA + b"/f") == b"content"
-    assert stat.S_IMODE(known.entries(b"")[KATA].mode) == 0o755
+    assert stat.S_IMODE(known.entries(b"")[KATA].status.st_mode) == 0o755
 
 
 def test_a_failing_store_costs_no_descriptors(known: Kernel, store: MemoryStore) -> None:
@@ -158,7 +158,7 @@ def test_a_refused_avatars_volume_closes_its_sandbox_only(tree_of: Trees, store:
     with pytest.raises(VolumeRefused):
         tree.lookup(KATA + b"/lion/sandbox")
     assert tree.names(KATA) == [b"lion"]
-    assert stat.S_IMODE(tree.entries(KATA + b"/lion")[b"sandbox"].mode) == 0
+    assert stat.S_IMODE(tree.entries(KATA + b"/lion")[b"sandbox"].status.st_mode) == 0
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("/etc")], ids=["file", "link"])

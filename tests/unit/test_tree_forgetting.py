@@ -147,7 +147,7 @@ def test_a_deep_directory_is_reached_by_its_number_alone(tree_of: Trees) -> None
     number = tree.number(b"deep" + 29 * b"/d")
     populate(tree, wide=20, deep=0)
 
-    assert tree.tree.creation.lookup(number, b"f").size == len(b"content")
+    assert tree.tree.creation.lookup(number, b"f").status.st_size == len(b"content")
 
 
 def test_a_deep_directory_is_reached_with_few_descriptors_left(tree_of: Trees) -> None:
@@ -161,7 +161,7 @@ def test_a_deep_directory_is_reached_with_few_descriptors_left(tree_of: Trees) -
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + 10, before[1]))
     try:
-        size = tree.tree.creation.lookup(number, b"f").size
+        size = tree.tree.creation.lookup(number, b"f").status.st_size
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 

@@ -34,8 +34,10 @@ def test_attributes_stay(tree_beside: Beside) -> None:
 
     for number, told in before.items():
         now = inodes.getattr(number)
-        for field in ("number", "generation", "mode", "uid", "gid", "mtime_ns", "ctime_ns"):
+        for field in ("number", "generation", "ctime_ns"):
             assert getattr(now, field) == getattr(told, field), field
+        for field in ("st_mode", "st_uid", "st_gid", "st_mtime_ns"):
+            assert getattr(now.status, field) == getattr(told.status, field), field
 
 
 def test_an_open_file_is_the_volumes_then(tree_beside: Beside) -> None:

@@ -43,7 +43,7 @@ def test_entries_are_told_without_opening_them(kata: Kernel, monkeypatch: pytest
     listed = {each.name: each.told for each in kata.listed(opened)[2:]}
 
     assert {name: told.number for name, told in listed.items()} == numbers
-    assert listed[b"a"].size == 1
+    assert listed[b"a"].status.st_size == 1
 
 
 @pytest.mark.parametrize("room", [1, 2, 3, 63, 64, 65, 66, 1000])
@@ -142,7 +142,7 @@ def test_what_is_replaced_behind_the_tree_shows_what_replaced_it(kata: Kernel, s
     listed = {each.name: each.told for each in kata.listed(handle, 2)}
 
     assert sorted(listed) == [b"a", b"c", b"d"]
-    assert listed[b"a"].size == 6
+    assert listed[b"a"].status.st_size == 6
 
 
 def test_files_and_directories_in_turn_are_all_listed(kata: Kernel) -> None:

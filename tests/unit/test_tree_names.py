@@ -57,8 +57,8 @@ def test_a_kata_is_made_at_its_alias_too(tree: Kernel, store: MemoryStore) -> No
     tree.mkdir(b"12")
     tree.mkdir(b"12/3456789A")
 
-    assert stat.S_ISDIR(tree.lookup(b"123456789A").mode)
-    assert stat.S_ISLNK(tree.lookup(b"12/3456789A").mode)
+    assert stat.S_ISDIR(tree.lookup(b"123456789A").status.st_mode)
+    assert stat.S_ISLNK(tree.lookup(b"12/3456789A").status.st_mode)
 
 
 def test_the_mode_asked_for_is_the_katas(tree: Kernel, store: MemoryStore) -> None:
@@ -72,7 +72,7 @@ def test_a_kata_belongs_to_who_made_it(tree: Kernel, store: MemoryStore) -> None
     told = tree.mkdir(b"123456789A", caller=OTHER)
     status = (store.path / "123456789A").stat()
 
-    assert (told.uid, told.gid) == (status.st_uid, status.st_gid) == (OTHER.uid, OTHER.gid)
+    assert (told.status.st_uid, told.status.st_gid) == (status.st_uid, status.st_gid) == (OTHER.uid, OTHER.gid)
 
 
 def test_an_empty_kata_is_removed_with_its_volume(tree: Kernel, store: MemoryStore) -> None:
@@ -112,9 +112,9 @@ def test_the_other_layouts_path_is_a_link(
     volume_behind(store, "123456789A")
     tree = tree_of(layout=layout)
 
-    assert stat.S_ISLNK(tree.lookup(alias).mode)
+    assert stat.S_ISLNK(tree.lookup(alias).status.st_mode)
     assert tree.readlink(alias) == target
-    assert tree.lookup(alias).size == len(target)
+    assert tree.lookup(alias).status.st_size == len(target)
 
 
 @pytest.mark.parametrize(("layout", "alias"), [(Layout.FLAT, b"12/3456789A"), (Layout.SPLIT, b"123456789A")])
