@@ -10,18 +10,16 @@ from concurrent.futures import Future
 from katafs.fuse import negotiation, wire
 from katafs.fuse.device import REQUEST_BYTES, Device
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
-from katafs.fuse.operations import Answer, Later, Operations
+from katafs.fuse.operations import Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.readers import Reader, Readers
-from katafs.fuse.requests import Dispatcher, Request
+from katafs.fuse.requests import Carried, Dispatcher, Method, Request
 from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
 
 Explain = Callable[[str, Exception], int]
 """The errno that an exception in an operation of this name becomes; says of it what there is to say."""
-
-Method = Callable[[Request], Answer[bytes]]
 
 Watching = Callable[[Method], Method]
 """Makes of a method one of the same name that does the same, and sees what it does."""
@@ -160,21 +158,24 @@ class Connection:
         else:
             self._reply(unique, method, answer)  # type: ignore[arg-type]  # mypy doesn't narrow by this check
 
-    def _reply(self, unique: int, method: Method, payload: bytes) -> None:
+    def _reply(self, unique: int, method: Method, carried: Carried) -> None:
         try:
-            self.device.reply(unique, payload)
+            if type(carried) is int:
+                self._tally.failed(method.__name__, carried)
+                self.device.refuse(unique, carried)
+            else:
+                self.device.reply(unique, carried)  # type: ignore[arg-type]  # as above
         except OSError as error:
             # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
             self._explain(f"the reply to {method.__name__}", error)
             self.device.refuse(unique, errno.EIO)
 
     def _refuse(self, unique: int, method: Method, error: Exception) -> None:
-        # That there is no such name is the commonest answer, and nobody's fault.
-        number = errno.ENOENT if type(error) is FileNotFoundError else self._explain(method.__name__, error)
+        number = self._explain(method.__name__, error)
         self._tally.failed(method.__name__, number)
         self.device.refuse(unique, number)
 
-    def _submit(self, unique: int, method: Method, answer: Later[bytes], lent: Callable[[], None] | None) -> None:
+    def _submit(self, unique: int, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
         future = answer.pool.submit(self._finish, unique, method, answer.call)
         self._later[unique] = future
         future.add_done_callback(lambda _: self._forget_later(unique, lent))
@@ -184,13 +185,13 @@ class Connection:
         if lent is not None:
             lent()
 
-    def _finish(self, unique: int, method: Method, call: Callable[[], bytes]) -> None:
+    def _finish(self, unique: int, method: Method, call: Callable[[], Carried]) -> None:
         try:
-            payload = call()
+            carried = call()
         except Exception as error:  # noqa: BLE001 as above
             self._refuse(unique, method, error)
         else:
-            self._reply(unique, method, payload)
+            self._reply(unique, method, carried)
 
     # What isn't passed on, or has no reply
 

@@ -84,10 +84,10 @@ class Wanted(NamedTuple):
 
 
 class Absent(NamedTuple):
-    """What a name that isn't there is answered with, where the kernel may keep that. Else: FileNotFoundError."""
+    """What a name that isn't there is answered with."""
 
     timeout_s: float
-    """How long it may, and not 0."""
+    """How long the kernel may keep that."""
 
 
 class Opened(NamedTuple):
@@ -193,8 +193,8 @@ class Operations(Protocol):
     def statfs(self) -> Answer[Statistics]:
         """statvfs(3)."""
 
-    def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes]:
-        """getxattr(2)."""
+    def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:
+        """getxattr(2); None where there is none of the name."""
 
     def setxattr(self, number: int, name: bytes, value: bytes, flags: int, who: Who) -> Answer[None]:
         """setxattr(2)."""

@@ -4,7 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from katafs.fuse import replies, wire
 from katafs.fuse.operations import Absent, Answer, Attributes, Later, Opened, Operations, Wanted, Who
@@ -49,7 +49,14 @@ class Malformed(Exception):
     """A request that isn't as the protocol says: shorter than its structure, or without a name."""
 
 
-def _then(answer: Answer[Result], made_of: Callable[[Result], bytes]) -> Answer[bytes]:
+Carried: TypeAlias = bytes | int
+"""What a reply carries; or an errno, for the negative answers that are so common that an exception is too dear."""
+
+Method: TypeAlias = Callable[[Request], Answer[Carried]]
+"""Serves one kind of request."""
+
+
+def _then(answer: Answer[Result], made_of: Callable[[Result], Carried]) -> Answer[Carried]:
     if type(answer) is Later:
         call = answer.call
         return Later(answer.pool, lambda: made_of(call()))
@@ -68,7 +75,7 @@ class Dispatcher:
         self._passthrough = passthrough
         self.may_bypass = False
         """Whether a file of which nothing is cached can be mapped and shared."""
-        self.methods: dict[int, Callable[[Request], Answer[bytes]]] = {
+        self.methods: dict[int, Method] = {
             wire.LOOKUP: self.lookup,
             wire.GETATTR: self.getattr,
             wire.SETATTR: self.setattr,
@@ -101,35 +108,35 @@ class Dispatcher:
 
     # Names
 
-    def lookup(self, request: Request) -> Answer[bytes]:
+    def lookup(self, request: Request) -> Answer[Carried]:
         found: Answer[Attributes | Absent] = self._operations.lookup(request.node, request.name())
         return Later(found.pool, lambda: _found(found.call())) if isinstance(found, Later) else _found(found)
 
-    def symlink(self, request: Request) -> Answer[bytes]:
+    def symlink(self, request: Request) -> Answer[Carried]:
         name, target = request.names(2)
         return _then(self._operations.symlink(request.node, name, target, request.who), replies.entry)
 
-    def mknod(self, request: Request) -> Answer[bytes]:
+    def mknod(self, request: Request) -> Answer[Carried]:
         mode, device, _ = wire.MKNOD_IN.unpack_from(request.body)
         name = request.name(wire.MKNOD_IN.size)
         return _then(self._operations.mknod(request.node, name, mode, device, request.who), replies.entry)
 
-    def mkdir(self, request: Request) -> Answer[bytes]:
+    def mkdir(self, request: Request) -> Answer[Carried]:
         mode, _ = wire.MKDIR_IN.unpack_from(request.body)
         name = request.name(wire.MKDIR_IN.size)
         return _then(self._operations.mkdir(request.node, name, mode, request.who), replies.entry)
 
-    def link(self, request: Request) -> Answer[bytes]:
+    def link(self, request: Request) -> Answer[Carried]:
         (number,) = wire.LINK_IN.unpack_from(request.body)
         return _then(self._operations.link(number, request.node, request.name(wire.LINK_IN.size)), replies.entry)
 
-    def unlink(self, request: Request) -> Answer[bytes]:
+    def unlink(self, request: Request) -> Answer[Carried]:
         return _then(self._operations.unlink(request.node, request.name()), _nothing)
 
-    def rmdir(self, request: Request) -> Answer[bytes]:
+    def rmdir(self, request: Request) -> Answer[Carried]:
         return _then(self._operations.rmdir(request.node, request.name()), _nothing)
 
-    def rename(self, request: Request) -> Answer[bytes]:
+    def rename(self, request: Request) -> Answer[Carried]:
         if request.opcode == wire.RENAME2:
             parent, flags = wire.RENAME2_IN.unpack_from(request.body)
             old, new = request.names(2, wire.RENAME2_IN.size)
@@ -140,10 +147,10 @@ class Dispatcher:
 
     # Inodes
 
-    def getattr(self, request: Request) -> Answer[bytes]:
+    def getattr(self, request: Request) -> Answer[Carried]:
         return _then(self._operations.getattr(request.node), replies.attributes)
 
-    def setattr(self, request: Request) -> Answer[bytes]:
+    def setattr(self, request: Request) -> Answer[Carried]:
         (
             valid, handle, size, _, atime, mtime, _, atime_ns, mtime_ns, _, mode, uid, gid,
         ) = wire.SETATTR_IN.unpack_from(request.body)  # fmt: skip
@@ -158,39 +165,39 @@ class Dispatcher:
         through = handle if valid & wire.SET_FH else None
         return _then(self._operations.setattr(request.node, wanted, through), replies.attributes)
 
-    def readlink(self, request: Request) -> Answer[bytes]:
+    def readlink(self, request: Request) -> Answer[Carried]:
         return self._operations.readlink(request.node)
 
-    def statfs(self, _: Request) -> Answer[bytes]:
+    def statfs(self, _: Request) -> Answer[Carried]:
         return _then(self._operations.statfs(), replies.statistics)
 
-    def getxattr(self, request: Request) -> Answer[bytes]:
+    def getxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
         name = request.name(wire.GETXATTR_IN.size)
         return _then(self._operations.getxattr(request.node, name, request.who), lambda value: _fitting(value, room))
 
-    def listxattr(self, request: Request) -> Answer[bytes]:
+    def listxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
         listed = self._operations.listxattr(request.node, request.who)
         return _then(listed, lambda names: _fitting(replies.names(names), room))
 
-    def setxattr(self, request: Request) -> Answer[bytes]:
+    def setxattr(self, request: Request) -> Answer[Carried]:
         size, flags = wire.SETXATTR_IN.unpack_from(request.body)
         name, _, value = bytes(request.body[wire.SETXATTR_IN.size :]).partition(b"\0")
         if len(value) != size:
             raise Malformed(f"an extended attribute of {len(value)} bytes, not {size}")
         return _then(self._operations.setxattr(request.node, name, value, flags, request.who), _nothing)
 
-    def removexattr(self, request: Request) -> Answer[bytes]:
+    def removexattr(self, request: Request) -> Answer[Carried]:
         return _then(self._operations.removexattr(request.node, request.name(), request.who), _nothing)
 
     # Open files and directories
 
-    def open(self, request: Request) -> Answer[bytes]:
+    def open(self, request: Request) -> Answer[Carried]:
         flags, _ = wire.OPEN_IN.unpack_from(request.body)
         return _then(self._operations.open(request.node, flags, request.who), self._opened)
 
-    def create(self, request: Request) -> Answer[bytes]:
+    def create(self, request: Request) -> Answer[Carried]:
         flags, mode, _, _ = wire.CREATE_IN.unpack_from(request.body)
         name = request.name(wire.CREATE_IN.size)
         return _then(self._operations.create(request.node, name, flags, mode, request.who), self._created)
@@ -203,11 +210,11 @@ class Dispatcher:
         told, file = made
         return replies.entry(told) + self._opened(file)
 
-    def read(self, request: Request) -> Answer[bytes]:
+    def read(self, request: Request) -> Answer[Carried]:
         handle, offset, size, _, _, _ = wire.READ_IN.unpack_from(request.body)
         return self._operations.read(handle, offset, size)
 
-    def write(self, request: Request) -> Answer[bytes]:
+    def write(self, request: Request) -> Answer[Carried]:
         handle, offset, size, flags, _, open_flags = wire.WRITE_IN.unpack_from(request.body)
         content = request.body[wire.WRITE_IN.size :]
         if len(content) != size:
@@ -216,28 +223,28 @@ class Dispatcher:
         appends = bool(open_flags & os.O_APPEND) and not flags & wire.WRITE_CACHE
         return _then(self._operations.write(handle, offset, content, appends=appends), replies.written)
 
-    def fsync(self, request: Request) -> Answer[bytes]:
+    def fsync(self, request: Request) -> Answer[Carried]:
         handle, flags = wire.FSYNC_IN.unpack_from(request.body)
         return _then(self._operations.fsync(handle, data_only=bool(flags & wire.FSYNC_DATA_ONLY)), _nothing)
 
-    def release(self, request: Request) -> Answer[bytes]:
+    def release(self, request: Request) -> Answer[Carried]:
         handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
         self._passthrough.released(handle)
         return _then(self._operations.release(handle), _nothing)
 
-    def opendir(self, request: Request) -> Answer[bytes]:
+    def opendir(self, request: Request) -> Answer[Carried]:
         return _then(self._operations.opendir(request.node), replies.opened_directory)
 
-    def readdir(self, request: Request) -> Answer[bytes]:
+    def readdir(self, request: Request) -> Answer[Carried]:
         handle, start, size, _, _, _ = wire.READ_IN.unpack_from(request.body)
         listing = replies.Entries(size)
         return _then(self._operations.readdir(handle, start, listing), lambda _: listing.content())
 
-    def fsyncdir(self, request: Request) -> Answer[bytes]:
+    def fsyncdir(self, request: Request) -> Answer[Carried]:
         handle, _ = wire.FSYNC_IN.unpack_from(request.body)
         return _then(self._operations.fsyncdir(handle), _nothing)
 
-    def releasedir(self, request: Request) -> Answer[bytes]:
+    def releasedir(self, request: Request) -> Answer[Carried]:
         handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
         return _then(self._operations.releasedir(handle), _nothing)
 
@@ -255,8 +262,10 @@ class Dispatcher:
         self._operations.forget(forgotten)
 
 
-def _found(told: Attributes | Absent) -> bytes:
-    return replies.absence(told.timeout_s) if type(told) is Absent else replies.entry(told)  # type: ignore[arg-type]
+def _found(told: Attributes | Absent) -> Carried:
+    if type(told) is not Absent:
+        return replies.entry(told)  # type: ignore[arg-type]  # mypy doesn't narrow by this check
+    return replies.absence(told.timeout_s) if told.timeout_s else errno.ENOENT
 
 
 def _time(given: int, now: int, seconds: int, nanoseconds: int) -> int | None:
@@ -265,8 +274,10 @@ def _time(given: int, now: int, seconds: int, nanoseconds: int) -> int | None:
     return seconds * 1_000_000_000 + nanoseconds if given else None
 
 
-def _fitting(value: bytes, room: int) -> bytes:
+def _fitting(value: bytes | None, room: int) -> Carried:
     """The value, or only its size where no room is given (xattr(7))."""
+    if value is None:
+        return errno.ENODATA
     if room == 0:
         return wire.XATTR_SIZE_OUT.pack(len(value))
     if len(value) > room:

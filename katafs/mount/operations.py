@@ -117,14 +117,10 @@ class Operations:
             )
         return self._found(self._tree.creation.lookup, parent, name)
 
-    def _found(self, lookup: Callable[[int, bytes], Attributes], parent: int, name: bytes) -> Attributes | Absent:
-        try:
-            return lookup(parent, name)
-        except FileNotFoundError:
-            lasting_s = self._tree.creation.absence_s(parent, name)
-            if not lasting_s:
-                raise
-            return Absent(lasting_s)
+    def _found(
+        self, lookup: Callable[[int, bytes], Attributes | None], parent: int, name: bytes
+    ) -> Attributes | Absent:
+        return lookup(parent, name) or Absent(self._tree.creation.absence_s(parent, name))
 
     @_changing
     def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
@@ -182,7 +178,7 @@ class Operations:
     def statfs(self) -> Answer[Statistics]:
         return self._tree.inodes.statfs()
 
-    def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes]:
+    def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:
         return self._tree.inodes.getxattr(number, name, Caller(*who))
 
     @_changing

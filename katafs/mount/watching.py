@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from katafs.fuse.connection import Method, Watching
+from katafs.fuse.connection import Watching
 from katafs.fuse.operations import Answer, Later
-from katafs.fuse.requests import Request
+from katafs.fuse.requests import Carried, Method, Request
 from katafs.mount.answers import number_of
 
 Done: TypeAlias = Callable[[int, int], None]
@@ -23,7 +23,7 @@ def noting(note: Note) -> Watching:
 
     def watching(method: Method) -> Method:
         @functools.wraps(method)
-        def watched(request: Request) -> Answer[bytes]:
+        def watched(request: Request) -> Answer[Carried]:
             done = note(method.__name__, request)
             if done is None:
                 return method(request)
@@ -32,7 +32,7 @@ def noting(note: Note) -> Watching:
                 answer = method(request)
             if isinstance(answer, Later):
                 return Later(answer.pool, functools.partial(_made, done, start_ns, answer.call))
-            done(0, time.perf_counter_ns() - start_ns)
+            done(_errno_in(answer), time.perf_counter_ns() - start_ns)
             return answer
 
         return watched
@@ -40,11 +40,15 @@ def noting(note: Note) -> Watching:
     return watching
 
 
-def _made(done: Done, start_ns: int, call: Callable[[], bytes]) -> bytes:
+def _made(done: Done, start_ns: int, call: Callable[[], Carried]) -> Carried:
     with _errors_told(done, start_ns):
-        content = call()
-    done(0, time.perf_counter_ns() - start_ns)
-    return content
+        carried = call()
+    done(_errno_in(carried), time.perf_counter_ns() - start_ns)
+    return carried
+
+
+def _errno_in(carried: Carried) -> int:
+    return carried if isinstance(carried, int) else 0
 
 
 @contextlib.contextmanager

@@ -29,8 +29,14 @@ def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
     return descriptor, os.fstat(descriptor)
 
 
+def look_if_there(directory: int, name: bytes) -> tuple[int, os.stat_result] | None:
+    """The same of a name that may well not be there."""
+    descriptor = syscalls.open_inside_if_there(directory, check(name), os.O_PATH)
+    return None if descriptor is None else (descriptor, os.fstat(descriptor))
+
+
 def look_for(directory: int, name: bytes, identity: tuple[int, int] | None) -> tuple[int, os.stat_result]:
-    """The same of an inode that is known, by st_dev and st_ino. Raises OSError(ESTALE) where the name is another's.
+    """Look for an inode that is known, by st_dev and st_ino. Raises OSError(ESTALE) where the name is another's.
 
     The same inode is the same file on whichever mount: so that is looked for with open(2) alone, in half the time."""
     descriptor = os.open(check(name), _PATH, dir_fd=directory)

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from katafs.namespace import Kind
+from katafs.namespace import PLAIN, Kind
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes, directory_mode
@@ -23,16 +23,16 @@ class Creation:
         self._core = core
         self._finder = finder
 
-    def lookup(self, parent_number: int, name: bytes) -> Attributes:
-        """The entry of a name. Raises FileNotFoundError, or a fault of the store."""
+    def lookup(self, parent_number: int, name: bytes) -> Attributes | None:
+        """The entry of a name, if it is there. Raises a fault of the store."""
         with self._core.locked():
             parent = self._core.node(parent_number)
             found = self._finder.glimpse(parent, name)
+            if found is None:
+                return None
             if isinstance(found, Found):
                 return self.enter(parent, name, found)
-            node = self._finder.listed(parent, name, found)
-            node.lookups += 1
-            return self._core.tell_backed(node, found, 0, self._core.timeout_of(node.volume))
+            return self.enter_plain(parent, name, found)
 
     def absence_s(self, parent_number: int, name: bytes) -> float:
         """How many seconds the kernel may keep that the name isn't there: none where a volume or git may bring it."""
@@ -52,6 +52,19 @@ class Creation:
         told = self._core.tell(node, found.status, closed=found.closed)
         node.lookups += 1
         return told
+
+    def enter_plain(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
+        """The same of something plain, no directory, that has this status."""
+        node = self._finder.listed(parent, name, status)
+        node.lookups += 1
+        return self._core.tell_backed(node, status, 0, self._core.timeout_of(node.volume))
+
+    def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
+        """The same of a file that was just made there."""
+        place = self._finder.place_of(parent, name)
+        if place is PLAIN:
+            return self.enter_plain(parent, name, status)
+        return self.enter(parent, name, Found(place, parent.volume, self._core.numbers.of_inode(status), status))
 
     def mknod(self, parent_number: int, name: bytes, mode: int, device: int, caller: Caller) -> Attributes:
         """Make a file, FIFO, socket or device node."""

@@ -11,7 +11,7 @@ from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenFile
 from katafs.tree.nodes import Node
-from katafs.tree.requests import Caller, Found
+from katafs.tree.requests import Caller
 
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
 """Not O_APPEND: an mmap's pages are written through any handle, at their own offsets. Not O_DIRECT: the kernel's
@@ -66,9 +66,7 @@ class Files:
                 raise answer(errno.EEXIST if flags & os.O_EXCL else errno.ESTALE, name) from None
             try:
                 status = os.fstat(descriptor)
-                place = self._finder.place_of(parent, name)
-                found = Found(place, parent.volume, core.numbers.of_inode(status), status)
-                told = self._creation.enter(parent, name, found)
+                told = self._creation.enter_made(parent, name, status)
             except BaseException:
                 os.close(descriptor)
                 raise

@@ -31,13 +31,19 @@ class Finder:
         """The place of a name in a directory."""
         return child(parent.place, name, self._core.settings.layout)
 
-    def glimpse(self, parent: Node, name: bytes) -> Found | os.stat_result:
-        """The same as `find`; of something plain, no directory, only the status, as `listed` needs it: most names are
-        such, and all else that a `Found` has is known of them or of no use."""
+    def glimpse(self, parent: Node, name: bytes) -> Found | os.stat_result | None:
+        """As `find`, but None for a name that isn't there, and only the status of something plain that is no directory,
+        as `listed` needs it: most names are such, and all else that a `Found` has is known of them or of no use."""
         core = self._core
         if parent.place.kind not in PLAIN_BELOW or parent.identity is None or core.legacy is not None:
-            return self.find(parent, name)
-        descriptor, status = names.look(core.directory(parent), name)
+            try:
+                return self.find(parent, name)
+            except FileNotFoundError:
+                return None
+        looked = names.look_if_there(core.directory(parent), name)
+        if looked is None:
+            return None
+        descriptor, status = looked
         if stat.S_ISDIR(status.st_mode):
             return self._looked(descriptor, status, PLAIN, parent.volume, parent.piece)
         os.close(descriptor)

@@ -92,19 +92,24 @@ class Inodes:
         held = self._core.nodes.root.held
         return os.statvfs("/") if held is None else os.fstatvfs(held)
 
-    def getxattr(self, number: int, name: bytes, caller: Caller) -> bytes:
-        """An extended attribute. Raises OSError(ENODATA), OSError(ENOTSUP)."""
+    def getxattr(self, number: int, name: bytes, caller: Caller) -> bytes | None:
+        """An extended attribute, if there is one of the name. Raises OSError(ENOTSUP)."""
         with self._core.locked():
             node = self._core.node(number)
             if name == PLACE_XATTR:
                 return self._place(node)
             self._refuse(name, caller, errno.ENODATA)
             if node.identity is None:
-                raise answer(errno.ENODATA)
-            if node.handles:
-                return inodes.get_xattr_of_open(node.handles[-1], name)
-            with self._core.reached(node) as reached:
-                return inodes.get_xattr(reached, name)
+                return None
+            try:
+                if node.handles:
+                    return inodes.get_xattr_of_open(node.handles[-1], name)
+                with self._core.reached(node) as reached:
+                    return inodes.get_xattr(reached, name)
+            except OSError as error:
+                if error.errno == errno.ENODATA:
+                    return None
+                raise
 
     def setxattr(self, number: int, name: bytes, value: bytes, flags: int, caller: Caller) -> None:
         """Set an extended attribute; the flags are XATTR_CREATE and XATTR_REPLACE."""

@@ -93,12 +93,15 @@ class Tags:
 
     # Looking
 
-    def lookup(self, parent_number: int, name: bytes) -> Attributes:
-        """The entry of a tag or of the tags' directory, whether a volume holds it or git."""
+    def lookup(self, parent_number: int, name: bytes) -> Attributes | None:
+        """The entry of a tag or of the tags' directory, if it is there, whether a volume holds it or git."""
         with self._core.lock:
             parent = self._core.nodes[parent_number]
-        held = self._entered(parent, name)
-        return held or self._counted(parent, name, self._made(self._finder.place_of(parent, name), parent))
+        try:
+            held = self._entered(parent, name)
+            return held or self._counted(parent, name, self._made(self._finder.place_of(parent, name), parent))
+        except FileNotFoundError:
+            return None
 
     def listed(self, parent: Node, name: bytes) -> Attributes:
         """The same for a listing. A damaged tag is listed, and EIO when used."""

@@ -40,9 +40,7 @@ class OneFile:
         self.forgotten: set[int] = set()
 
     def lookup(self, _: int, name: bytes) -> Told | Absent:
-        if name != self.name:
-            raise FileNotFoundError
-        return self.getattr(2)
+        return self.getattr(2) if name == self.name else Absent(0)
 
     def getattr(self, number: int) -> Told:
         mode, size = (0o40755, 0) if number == 1 else (0o100644, len(self.content))

@@ -1,5 +1,6 @@
 """Plays the kernel for a tree that isn't mounted: walks paths, counts the lookups it was given, and gives them back."""
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from katafs.kata_id import VolumeName
+from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
 from katafs.tree.legacy import Unconverted
 from katafs.tree.requests import Caller
@@ -31,7 +33,14 @@ class Kernel:
     def lookup(self, path: bytes) -> Attributes:
         """The path's attributes, from one LOOKUP for each of its names. Raises as the tree does."""
         *above, name = path.split(b"/")
-        return self._named(self.tree.creation.lookup(self.number(b"/".join(above)), name))
+        return self._named(self.found(self.number(b"/".join(above)), name))
+
+    def found(self, parent: int, name: bytes) -> Attributes:
+        """The entry of a name, from one LOOKUP. Raises FileNotFoundError, or as the tree does."""
+        told = self.tree.creation.lookup(parent, name)
+        if told is None:
+            raise answer(errno.ENOENT, name)
+        return told
 
     def number(self, path: bytes) -> int:
         """The path's inode number."""

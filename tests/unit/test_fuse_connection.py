@@ -154,7 +154,7 @@ def test_a_forgotten_inode_has_no_reply(served: Served, recorder: Recorder) -> N
 
 
 def test_no_name_is_enoent_and_nobody_is_told(served: Served, recorder: Recorder) -> None:
-    recorder.answers["lookup"] = lambda: os.stat("/nothing/there")
+    recorder.answers["lookup"] = lambda: Absent(0)
 
     assert served.kernel.ask(wire.LOOKUP, b"name\0") == (errno.ENOENT, b"")
     assert served.said == []

@@ -66,7 +66,7 @@ def test_what_is_known_of_a_kata_is_answered_meanwhile(known: Kernel, store: Mem
     known.tree.files.release(handle)
 
     assert content == b"content"
-    assert known.tree.creation.lookup(kata, b"f").number == file
+    assert known.found(kata, b"f").number == file
 
 
 def test_a_sandbox_in_its_katas_volume_is_answered_meanwhile(known: Kernel, store: MemoryStore) -> None:
@@ -78,10 +78,10 @@ def test_a_sandbox_in_its_katas_volume_is_answered_meanwhile(known: Kernel, stor
     handle = known.tree.directories.open(lion)
     listed = {each.name: each.told for each in known.listed(handle)}
 
-    assert known.tree.creation.lookup(lion, b"sandbox").number == sandbox
+    assert known.found(lion, b"sandbox").number == sandbox
     assert (listed[b"sandbox"].number, stat.S_IMODE(listed[b"sandbox"].status.st_mode)) == (sandbox, 0o755)
     with pytest.raises(StoreUnreachable):
-        known.tree.creation.lookup(owl, b"sandbox")
+        known.found(owl, b"sandbox")
 
 
 def test_the_root_volume_is_answered_meanwhile(known: Kernel, store: MemoryStore) -> None:

@@ -147,7 +147,7 @@ def test_a_deep_directory_is_reached_by_its_number_alone(tree_of: Trees) -> None
     number = tree.number(b"deep" + 29 * b"/d")
     populate(tree, wide=20, deep=0)
 
-    assert tree.tree.creation.lookup(number, b"f").status.st_size == len(b"content")
+    assert tree.found(number, b"f").status.st_size == len(b"content")
 
 
 def test_a_deep_directory_is_reached_with_few_descriptors_left(tree_of: Trees) -> None:
@@ -161,7 +161,7 @@ def test_a_deep_directory_is_reached_with_few_descriptors_left(tree_of: Trees) -
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (free + 10, before[1]))
     try:
-        size = tree.tree.creation.lookup(number, b"f").status.st_size
+        size = tree.found(number, b"f").status.st_size
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
@@ -182,7 +182,7 @@ def test_a_directory_that_was_moved_behind_the_tree_is_stale_and_not_another(
     (top / "a" / "b" / "secret").touch()
 
     with refused(errno.ESTALE):
-        tree.tree.creation.lookup(number, b"secret")
+        tree.found(number, b"secret")
 
 
 def test_nothing_is_kept_of_a_forgotten_tree(tree: Kernel) -> None:
@@ -226,7 +226,7 @@ def test_directories_that_were_tied_into_a_ring_behind_the_tree_have_no_place(tr
     top = store.path / "katafs_root"
     (top / "a" / "b").rename(top / "b")
     (top / "a").rename(top / "b" / "a")
-    tree.tree.creation.lookup(inner, b"a")
+    tree.found(inner, b"a")
 
     with refused(errno.ESTALE):
         tree.tree.inodes.getxattr(inner, b"user.katafs.place", ME)
