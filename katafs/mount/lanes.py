@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
+
+from katafs.mount.tasks import Task, do
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-Task = tuple[Future[Any], Callable[[], Any]]
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Lanes:
         with self._lock:
             task = lane.waiting.popleft() if lane.waiting else None  # another thread may have taken the last one
         if task is not None:
-            _do(*task)
+            do(*task)
         with self._lock:
             if lane.waiting:  # and so not closed
                 self._pool.submit(self._work, key, lane)
@@ -75,17 +75,6 @@ class Lanes:
             lane.turns -= 1
             if lane.turns == 0:
                 del self._lanes[key]
-
-
-def _do(future: Future[Any], call: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = call()
-    except BaseException as problem:  # noqa: BLE001 it is the caller's, who asks the future
-        future.set_exception(problem)
-    else:
-        future.set_result(result)
 
 
 class _OfOne(Executor):

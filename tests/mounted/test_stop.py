@@ -176,6 +176,14 @@ def test_a_mount_that_refuses_its_first_question_says_why(
     mounted.ended()
 
 
+def test_a_status_that_a_disk_keeps_does_not_keep_the_daemon(mount: Mounts, disk: Path) -> None:
+    mounted = mount(program=gated("status", disk / "gate"))
+    with subprocess.Popen(["cat", mounted.path / ".katafs/status.json"], stderr=subprocess.DEVNULL):
+        waiting.until((disk / "gate.reached").exists, "the status to be made")
+        mounted.signal(signal.SIGTERM)
+        mounted.ended()
+
+
 def test_unmounting_what_is_not_mounted_is_refused(disk: Path) -> None:
     refused = run([*PROGRAM, "umount", disk], status=4)
 
