@@ -3,9 +3,10 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
+from click.core import ParameterSource
 
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import open_store
@@ -15,7 +16,10 @@ from katafs.volumes.store import VolumeStore
 from katafs.volumes.tree_layout import layout_of
 from katafs.volumes.tree_store import TreeStore
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
+
+_OF_STORES = ("volumes", "prefix", "config")
+"""The options that choose a store."""
 
 
 def kata(text: str) -> KataId:
@@ -34,10 +38,10 @@ def avatar(text: str) -> AvatarName:
     return found
 
 
-def source_options(command: Command) -> Command:
+def source_options(command: Callable[..., Result]) -> Callable[..., Result]:
     """The options that say where the katas are; `opened` takes them."""
-    command = store_options(command)
-    return click.option("--mount", metavar="M", help="Read the tree that is mounted on M, instead of a store.")(command)
+    mount = click.option("--mount", metavar="M", help="Read the tree that is mounted on M, instead of a store.")
+    return mount(store_options(command))
 
 
 @contextlib.contextmanager
@@ -50,10 +54,15 @@ def opened(mount: str | None, volumes: str | None, prefix: str) -> Iterator[Read
 @contextlib.contextmanager
 def opened_store(mount: str | None, volumes: str | None, prefix: str) -> Iterator[VolumeStore]:
     """The store of the katas that the options name. Raises StoreUnreachable, click.UsageError."""
-    if mount is not None and (volumes is not None or prefix):
-        raise click.UsageError("--mount: is instead of --volumes and --prefix")
+    if mount is not None and any(map(_is_flag, _OF_STORES)):
+        raise click.UsageError("--mount: is instead of --volumes, --prefix and --config")
     with contextlib.closing(_store(mount, volumes, prefix)) as store:
         yield store
+
+
+def _is_flag(name: str) -> bool:
+    """Whether the command line has the option, which wins over a variable as well."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _store(mount: str | None, volumes: str | None, prefix: str) -> VolumeStore:

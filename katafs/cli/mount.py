@@ -62,7 +62,7 @@ def _serve(
     tree = Tree(store, _of_tree(settings), GitTags(), mover)
 
     def ready() -> None:
-        said = {"path": absolute, "layout": settings.layout.value, "read_only": str(settings.read_only).lower()}
+        said = {"path": absolute, "layout": settings.layout.value, "read_only": settings.read_only}
         _log.info("mounted", extra=said)
         systemd.notify("READY=1")
         detach()

@@ -2,7 +2,7 @@
 
 import click
 
-from katafs.settings.kinds import Unfit
+from katafs.settings.kinds import Kind, Unfit
 from katafs.settings.settings import KNOWN
 from katafs.settings.sources import Given
 
@@ -44,15 +44,16 @@ def parse(texts: tuple[str, ...]) -> dict[str, Given]:
             setting, wanted = _FLAGS[option]
             given[setting] = Given(wanted, f"flag -o {option}")
         elif name in _WITH_VALUE and separator:
-            given[name] = Given(_value(name, value), f"flag -o {name}")
+            given[name] = Given(read(KNOWN[name].kind, value, click.UsageError, f"-o {option}:"), f"flag -o {name}")
         else:
             raise click.UsageError(f"-o {option}: is not an option of katafs")
     return given
 
 
-def _value(name: str, text: str) -> object:
+def read(kind: Kind, text: str, refusal: type[click.UsageError], said: str) -> object:
+    """The value of a text on the command line. Raises the refusal, whose text is what is said and what is wrong."""
     try:
-        value: object = KNOWN[name].kind.of_text(text)
+        value: object = kind.of_text(text)
     except Unfit as unfit:
-        raise click.UsageError(f"-o {name}={text}: {unfit}") from None
+        raise refusal(f"{said} {unfit}") from None
     return value

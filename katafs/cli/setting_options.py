@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from katafs.cli import options
-from katafs.settings.kinds import Choice, Kind, Unfit
+from katafs.settings.kinds import Choice, Kind
 from katafs.settings.settings import KNOWN, Known
-from katafs.settings.sources import Given, found
+from katafs.settings.sources import Found, Given, found
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -35,11 +35,16 @@ def mount_settings(command: Callable[..., Result]) -> Callable[..., Result]:
     return _config(_long(_LONG, taking))
 
 
-def store_options(command: Command) -> Command:
-    """The options that choose a store, as they are: the command gets `volumes` and `prefix`."""
-    for name in reversed(_OF_STORES):
-        command = _option(KNOWN[name], default=KNOWN[name].default)(command)
-    return command
+def store_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """The same options for a command that needs no more than the store: it gets `volumes` and `prefix` as all sources
+    together have them."""
+
+    @functools.wraps(command)
+    def with_store(*arguments: object, settings: Found, **named: object) -> Result:
+        wished = settings.settings
+        return command(*arguments, volumes=wished.volumes, prefix=wished.prefix, **named)
+
+    return store_settings(with_store)
 
 
 def _taking(command: Callable[..., Result], names: Sequence[str]) -> Callable[..., Result]:
@@ -69,25 +74,18 @@ def _long(names: Sequence[str], command: Command) -> Command:
     return command
 
 
-def _option(known: Known, default: object = None) -> Callable[[Command], Command]:
+def _option(known: Known) -> Callable[[Command], Command]:
     if isinstance(known.default, bool):
         return click.option(_flag(known), is_flag=True, help=known.purpose)
     kind = known.kind
     if isinstance(kind, Choice):
         said = f" Default: {known.default.value}." if isinstance(known.default, enum.Enum) else ""
         return click.option(_flag(known), type=click.Choice(kind.values), help=known.purpose + said)
-    return click.option(_flag(known), type=_by(kind), default=default, metavar=kind.metavar, help=known.purpose)
+    return click.option(_flag(known), type=_by(kind), metavar=kind.metavar, help=known.purpose)
 
 
 def _by(kind: Kind) -> Callable[[str], object]:
-    def read(text: str) -> object:
-        try:
-            value: object = kind.of_text(text)
-        except Unfit as unfit:
-            raise click.BadParameter(f"{text} {unfit}") from None
-        return value
-
-    return read
+    return lambda text: options.read(kind, text, click.BadParameter, text)
 
 
 def _given(known: Known, value: object) -> Given:

@@ -16,6 +16,7 @@ from katafs.cli.completion import directories
 from katafs.doctor import mount_facts, mount_points
 from katafs.doctor.asking import Unanswered, within
 from katafs.errors import MountPointUnusable
+from katafs.observe.pairs import pairs
 
 _ANSWER_S = 5.0
 """How long a mount may take to answer one question."""
@@ -73,16 +74,10 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "descriptors", f"{found['kept_descriptors']} of {found['most_kept_descriptors']} kept"
     if "kept_descriptor_hits" in found:  # a daemon that began before an upgrade says less
         yield "looked for", f"{found['kept_descriptor_hits']} hits, {found['kept_descriptor_misses']} misses"
-    yield "options", _pairs({name: value for name, value in found["options"].items() if value is not None})
-    yield "operations", _pairs(found["operations"])
+    yield "options", pairs({name: value for name, value in found["options"].items() if value is not None})
+    yield "operations", pairs(found["operations"])
     for operation, errors in found["errors"].items():
-        yield f"{operation} failed", _pairs(errors)
-
-
-def _pairs(values: dict[str, object]) -> str:
-    return " ".join(
-        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items()
-    )
+        yield f"{operation} failed", pairs(errors)
 
 
 def _print(rows: list[tuple[str, str]]) -> None:

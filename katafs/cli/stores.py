@@ -29,7 +29,7 @@ def open_store(volumes: str | None, prefix: str) -> VolumeStore:
         return _default_store(prefix)
     if volumes == "docker":
         return _docker(prefix)
-    return DirectoryStore(Path(volumes.removeprefix(DIRECTORY_SCHEME)).absolute(), prefix)
+    return DirectoryStore(Path(volumes.removeprefix(DIRECTORY_SCHEME)), prefix)
 
 
 @contextlib.contextmanager

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
+
+from katafs.mount.tasks import Task, do
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-Task = tuple[Future[Any], Callable[[], Any]]
 
 
 @dataclass(slots=True)
@@ -20,18 +20,21 @@ class _Lane:
     """What is to be done for one of them."""
 
     waiting: deque[Task] = field(default_factory=deque)
-    at_work: int = 0
+    turns: int = 0
+    """How often it is in the pool: at work, or in the queue there for one task."""
 
 
 class Lanes:
-    """One pool for all. Safe for several threads."""
+    """One pool for all, in whose queue a lane is anew for each of its tasks, behind the others: however many it has,
+    they get their turns between them. Safe for several threads."""
 
     def __init__(self, name: str, threads: int, share: int) -> None:
         """`share` of the threads are for one lane at most; more calls of it wait their turn."""
         self._pool = ThreadPoolExecutor(threads, name)
         self._share = share
         self._lock = threading.Lock()
-        """Covers the lanes and all that is in them."""
+        """Covers the lanes, all that is in them, and that nothing is put into the pool once this is closed."""
+        self._closed = False
         self._lanes: dict[Hashable, _Lane] = {}
         """Those with something to do."""
 
@@ -40,39 +43,38 @@ class Lanes:
         return _OfOne(functools.partial(self._take, key))
 
     def close(self) -> None:
-        """Wait for what has been begun."""
+        """Wait for what has been begun, and cancel the rest. A call that comes later raises RuntimeError."""
+        with self._lock:
+            self._closed = True
+            left = [future for lane in self._lanes.values() for future, _ in lane.waiting]
+            for lane in self._lanes.values():
+                lane.waiting.clear()
+        for future in left:
+            future.cancel()
         self._pool.shutdown(cancel_futures=True)
 
     def _take(self, key: Hashable, task: Task) -> None:
         with self._lock:
+            if self._closed:
+                raise RuntimeError("no more is done here")
             lane = self._lanes.setdefault(key, _Lane())
             lane.waiting.append(task)
-            if lane.at_work == self._share:
-                return
-            lane.at_work += 1
-        self._pool.submit(self._work, key, lane)
+            if lane.turns < self._share:
+                lane.turns += 1
+                self._pool.submit(self._work, key, lane)
 
     def _work(self, key: Hashable, lane: _Lane) -> None:
-        while True:
-            with self._lock:
-                if not lane.waiting:
-                    lane.at_work -= 1
-                    if lane.at_work == 0:
-                        del self._lanes[key]
-                    return
-                future, call = lane.waiting.popleft()
-            _do(future, call)
-
-
-def _do(future: Future[Any], call: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = call()
-    except BaseException as problem:  # noqa: BLE001 it is the caller's, who asks the future
-        future.set_exception(problem)
-    else:
-        future.set_result(result)
+        with self._lock:
+            task = lane.waiting.popleft() if lane.waiting else None  # another thread may have taken the last one
+        if task is not None:
+            do(*task)
+        with self._lock:
+            if lane.waiting:  # and so not closed
+                self._pool.submit(self._work, key, lane)
+                return
+            lane.turns -= 1
+            if lane.turns == 0:
+                del self._lanes[key]
 
 
 class _OfOne(Executor):

@@ -57,6 +57,25 @@ def mounted_types(path: str) -> list[str]:
     return [os.fsdecode(mount.type) for mount in mounts() if mount.point == os.fsencode(path)]
 
 
+class OwnMount:
+    """The mount that this process has made on a path just now: known by its file system, since by and by another one
+    may be there. A lazy unmount takes it away from its path, and it is served for as long as somebody uses it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._device = _device_on(path)
+
+    def is_there(self) -> bool:
+        """Whether it is what is found at its path: neither taken from there nor covered."""
+        return self._device is not None and _device_on(self.path) == self._device
+
+
+def _device_on(path: str) -> bytes | None:
+    """The number of the topmost file system that is mounted on a path, or None."""
+    devices = [mount.device for mount in mounts() if mount.point == os.fsencode(path)]
+    return devices[-1] if devices else None
+
+
 def unmount(path: str, *, lazy: bool = False) -> None:
     """Unmount katafs from a path, a dead daemon's included; `lazy` takes a busy one away from its path, and who uses it
     goes on until it is done.

@@ -4,13 +4,14 @@ import contextlib
 import logging
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
 from katafs.fuse import mounting
+from katafs.mount import question
+from katafs.mount.mount_point import OwnMount
 from katafs.mount.serving import Serving
 from katafs.mount.watchdog import Watchdog
 from katafs.observe import systemd
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_NULL = subprocess.DEVNULL
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -33,14 +33,15 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     metrics is taken."""
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
         serving = Serving(tree, mounting.mount(mount_point, _options(settings)), mount_point, settings, events.end)
+        mount = OwnMount(mount_point)
         if metrics is not None:
             serving.show(metrics)
         try:
             serving.start()
-            threading.Thread(target=_try, args=(mount_point, events), daemon=True).start()
-            _wait(events, lambda: _begin(ready, ending, mount_point))
+            threading.Thread(target=_try, args=(mount, serving, events), daemon=True).start()
+            _wait(events, lambda: _begin(ready, ending, mount))
         finally:
-            if not serving.is_gone():  # else there may be another mount at the path by now
+            if not serving.is_gone() and mount.is_there():  # else there may be another mount at the path by now
                 mounting.unmount(mount_point)
             serving.close()
     _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
@@ -62,19 +63,23 @@ def _options(settings: MountSettings) -> mounting.Options:
     return mounting.Options(settings.source, "katafs", read_only=settings.read_only, allow_other=settings.allow_other)
 
 
-def _try(mount_point: str, events: "_Events") -> None:
-    """Ask the mount itself. Another program does: the kernel doesn't let go of who waits for an answer, not even of the
-    killed, and a thread that did would keep the device open, and so its own answer from ever failing."""
-    asked = subprocess.run(["stat", "--", mount_point], stdin=_NULL, stdout=_NULL, stderr=_NULL, check=False)
-    if asked.returncode == 0:
+def _try(mount: OwnMount, serving: Serving, events: "_Events") -> None:
+    """Ask the mount itself, and say when it answers."""
+    try:
+        refusal = question.refusal(mount.path)
+    except OSError as problem:
+        refusal = str(problem)
+    if refusal is None:
         events.answers()
+    elif mount.is_there() and not serving.is_gone():  # else it has ended meanwhile
+        _log.error("the mount doesn't answer", extra={"path": mount.path, "error": refusal})
 
 
-def _begin(ready: Callable[[], None], ending: contextlib.ExitStack, mount_point: str) -> None:
+def _begin(ready: Callable[[], None], ending: contextlib.ExitStack, mount: OwnMount) -> None:
     ready()
     wanted_s = systemd.watchdog_s()
     if wanted_s is not None:
-        watchdog = Watchdog(mount_point, wanted_s / 2, lambda: systemd.notify("WATCHDOG=1"))
+        watchdog = Watchdog(mount, wanted_s / 2, lambda: systemd.notify("WATCHDOG=1"))
         ending.callback(watchdog.close)
         watchdog.start()
 

@@ -7,7 +7,6 @@ import datetime
 import json
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from katafs import __version__
@@ -17,6 +16,7 @@ from katafs.fuse.connection import Connection
 from katafs.fuse.operations import Later
 from katafs.mount.answers import errno_of
 from katafs.mount.control import Reading
+from katafs.mount.daemon_thread import DaemonThread
 from katafs.tree.tree import Tree
 
 
@@ -54,12 +54,12 @@ class Status:
         self._settings = settings
         self._started_s = time.time()
         self._started_monotonic_s = time.monotonic()
-        self._thread = ThreadPoolExecutor(1, "katafs-status")
+        self._thread = DaemonThread("katafs-status")
         """Of its own, since whoever asks may want to know why the others are all busy."""
 
     def close(self) -> None:
-        """Make no more of it; nobody waits for one that a hanging disk keeps."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Make no more of it; nobody waits for one that a hanging disk keeps, nor does the end of the process."""
+        self._thread.close()
 
     def open(self) -> Later[Reading]:
         """The status of now, to be read."""

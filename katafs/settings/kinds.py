@@ -1,6 +1,8 @@
-"""The kinds of settings: what a value of each is in a TOML file, and as the text of a variable or a flag. Pure."""
+"""The kinds of settings: what a value of each is in a TOML file, and as the text of a variable or a flag. Pure, but for
+relative paths in the latter: they are taken from the directory that the process works in."""
 
 import enum
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,7 +66,7 @@ class Store:
         """As in the protocol."""
         if (text != "docker" and not text.startswith(DIRECTORY_SCHEME)) or text == DIRECTORY_SCHEME:
             raise Unfit(f"is neither docker nor {DIRECTORY_SCHEME}PATH")
-        return text
+        return text if text == "docker" else f"{DIRECTORY_SCHEME}{Path(text.removeprefix(DIRECTORY_SCHEME)).absolute()}"
 
 
 class Choice:
@@ -128,18 +130,20 @@ class Seconds:
             raise Unfit("is not a number of seconds") from None
 
 
-class Count:
-    """A number of things, and not too few of them."""
+class _Whole:
+    """A whole number within bounds."""
 
     metavar = "N"
 
-    def __init__(self, fewest: int) -> None:
+    def __init__(self, fewest: int, most: float, wanted: str) -> None:
         self._fewest = fewest
+        self._most = most
+        self._wanted = wanted
 
     def of_toml(self, value: object) -> int:
         """As in the protocol."""
-        if isinstance(value, bool) or not isinstance(value, int) or value < self._fewest:
-            raise Unfit(f"is not a number from {self._fewest} on")
+        if isinstance(value, bool) or not isinstance(value, int) or not self._fewest <= value <= self._most:
+            raise Unfit(f"is not {self._wanted}")
         return value
 
     def of_text(self, text: str) -> int:
@@ -147,20 +151,20 @@ class Count:
         return self.of_toml(int(text) if text.isascii() and text.isdigit() else text)
 
 
-class Port:
+class Count(_Whole):
+    """A number of things, and not too few of them."""
+
+    def __init__(self, fewest: int) -> None:
+        super().__init__(fewest, math.inf, f"a number from {fewest} on")
+
+
+class Port(_Whole):
     """A TCP port; 0 lets the kernel choose a free one."""
 
     metavar = "PORT"
 
-    def of_toml(self, value: object) -> int:
-        """As in the protocol."""
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_PORT:
-            raise Unfit(f"is not a port, 0 to {_MOST_PORT}")
-        return value
-
-    def of_text(self, text: str) -> int:
-        """As in the protocol."""
-        return self.of_toml(int(text) if text.isascii() and text.isdigit() else text)
+    def __init__(self) -> None:
+        super().__init__(0, _MOST_PORT, f"a port, 0 to {_MOST_PORT}")
 
 
 class Directory:
@@ -176,4 +180,4 @@ class Directory:
 
     def of_text(self, text: str) -> Path:
         """As in the protocol."""
-        return Path(text)
+        return Path(text).absolute()

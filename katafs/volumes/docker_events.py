@@ -42,6 +42,8 @@ class Follower:
         """Covers that no stream is begun once it is to stop."""
         self._stream: EventStream | None = None
         self._listed_s = 0.0
+        self._unsure = False
+        """Whether that left a container a volume that it was perhaps unmounting just then: the event may be lost."""
         self._thread = threading.Thread(target=self._run, name="docker-events", daemon=True)
 
     def start(self) -> None:
@@ -88,14 +90,16 @@ class Follower:
                 ended.close()
             if self._stopping.is_set():
                 stream.interrupt()
-        self._list()
+        self._unsure = self._list()
 
-    def _list(self) -> None:
+    def _list(self) -> bool:
+        """Whether containers keep volumes that the engine doesn't say are theirs."""
         with self._index.question() as question:
             places = self._places()
             users = [(self._prefix.strip(stored), container) for stored, container in self._engine.mounted()]
-            self._index.take_all(question, places, [(name, user) for name, user in users if name is not None])
+            kept = self._index.take_all(question, places, [(name, user) for name, user in users if name is not None])
         self._listed_s = time.time()
+        return kept
 
     def _list_places(self) -> None:
         with self._index.question() as question:
@@ -117,10 +121,12 @@ class Follower:
     def _handle(self, event: Mapping[str, Any]) -> None:
         happened_s = event["timeNano"] / 1e9
         late = time.time() - happened_s > _LATE_S and time.time() - self._listed_s > _LATE_S
+        started = time.time() - self._listed_s > STARTING_S
         action, actor = event["Action"], event["Actor"]
         name = self._prefix.strip(actor["ID"])
-        if late:
-            self._list()
+        if late or (self._unsure and started):
+            kept = self._list()
+            self._unsure = kept and late  # else containers that go on coming would have everything listed for ever
         elif action == "prune":
             self._list_places()  # engines before 23 name no volume that they prune
         if name is None:

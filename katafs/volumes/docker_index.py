@@ -7,7 +7,7 @@ question is announced before it is asked, and an answer that another one overtoo
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -108,18 +108,20 @@ class VolumeIndex:
             return True
 
     def take_all(
-        self, question: Question, places: Mapping[VolumeName, Place], users: Iterable[tuple[VolumeName, str]]
-    ) -> None:
+        self, question: Question, places: Mapping[VolumeName, Place], users: Collection[tuple[VolumeName, str]]
+    ) -> bool:
         """Take an answer about every volume, and which running containers have it; those that were overtaken stay as
         they are. A container that has mounted a volume just now may be starting still, and keeps it until it unmounts
-        it or a later answer doesn't have it."""
+        it or a later answer doesn't have it. Whether there is one that the answer doesn't have."""
         with self._lock:
             self._take_places(question, places)
             before, self._users = self._users, self._starting(question)
+            kept = {(name, container) for name, containers in self._users.items() for container in containers}
             for name, container in users:
                 self._users.setdefault(name, {}).setdefault(container, -math.inf)
             new = self._users.keys() - before.keys()
         self._tell_used(new)
+        return not kept <= set(users)
 
     def take_places(self, question: Question, places: Mapping[VolumeName, Place]) -> None:
         """The same of the volumes alone: who uses them is as it was."""

@@ -11,6 +11,7 @@ import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import KataId, VolumeName
+from katafs.volumes import docker_events, docker_index
 from katafs.volumes.docker import DockerStore
 from tests.contract.names import KATA, OTHER
 from tests.contract.stand_in import StandIn
@@ -96,6 +97,32 @@ def test_a_container_that_is_being_started_has_its_volume_when_it_lists_again(
     store.close()
 
     assert used
+
+
+def test_a_container_whose_end_was_lost_with_other_events_is_gone_once_it_had_time_to_start(
+    engine: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (docker_events, docker_index):
+        monkeypatch.setattr(module, "STARTING_S", 3)
+    box = {"ID": KATA, "Attributes": {"container": "lost"}}
+    mounted = {"Type": "volume", "Action": "mount", "Actor": box, "timeNano": time.time_ns() + 10**12}
+    another = {**mounted, "Actor": {"ID": "another's"}}
+
+    def events() -> Iterator[dict[str, Any]]:
+        engine.ending.wait(2.5)  # after a listing nothing counts as late for two seconds
+        yield from (mounted, {**another, "timeNano": 1})
+        yield from repeated(another, engine)
+
+    engine.events = events()
+    store = DockerStore(base_url=engine.url)
+    waiting.until(lambda: store.in_use(KATA), "the container to have its volume")
+    waiting.until(lambda: engine.listings == 2, "the store to list again")
+    used = store.in_use(KATA)
+    waiting.until(lambda: not store.in_use(KATA), "the container to be gone")
+    store.close()
+
+    assert used
+    assert engine.listings == 3
 
 
 def test_a_bug_met_while_following_is_logged_and_survived(engine: StandIn, caplog: pytest.LogCaptureFixture) -> None:

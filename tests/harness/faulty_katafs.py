@@ -14,6 +14,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from katafs.cli.main import katafs
+from katafs.mount.status import Status
 from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
 from katafs.tree.files import Files
@@ -104,9 +105,9 @@ def buggy() -> tuple[str, ...]:
 
 
 def gated(part: str, gate: Path) -> tuple[str, ...]:
-    """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `fsync`, `fsyncdir`, `getattr`; or
-    with `reply` the reply to a lookup of the name `gated` while `<gate>.closed` is there. It makes the file
-    `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
+    """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `fsync`, `fsyncdir`, `getattr`,
+    `status`; or with `reply` the reply to a lookup of the name `gated` while `<gate>.closed` is there. It makes the
+    file `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
     return (sys.executable, __file__, f"{part}:{gate}")
 
 
@@ -122,6 +123,7 @@ _GATED: dict[str, tuple[type, str]] = {
     "fsync": (Files, "fsync"),
     "fsyncdir": (Directories, "fsync"),
     "getattr": (Inodes, "getattr"),
+    "status": (Status, "now"),
 }
 
 

@@ -32,6 +32,8 @@ class Mounted:
         self._env = dict(env)
         self._log = log
         self._expected: list[re.Pattern[str]] = []
+        self._device_minor: int | None = None
+        """Its mount's; unknown until it is ready."""
         self._held_at_start: set[str] | None = None
         """What it holds open for itself; unknown until it is ready."""
         self._settled = False
@@ -83,6 +85,13 @@ class Mounted:
         if self.status is not None:
             raise AssertionError("the daemon ended instead of mounting")
         self._held_at_start = held_files(self.pid)
+        mount = mount_at(self.path)
+        self._device_minor = None if mount is None else mount.device_minor
+
+    def _is_mounted(self) -> bool:
+        """Whether its mount is at its path, and not another daemon's."""
+        mount = mount_at(self.path)
+        return mount is not None and self._device_minor in (None, mount.device_minor)
 
     def _answers(self) -> bool:
         mount = mount_at(self.path)
@@ -110,7 +119,7 @@ class Mounted:
             raise AssertionError(f"the daemon still runs after {_END_S:g} s") from None
         if found != status:
             raise AssertionError(f"the daemon ended with status {found}, not {status}")
-        if status == 0 and mount_at(self.path) is not None:
+        if status == 0 and self._is_mounted():
             raise AssertionError(f"still mounted after its daemon's end: {self.path}")
         self._judge_log()
 

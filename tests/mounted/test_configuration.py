@@ -1,4 +1,4 @@
-"""Settings from outside: `--config` and variables, as `katafs mount`, `convert` and `config show` take them."""
+"""Settings from outside: `--config` and variables, as the commands that need them take them."""
 
 import tomllib
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from katafs.settings.settings import KNOWN
+from katafs.storers.plain import PlainStorer
+from katafs.volumes.directories import DirectoryStore
 from tests.harness import needs
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
@@ -61,6 +63,60 @@ def test_a_conversion_finds_store_and_old_disk_in_the_file(disk: Path) -> None:
 
     assert (disk / "volumes" / f"p-{KATA}").is_dir()
     assert not (disk / "old" / KATA[:2] / KATA[2:]).exists()
+
+
+@pytest.mark.parametrize("by_file", [True, False], ids=["file", "variables"])
+def test_what_works_on_a_store_finds_it_where_a_mount_does(disk: Path, by_file: bool) -> None:
+    PlainStorer(DirectoryStore(disk / "volumes", "p-", create_missing=True)).create_kata(
+        {"id": KATA, "visible_files": {}}
+    )
+    config = disk / "katas.toml"
+    config.write_text(f'volumes = "dir:{disk}/volumes"\nprefix = "p-"\nlayout = "split"\n')
+    flags = ["--config", str(config)] if by_file else []
+    variables = {} if by_file else {"KATAFS_VOLUMES": f"dir:{disk}/volumes", "KATAFS_PREFIX": "p-"}
+
+    def asked(*arguments: str, status: int | None = 0) -> str:
+        return run([*PROGRAM, *arguments, *flags], env=variables, status=status).stdout
+
+    assert asked("ls").split() == [KATA]
+    assert asked("lights", KATA, "--json").strip() == "[]"
+    assert asked("export", "--all", "--to", str(disk / "out")).split() == [f"{disk}/out/{KATA[:2]}/{KATA[2:]}"]
+    assert f"{disk}/volumes" in asked("doctor", status=None)
+
+
+def test_a_flag_wins_over_the_variable_for_what_works_on_a_store(disk: Path) -> None:
+    (disk / "volumes" / KATA).mkdir(parents=True)
+
+    listed = run(
+        [*PROGRAM, "ls", "--volumes", "dir:volumes", "--prefix", ""],
+        cwd=disk,
+        env={"KATAFS_VOLUMES": f"dir:{disk}/none", "KATAFS_PREFIX": "p-"},
+    ).stdout
+
+    assert listed.split() == [KATA]
+
+
+def test_a_mounted_tree_is_read_whatever_store_the_variables_name(disk: Path) -> None:
+    PlainStorer(DirectoryStore(disk)).create_kata({"id": KATA, "visible_files": {}})
+
+    shown = run([*PROGRAM, "lights", KATA, "--json", "--mount", disk], env={"KATAFS_VOLUMES": "dir:/none"}).stdout
+
+    assert shown.strip() == "[]"
+
+
+@pytest.mark.parametrize("flag", ["--volumes=docker", "--prefix=p-", "--config=katas.toml"])
+def test_a_mounted_tree_and_a_store_at_once_are_wrong_usage(disk: Path, config: Path, flag: str) -> None:
+    refused = run([*PROGRAM, "lights", "--mount", disk, flag], cwd=config.parent, status=2)
+
+    assert "--mount: is instead of --volumes, --prefix and --config" in refused.stderr
+
+
+def test_config_show_says_relative_paths_as_a_file_may_have_them(disk: Path) -> None:
+    command = [*PROGRAM, "config", "show", "--legacy", "old", "--volumes", "dir:volumes"]
+    shown = tomllib.loads(run(command, cwd=disk, env={"KATAFS_MOUNTPOINT": "mnt"}).stdout)
+
+    assert (shown["legacy"], shown["volumes"]) == (f"{disk}/old", f"dir:{disk}/volumes")
+    assert shown["mountpoint"] == f"{disk}/mnt"
 
 
 def test_config_show_says_where_each_value_comes_from_and_is_a_file_itself(disk: Path, config: Path) -> None:

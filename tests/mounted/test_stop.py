@@ -139,6 +139,51 @@ def test_a_signal_ends_a_busy_mount_too(mount: Mounts) -> None:
         mounted.ended()
 
 
+def test_a_signal_to_a_daemon_whose_path_has_another_mount_by_now_leaves_that_one(mount: Mounts) -> None:
+    old = mount()
+    (old.path / "held").write_text("still here")
+    with (old.path / "held").open():
+        run([*PROGRAM, "umount", "--lazy", old.path])
+        new = mount()
+        old.signal(signal.SIGTERM)
+        old.ended()
+
+    assert (new.path / "held").read_text() == "still here"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'stat: cannot statx: Input/output error' >&2; exit 1", "stat: cannot statx: Input/output error"),
+        ("exit 3", "stat ended with status 3"),
+        (None, r".*No such file or directory: 'stat'"),
+    ],
+    ids=["refused", "silent", "no program"],
+)
+def test_a_mount_that_refuses_its_first_question_says_why(
+    mount: Mounts, disk: Path, script: str | None, reason: str
+) -> None:
+    # Stands for a refusal by the mount: all that is made of it is what stat(1) says.
+    (disk / "bin").mkdir()
+    if script is not None:
+        (disk / "bin" / "stat").write_text(f"#!/bin/sh\n{script}\n")
+        (disk / "bin" / "stat").chmod(0o755)
+    mounted = mount(env={"PATH": str(disk / "bin")}, ready=False)
+    mounted.expect("the mount doesn't answer")
+
+    mounted.wait_for_log(rf'the mount doesn\'t answer path=\S+ error="{reason}"')
+    mounted.signal(signal.SIGTERM)
+    mounted.ended()
+
+
+def test_a_status_that_a_disk_keeps_does_not_keep_the_daemon(mount: Mounts, disk: Path) -> None:
+    mounted = mount(program=gated("status", disk / "gate"))
+    with subprocess.Popen(["cat", mounted.path / ".katafs/status.json"], stderr=subprocess.DEVNULL):
+        waiting.until((disk / "gate.reached").exists, "the status to be made")
+        mounted.signal(signal.SIGTERM)
+        mounted.ended()
+
+
 def test_unmounting_what_is_not_mounted_is_refused(disk: Path) -> None:
     refused = run([*PROGRAM, "umount", disk], status=4)
 

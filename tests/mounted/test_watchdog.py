@@ -66,6 +66,22 @@ def test_it_goes_on_hearing_of_a_mount_that_was_taken_from_its_path(
     mounted.ended()
 
 
+def test_it_goes_on_hearing_of_a_mount_whose_path_has_another_that_hangs(
+    listener: socket.socket, systemd: dict[str, str], mount: Mounts, disk: Path
+) -> None:
+    mounted = mount(env=systemd)
+    (mounted.path / "held").write_text("still here")
+    gate = disk / "gate"
+    with (mounted.path / "held").open():
+        run([*PROGRAM, "umount", "--lazy", mounted.path])
+        mount(program=gated("lookup", gate))
+        heard(listener)
+
+        assert [listener.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        Path(f"{gate}.open").touch()
+    mounted.ended()
+
+
 def test_it_hears_nothing_while_requests_hang(
     listener: socket.socket, systemd: dict[str, str], mount: Mounts, disk: Path
 ) -> None:

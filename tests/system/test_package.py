@@ -124,7 +124,8 @@ def test_it_is_not_removed_from_under_who_works_in_it(machine: Machine) -> None:
 
 
 def test_a_purge_leaves_data_and_settings_alone(machine: Machine) -> None:
-    machine.run("apt-get purge --yes katafs")
+    machine.run("systemctl enable katafs@katas katafs-convert@katas.timer; apt-get purge --yes katafs")
 
+    machine.run("! ls /etc/systemd/system/*.wants/katafs*")
     machine.run("! mountpoint -q /katas; ! test -e /usr/lib/katafs; ! command -v katafs")
     assert machine.run(f"cat /srv/katas/{KATA}/manifest.json; ls /etc/katafs").stdout.split() == ["{}", "katas.toml"]

@@ -78,6 +78,34 @@ def test_calls_of_one_lane_are_begun_in_their_order() -> None:
     assert (last, begun) == (50, list(range(50)))
 
 
+def test_a_lane_that_has_more_to_do_goes_on_behind_the_others() -> None:
+    lanes, held, begun = Lanes("test", threads=1, share=1), Held(), list[str]()
+    lanes.of("busy").submit(held)
+    futures = [lanes.of(key).submit(begun.append, key) for key in ("busy", "busy", "other")]
+    held.free.set()
+    for future in futures:
+        future.result(60)
+    lanes.close()
+
+    assert begun == ["other", "busy", "busy"]
+
+
+def test_closing_waits_for_what_was_begun_and_cancels_the_rest(
+    lanes: Lanes, held: tuple[Held, list[Future[str]]]
+) -> None:
+    calls, futures = held
+    closing = threading.Thread(target=lanes.close)
+    closing.start()
+    until(lambda: all(future.cancelled() for future in futures[SHARE:]), "the rest to be cancelled")
+    assert closing.is_alive()
+    calls.free.set()
+    closing.join(60)
+
+    assert [future.result(0) for future in futures[:SHARE]] == ["done"] * SHARE
+    with pytest.raises(RuntimeError):
+        lanes.of("stuck").submit(calls)
+
+
 def test_what_is_raised_is_the_callers(lanes: Lanes) -> None:
     future = lanes.of("one").submit(lambda: 1 // 0)
 

@@ -45,6 +45,10 @@ def test_plain_values_are_plain_words() -> None:
     assert pairs({"path": "/katas", "count": 3}) == "path=/katas count=3"
 
 
+def test_yes_and_no_are_said_as_json_has_them() -> None:
+    assert pairs({"read_only": True, "debug": False}) == "read_only=true debug=false"
+
+
 def test_a_record_is_level_event_and_values() -> None:
     made = Lines("katafs").format(record("failed", operation="lookup", error="the engine is gone"))
 
