@@ -1,18 +1,22 @@
 """Keeps the index in step with the engine: lists once, follows the events, lists again after a gap.
 
-A thread of its own follows; what it learns is in the index, and how the engine is in `fault`.
+A thread of its own follows; what it learns is in the index, and how the engine is in `fault`. It tells of mounts as it
+reads of them. What needs an answer of the engine it leaves to another thread, in the order of the events.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_index import STARTING_S, Place, VolumeIndex, place_of
+from katafs.volumes.docker_questions import Questions
 from katafs.volumes.docker_stream import EventStream
 from katafs.volumes.names import Prefix
 
@@ -42,6 +46,7 @@ class Follower:
         """Covers that no stream is begun once it is to stop."""
         self._stream: EventStream | None = None
         self._listed_s = 0.0
+        """When the latest list was asked for, since the epoch: inf while one is yet to be."""
         self._unsure = False
         """Whether that left a container a volume that it was perhaps unmounting just then: the event may be lost."""
         self._thread = threading.Thread(target=self._run, name="docker-events", daemon=True)
@@ -52,11 +57,9 @@ class Follower:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread; one that waits for a hung engine ends with that call or with the process."""
-        with self._lock:
-            self._stopping.set()
-            if self._stream is not None:
-                self._stream.interrupt()
+        """End the threads; one that waits for a hung engine ends with that call or with the process."""
+        self._stopping.set()
+        self._interrupt()
         if self._thread.is_alive():
             self._thread.join(_END_S)
         if self._stream is not None and not self._thread.is_alive():
@@ -94,12 +97,15 @@ class Follower:
 
     def _list(self) -> bool:
         """Whether containers keep volumes that the engine doesn't say are theirs."""
+        self._listed_s = time.time()
         with self._index.question() as question:
             places = self._places()
             users = [(self._prefix.strip(stored), container) for stored, container in self._engine.mounted()]
-            kept = self._index.take_all(question, places, [(name, user) for name, user in users if name is not None])
-        self._listed_s = time.time()
-        return kept
+            return self._index.take_all(question, places, [(name, user) for name, user in users if name is not None])
+
+    def _list_anew(self, *, late: bool) -> None:
+        kept = self._list()
+        self._unsure = kept and late  # else containers that go on coming would have everything listed for ever
 
     def _list_places(self) -> None:
         with self._index.question() as question:
@@ -110,34 +116,57 @@ class Follower:
         return {name: place_of(details) for name, details in listed if name is not None}
 
     def _follow(self) -> None:
-        for event in self._events():
-            self._handle(event)
+        questions = Questions(when_failed=self._interrupt)
+        try:
+            for event in self._events():
+                self._handle(event, questions)
+        finally:
+            questions.end()
         raise StoreUnreachable(f"the connection to the Docker Engine at {self._engine.url} was closed")
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            if self._stream is not None:
+                self._stream.interrupt()
 
     def _events(self) -> Iterator[Mapping[str, Any]]:
         with self._engine.faults():
             yield from self._stream or ()
 
-    def _handle(self, event: Mapping[str, Any]) -> None:
-        happened_s = event["timeNano"] / 1e9
-        late = time.time() - happened_s > _LATE_S and time.time() - self._listed_s > _LATE_S
-        started = time.time() - self._listed_s > STARTING_S
+    def _handle(self, event: Mapping[str, Any], questions: Questions) -> None:
         action, actor = event["Action"], event["Actor"]
-        name = self._prefix.strip(actor["ID"])
-        if late or (self._unsure and started):
-            kept = self._list()
-            self._unsure = kept and late  # else containers that go on coming would have everything listed for ever
+        late = self._is_late(event)
+        if late or (self._unsure and time.time() - self._listed_s > STARTING_S):
+            self._listed_s = math.inf
+            questions.put(partial(self._list_anew, late=late))
         elif action == "prune":
-            self._list_places()  # engines before 23 name no volume that they prune
+            questions.put(self._list_places)  # engines before 23 name no volume that they prune
+        name = self._prefix.strip(actor["ID"])
         if name is None:
             return
-        if action == "destroy" or (action == "create" and self._index.place(name) is None):
-            self.look_up(name)
+        if action == "create":
+            questions.put(partial(self._created, name))
+        elif action == "destroy":
+            questions.put(partial(self.look_up, name))
         elif action == "mount":
             self._index.mounted(name, actor["Attributes"]["container"])
-        elif action == "unmount" and not self._engine.runs(actor["Attributes"]["container"]):
-            # `docker cp` unmounts, for itself, what its running container goes on using.
-            self._index.unmounted(name, actor["Attributes"]["container"])
+        elif action == "unmount":
+            questions.put(partial(self._unmounted, name, actor["Attributes"]["container"], self._index.now_s()))
+
+    def _is_late(self, event: Mapping[str, Any]) -> bool:
+        """Whether events have piled up, by one that is read now, and no list tells what was missed."""
+        now_s = time.time()
+        return now_s - event["timeNano"] / 1e9 > _LATE_S and now_s - self._listed_s > _LATE_S
+
+    def _created(self, name: VolumeName) -> None:
+        # Not as the event is read: the volume that is known then may be one of which it is being asked if it is gone.
+        if self._index.place(name) is None:
+            self.look_up(name)
+
+    def _unmounted(self, name: VolumeName, container: str, unmounted_s: float) -> None:
+        # `docker cp` unmounts, for itself, what its running container goes on using.
+        if not self._engine.runs(container):
+            self._index.unmounted(name, container, before_s=unmounted_s)
 
     def _heal(self, fault: StoreUnreachable) -> None:
         if self._stopping.is_set():

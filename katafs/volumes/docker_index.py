@@ -159,11 +159,17 @@ class VolumeIndex:
             for call in self._when_used:
                 call(name)
 
-    def unmounted(self, name: VolumeName, container: str) -> None:
-        """A container has unmounted the volume."""
+    def now_s(self) -> float:
+        """The time by the index's clock, for `unmounted`."""
+        return self._clock()
+
+    def unmounted(self, name: VolumeName, container: str, before_s: float = math.inf) -> None:
+        """A container has unmounted what it had mounted of the volume until then, by the index's clock. What it has
+        mounted since it keeps: that an unmount counts may be known only when the container has started again."""
         with self._lock:
             containers = self._users.get(name, {})
-            containers.pop(container, None)
+            if container in containers and containers[container] <= before_s:
+                del containers[container]
             if not containers:
                 self._users.pop(name, None)
 

@@ -111,12 +111,12 @@ def test_a_restart_is_logged_once_when_lost_and_once_when_healed(
 
 def test_it_closes_promptly_while_the_engine_is_lost(lost: DockerStore) -> None:
     lost.close()
-    assert not follower_runs()
+    assert not followers_run()
 
 
-def test_closing_ends_its_thread(store: DockerStore) -> None:
+def test_closing_ends_its_threads(store: DockerStore) -> None:
     store.close()
-    assert not follower_runs()
+    assert not followers_run()
 
 
 def test_closing_leaves_no_descriptor(docker_place: DockerPlace) -> None:
@@ -147,9 +147,9 @@ def test_docker_host_says_where_the_engine_is(disk: Path, monkeypatch: pytest.Mo
         DockerStore()
 
 
-def follower_runs() -> bool:
-    """Whether some store's thread runs in this process."""
-    return any(thread.name == "docker-events" for thread in threading.enumerate())
+def followers_run() -> bool:
+    """Whether some store's threads run in this process."""
+    return any(thread.name in {"docker-events", "docker-questions"} for thread in threading.enumerate())
 
 
 def sockets() -> set[str]:

@@ -185,6 +185,34 @@ def test_unmounting_what_was_never_mounted_changes_nothing() -> None:
     assert not index.in_use(KATA)
 
 
+def test_a_container_that_has_mounted_its_volume_again_keeps_it_when_the_unmount_before_is_known_to_count() -> None:
+    index = known(clock := Clock())
+    index.mounted(KATA, BOX)
+    clock.now_s += 1
+    unmounted_s = index.now_s()
+    clock.now_s += 1
+    index.mounted(KATA, BOX)
+    index.unmounted(KATA, BOX, before_s=unmounted_s)
+    assert index.in_use(KATA)
+
+
+def test_an_unmount_ends_what_was_mounted_until_then() -> None:
+    index = known(Clock())
+    index.mounted(KATA, BOX)
+    index.unmounted(KATA, BOX, before_s=index.now_s())
+    assert not index.in_use(KATA)
+
+
+def test_a_volume_of_unknown_place_is_told_and_in_use() -> None:
+    index = VolumeIndex()
+    told: list[VolumeName] = []
+    index.when_used(told.append)
+    index.mounted(KATA, BOX)
+    with index.question() as question:
+        index.take(question, KATA, HERE)
+    assert (told, index.in_use(KATA)) == ([KATA], True)
+
+
 def test_a_volume_that_comes_into_use_is_told_once() -> None:
     index = known()
     told: list[tuple[VolumeName, bool]] = []

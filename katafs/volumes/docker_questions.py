@@ -1,0 +1,44 @@
+"""What is to be asked of the engine, one after the other, by a thread that nobody waits for.
+
+A question may take as long as the engine is slow. Whoever follows the events must not wait for it: the engine tells of
+a container's mount once, and what the kernel keeps of the volume has to be dropped within that container's life.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+
+
+class Questions:
+    """A line of questions and the thread that asks them, in order, until one fails. Put and ended by one thread."""
+
+    def __init__(self, when_failed: Callable[[], None]) -> None:
+        """`when_failed` is called once, by this thread, where a question has failed."""
+        self._when_failed = when_failed
+        self._line: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        """None ends the thread."""
+        self._ending = threading.Event()
+        self._failure: Exception | None = None
+        """For `end`; read when the thread has ended."""
+        self._thread = threading.Thread(target=self._run, name="docker-questions", daemon=True)
+        self._thread.start()
+
+    def put(self, question: Callable[[], None]) -> None:
+        """Have this asked when all is answered that was put before. After a failure nothing is asked any more."""
+        self._line.put(question)
+
+    def end(self) -> None:
+        """Ask nothing more, and wait for the question under way. Raises what a question has raised."""
+        self._ending.set()
+        self._line.put(None)
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            while (question := self._line.get()) is not None and not self._ending.is_set():
+                question()
+        except Exception as failure:  # noqa: BLE001  # whatever it is, `end` raises it in the thread that can heal it
+            self._failure = failure
+            self._when_failed()
