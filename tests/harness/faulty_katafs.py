@@ -14,6 +14,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from katafs.cli.main import katafs
+from katafs.mount.operations import Operations
 from katafs.mount.status import Status
 from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
@@ -169,7 +170,7 @@ class _EndingInABug:
 
 def ask_always() -> None:
     """Have every read and write be a request, also where the kernel could do without: else none meets its bug."""
-    _patch(Files, "direct", lambda original: lambda *arguments: original(*arguments)._replace(descriptor=None))
+    _patch(Operations, "_opened", lambda original: lambda *arguments: original(*arguments)._replace(descriptor=None))
 
 
 def _with_bad_kata() -> None:
