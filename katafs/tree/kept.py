@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _MOST = 16_384
 """Each takes some 200 bytes."""
+_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class OtherNames:
         self._until_s: dict[tuple[int, bytes], float] = {}
         """Until when the kernel may keep each, by time.monotonic()."""
         self._first_end_s = 0.0
-        """Before this none that was here at the last look comes to its end."""
+        """Before this nobody looks for some that have ended."""
 
     def __len__(self) -> int:
         return len(self._until_s)
@@ -39,8 +40,9 @@ class OtherNames:
         """Take note of a name that the kernel may keep for so long from now on. False where there is no room: then it
         had better not be let."""
         now_s = time.monotonic()
-        if len(self._until_s) >= self._most and not self._has_ended(now_s):
-            return (parent, name) in self._until_s
+        known = (parent, name) in self._until_s
+        if not known and len(self._until_s) >= self._most and not self._has_ended(now_s):
+            return False
         self._until_s[parent, name] = now_s + timeout_s
         return True
 
@@ -49,7 +51,8 @@ class OtherNames:
         if now_s < self._first_end_s:
             return False
         self._until_s = {name: until_s for name, until_s in self._until_s.items() if until_s > now_s}
-        self._first_end_s = min(self._until_s.values(), default=0.0)
+        # Where they end one after the other, not with each name that is added.
+        self._first_end_s = max(min(self._until_s.values(), default=0.0), now_s + _PAUSE_S)
         return len(self._until_s) < self._most
 
     def all(self) -> list[tuple[int, bytes]]:

@@ -122,6 +122,16 @@ def test_other_names_have_a_bound() -> None:
     assert (len(others), others.add(1, b"2", 3600)) == (3, True)
 
 
+def test_a_name_that_is_known_is_kept_longer_also_when_there_is_no_room() -> None:
+    others = OtherNames(most=2)
+    others.add(1, b"short", 0.01)
+    others.add(1, b"told again", 0.01)
+    others.add(1, b"told again", 3600)
+
+    until(lambda: others.add(1, b"next", 3600), "room")
+    assert sorted(others.all()) == [(1, b"next"), (1, b"told again")]
+
+
 def test_there_is_room_again_for_other_names_when_the_kernel_keeps_them_no_more() -> None:
     others = OtherNames(most=2)
     others.add(1, b"short", 0.01)
