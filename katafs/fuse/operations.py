@@ -65,11 +65,13 @@ class Statistics(Protocol):
     def f_namemax(self) -> int: ...
 
 
-class Who(NamedTuple):
+class Who(Protocol):
     """Who asks."""
 
-    uid: int
-    gid: int
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
 
 
 class Wanted(NamedTuple):

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from katafs.fuse import replies, wire
-from katafs.fuse.operations import Absent, Answer, Attributes, Later, Opened, Operations, Wanted, Who
+from katafs.fuse.operations import Absent, Answer, Attributes, Later, Opened, Operations, Wanted
 from katafs.fuse.passthrough import Passthrough
 
 Result = TypeVar("Result")
 
 
 class Request:
-    """One request as it was read. Its body is good until the reply is written."""
+    """One request as it was read, and who asks. Its body is good until the reply is written."""
 
     __slots__ = ("body", "gid", "node", "opcode", "pid", "uid", "unique")
 
@@ -29,7 +29,9 @@ class Request:
 
     def name(self, offset: int = 0) -> bytes:
         """The one name that follows a structure of this size."""
-        (name,) = self.names(1, offset)
+        name, end, _ = bytes(self.body[offset:]).partition(b"\0")
+        if not end:
+            raise Malformed(f"request {self.opcode} has no name")
         return name
 
     def names(self, count: int, offset: int = 0) -> list[bytes]:
@@ -38,11 +40,6 @@ class Request:
         if len(names) != count:
             raise Malformed(f"request {self.opcode} has {len(names)} names, not {count}")
         return names
-
-    @property
-    def who(self) -> Who:
-        """Who asks."""
-        return Who(self.uid, self.gid)
 
 
 class Malformed(Exception):
@@ -114,17 +111,17 @@ class Dispatcher:
 
     def symlink(self, request: Request) -> Answer[Carried]:
         name, target = request.names(2)
-        return _then(self._operations.symlink(request.node, name, target, request.who), replies.entry)
+        return _then(self._operations.symlink(request.node, name, target, request), replies.entry)
 
     def mknod(self, request: Request) -> Answer[Carried]:
         mode, device, _ = wire.MKNOD_IN.unpack_from(request.body)
         name = request.name(wire.MKNOD_IN.size)
-        return _then(self._operations.mknod(request.node, name, mode, device, request.who), replies.entry)
+        return _then(self._operations.mknod(request.node, name, mode, device, request), replies.entry)
 
     def mkdir(self, request: Request) -> Answer[Carried]:
         mode, _ = wire.MKDIR_IN.unpack_from(request.body)
         name = request.name(wire.MKDIR_IN.size)
-        return _then(self._operations.mkdir(request.node, name, mode, request.who), replies.entry)
+        return _then(self._operations.mkdir(request.node, name, mode, request), replies.entry)
 
     def link(self, request: Request) -> Answer[Carried]:
         (number,) = wire.LINK_IN.unpack_from(request.body)
@@ -174,11 +171,11 @@ class Dispatcher:
     def getxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
         name = request.name(wire.GETXATTR_IN.size)
-        return _then(self._operations.getxattr(request.node, name, request.who), lambda value: _fitting(value, room))
+        return _then(self._operations.getxattr(request.node, name, request), lambda value: _fitting(value, room))
 
     def listxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
-        listed = self._operations.listxattr(request.node, request.who)
+        listed = self._operations.listxattr(request.node, request)
         return _then(listed, lambda names: _fitting(replies.names(names), room))
 
     def setxattr(self, request: Request) -> Answer[Carried]:
@@ -186,21 +183,21 @@ class Dispatcher:
         name, _, value = bytes(request.body[wire.SETXATTR_IN.size :]).partition(b"\0")
         if len(value) != size:
             raise Malformed(f"an extended attribute of {len(value)} bytes, not {size}")
-        return _then(self._operations.setxattr(request.node, name, value, flags, request.who), _nothing)
+        return _then(self._operations.setxattr(request.node, name, value, flags, request), _nothing)
 
     def removexattr(self, request: Request) -> Answer[Carried]:
-        return _then(self._operations.removexattr(request.node, request.name(), request.who), _nothing)
+        return _then(self._operations.removexattr(request.node, request.name(), request), _nothing)
 
     # Open files and directories
 
     def open(self, request: Request) -> Answer[Carried]:
         flags, _ = wire.OPEN_IN.unpack_from(request.body)
-        return _then(self._operations.open(request.node, flags, request.who), self._opened)
+        return _then(self._operations.open(request.node, flags, request), self._opened)
 
     def create(self, request: Request) -> Answer[Carried]:
         flags, mode, _, _ = wire.CREATE_IN.unpack_from(request.body)
         name = request.name(wire.CREATE_IN.size)
-        return _then(self._operations.create(request.node, name, flags, mode, request.who), self._created)
+        return _then(self._operations.create(request.node, name, flags, mode, request), self._created)
 
     def _opened(self, file: Opened) -> bytes:
         backing = self._passthrough.opened(file.handle, file.inode, file.descriptor)

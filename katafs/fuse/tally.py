@@ -16,14 +16,14 @@ class Tally:
         self.asked = [0] * _KINDS
         """By the request's number. To add 1 is one step: CPython lets no other thread in between two instructions that
         neither call nor jump back."""
-        self._failed: Counter[tuple[str, str]] = Counter()
+        self._failed: Counter[tuple[str, int]] = Counter()
         self._lock = threading.Lock()
         """Covers the errors."""
 
     def failed(self, operation: str, number: int) -> None:
         """Count an answer with an errno."""
         with self._lock:
-            self._failed[operation, errno.errorcode.get(number, str(number))] += 1
+            self._failed[operation, number] += 1
 
     def operations(self, names: Mapping[int, str]) -> dict[str, int]:
         """How often each operation was asked for, if ever, by its name. `names` has them by the requests' numbers."""
@@ -37,6 +37,6 @@ class Tally:
         with self._lock:
             failed = sorted(self._failed.items())
         errors: dict[str, dict[str, int]] = {}
-        for (operation, error), count in failed:
-            errors.setdefault(operation, {})[error] = count
+        for (operation, number), count in failed:
+            errors.setdefault(operation, {})[errno.errorcode.get(number, str(number))] = count
         return errors

@@ -14,7 +14,6 @@ from katafs.mount.lanes import Lanes
 from katafs.tree.attributes import Attributes
 from katafs.tree.inodes import Changes
 from katafs.tree.legacy import Unconverted
-from katafs.tree.requests import Caller
 from katafs.tree.tree import Tree
 
 _LONG_WRITE_BYTES = 256 * 1024
@@ -124,19 +123,18 @@ class Operations:
 
     @_changing
     def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
-        return self._tree.creation.mknod(parent, name, mode, device, Caller(*who))
+        return self._tree.creation.mknod(parent, name, mode, device, who)
 
     @_changing
     def mkdir(self, parent: int, name: bytes, mode: int, who: Who) -> Answer[Attributes]:
-        caller = Caller(*who)
         volume = self._tree.volumes.made_by_mkdir(parent, name)
         if volume is None:
-            return self._tree.creation.mkdir(parent, name, mode & 0o7777, caller)
-        return self._waiting_for_store(partial(self._tree.volumes.make, volume, parent, name, mode, caller))
+            return self._tree.creation.mkdir(parent, name, mode & 0o7777, who)
+        return self._waiting_for_store(partial(self._tree.volumes.make, volume, parent, name, mode, who))
 
     @_changing
     def symlink(self, parent: int, name: bytes, target: bytes, who: Who) -> Answer[Attributes]:
-        return self._tree.creation.symlink(parent, name, target, Caller(*who))
+        return self._tree.creation.symlink(parent, name, target, who)
 
     @_changing
     def link(self, number: int, parent: int, name: bytes) -> Answer[Attributes]:
@@ -179,18 +177,18 @@ class Operations:
         return self._tree.inodes.statfs()
 
     def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:
-        return self._tree.inodes.getxattr(number, name, Caller(*who))
+        return self._tree.inodes.getxattr(number, name, who)
 
     @_changing
     def setxattr(self, number: int, name: bytes, value: bytes, flags: int, who: Who) -> None:
-        self._tree.inodes.setxattr(number, name, value, flags, Caller(*who))
+        self._tree.inodes.setxattr(number, name, value, flags, who)
 
     def listxattr(self, number: int, who: Who) -> Answer[Sequence[bytes]]:
-        return self._tree.inodes.listxattr(number, Caller(*who))
+        return self._tree.inodes.listxattr(number, who)
 
     @_changing
     def removexattr(self, number: int, name: bytes, who: Who) -> None:
-        self._tree.inodes.removexattr(number, name, Caller(*who))
+        self._tree.inodes.removexattr(number, name, who)
 
     # Open files
 
@@ -200,7 +198,7 @@ class Operations:
             return self._waiting_for_disk(
                 self._tree.volume_of(number), lambda: self._opened(self._tree.tags.open(number, flags))
             )
-        return self._opened(self._tree.files.open(number, flags, Caller(*who)))
+        return self._opened(self._tree.files.open(number, flags, who))
 
     def _opened(self, handle: int) -> Opened:
         file = self._tree.files.handles[handle]
@@ -211,7 +209,7 @@ class Operations:
 
     @_changing
     def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:
-        handle, told = self._tree.files.create(parent, name, flags, mode, Caller(*who))
+        handle, told = self._tree.files.create(parent, name, flags, mode, who)
         return told, self._opened(handle)
 
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:

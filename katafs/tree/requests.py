@@ -3,7 +3,7 @@
 import os
 import threading
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Protocol
 
 from katafs.kata_id import VolumeName
 from katafs.namespace import Place
@@ -12,11 +12,13 @@ from katafs.tree.legacy import Legacy
 from katafs.volumes.legacy_disk import Piece
 
 
-class Caller(NamedTuple):
+class Caller(Protocol):
     """Who asks."""
 
-    uid: int
-    gid: int
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
 
 
 @dataclass(slots=True)

@@ -19,7 +19,16 @@ from tests.harness.waiting import until
 T = TypeVar("T")
 
 ROOT = 1
-ME = Caller(os.geteuid(), os.getegid())
+
+
+class Somebody(NamedTuple):
+    """A user and a group."""
+
+    uid: int
+    gid: int
+
+
+ME = Somebody(os.geteuid(), os.getegid())
 
 
 class Kernel:

@@ -12,7 +12,8 @@ import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.fuse import wire
-from katafs.fuse.operations import Absent, Answer, Later, Opened, Operations, Wanted, Who
+from katafs.fuse.operations import Absent, Answer, Later, Opened, Operations, Wanted
+from katafs.fuse.requests import Request
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
 from tests.unit.test_fuse_wire import Told
@@ -39,12 +40,17 @@ class Recorder:
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         def call(*arguments: object, **named: object) -> object:
-            self.calls.append(
-                (name, *(bytes(a) if isinstance(a, memoryview) else a for a in arguments), *named.values())
-            )
+            self.calls.append((name, *map(_lasting, arguments), *named.values()))
             return self.answers.get(name, lambda: None)()
 
         return call
+
+
+def _lasting(argument: object) -> object:
+    """What can be compared when the request is over."""
+    if isinstance(argument, Request):
+        return argument.uid, argument.gid
+    return bytes(argument) if isinstance(argument, memoryview) else argument
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def failing(error: BaseException) -> Callable[[], object]:
     return fail
 
 
-ME = Who(7, 8)
+ME = (7, 8)
 SETATTR_NONE = Wanted(None, None, None, None, None, None)
 
 

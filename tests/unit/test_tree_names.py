@@ -10,15 +10,14 @@ from katafs.config import Sandboxes, TreeSettings
 from katafs.namespace import Layout
 from katafs.rooted.names import RENAME_EXCHANGE, RENAME_NOREPLACE
 from katafs.tree.inodes import Changes
-from katafs.tree.requests import Caller
 from katafs.tree.tree import Tree
 from katafs.volumes.memory import MemoryStore
 from tests.harness import needs
 from tests.harness.refusals import refused
 from tests.unit.conftest import Trees
-from tests.unit.kernel import Kernel, volume_behind
+from tests.unit.kernel import Kernel, Somebody, volume_behind
 
-OTHER = Caller(12345, 54321)
+OTHER = Somebody(12345, 54321)
 
 
 @pytest.fixture
