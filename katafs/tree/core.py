@@ -217,9 +217,12 @@ class Core:
         if self.is_grafted(node) and node.volume is not None:
             descriptor = self.store.open(node.volume)
             return descriptor, os.fstat(descriptor)
-        if self.legacy is None or node.piece is None or not self.is_stray(node):
+        if self.legacy is not None and node.piece is not None and self.is_stray(node):
+            descriptor, status = self.legacy.disk.look(node.piece)
+        elif node.is_directory:
+            descriptor, status = names.look(parent, node.name)  # where something is mounted by now, it may hang
+        else:
             return names.look_for(parent, node.name, node.identity)
-        descriptor, status = self.legacy.disk.look(node.piece)
         if identity_of(status) != node.identity:
             os.close(descriptor)
             raise answer(errno.ESTALE, node.name)

@@ -49,6 +49,55 @@ def test_look_finds_the_inode(disk: Path, directory: int) -> None:
     assert (status.st_ino, status.st_size) == ((disk / "f").stat().st_ino, 1)
 
 
+def test_a_name_that_may_not_be_there_is_looked_at_without_an_error(disk: Path, directory: int) -> None:
+    (disk / "f").touch()
+    found = names.look_if_there(directory, b"f")
+
+    assert found is not None
+    os.close(found[0])
+    assert found[1].st_ino == (disk / "f").stat().st_ino
+    assert names.look_if_there(directory, b"g") is None
+    with refused(errno.EINVAL):
+        names.look_if_there(directory, b"../f")
+
+
+def identity(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino
+
+
+def test_an_inode_that_is_known_is_looked_for(disk: Path, directory: int) -> None:
+    (disk / "f").write_text("x")
+    (disk / "link").symlink_to("f")
+
+    for name in ("f", "link"):
+        descriptor, status = names.look_for(directory, name.encode(), identity(disk / name))
+        with refused(errno.EBADF):
+            os.read(descriptor, 1)
+        os.close(descriptor)
+        assert (status.st_dev, status.st_ino) == identity(disk / name)
+
+
+@pytest.mark.parametrize("other", ["another file", "a link to it", "something mounted"])
+def test_what_has_taken_an_inodes_name_is_not_looked_at(disk: Path, directory: int, other: str) -> None:
+    known = disk / "known"
+    known.touch()
+    (disk / "moved").touch()
+    wanted = identity(known)
+    open_before = len(os.listdir("/proc/self/fd"))
+
+    if other == "something mounted":
+        needs.root()
+        with bound(disk / "moved", known), refused(errno.ESTALE):
+            names.look_for(directory, b"known", wanted)
+    else:
+        known.rename(disk / "before")
+        known.symlink_to("before") if other == "a link to it" else known.touch()
+        with refused(errno.ESTALE):
+            names.look_for(directory, b"known", wanted)
+    assert len(os.listdir("/proc/self/fd")) == open_before
+
+
 def test_look_gives_a_descriptor_that_can_not_be_read(disk: Path, directory: int) -> None:
     (disk / "f").write_text("x")
     descriptor, _ = names.look(directory, b"f")
@@ -102,8 +151,9 @@ def test_look_does_not_cross_a_mount(disk: Path, directory: int, source: str) ->
     for place in (disk / "from", disk / "to"):
         place.mkdir() if source == "directory" else place.touch()
 
-    with bound(disk / "from", disk / "to"), refused(errno.EXDEV):
-        names.look(directory, b"to")
+    for look in (names.look, names.look_if_there):
+        with bound(disk / "from", disk / "to"), refused(errno.EXDEV):
+            look(directory, b"to")
 
 
 def test_a_file_is_not_created_through_a_link(disk: Path, directory: int) -> None:
