@@ -99,7 +99,7 @@ class Directories:
             if (core.changes, parent.identity) != (glimpse.changes, glimpse.identity):
                 return 0
             timeout_s = core.timeout_of(parent.volume)
-            for (name, _), status in zip(opened.names[start : start + len(found)], found, strict=True):
+            for (name, _), status in zip(opened.names[start : start + len(found)], found, strict=False):
                 if status is None or not reply.fits(name):
                     break
                 node = self._finder.listed(parent, name, status)
