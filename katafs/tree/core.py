@@ -255,11 +255,13 @@ class Core:
         """The node's status now; None for what no volume holds."""
         if node.identity is None:
             return None
-        status = self._status_by_name(node)
-        if status is not None:
-            return status
-        with self.reached(node) as descriptor:
-            status = os.fstat(descriptor)
+        if node.is_directory:
+            status = os.fstat(self.directory(node))
+        elif (by_name := self._status_by_name(node)) is not None:
+            return by_name
+        else:
+            with self.reached(node) as descriptor:
+                status = os.fstat(descriptor)
         if status.st_nlink == 0 and node.held is None and not node.handles:
             self.descriptors.drop(node)
             raise answer(errno.ESTALE, node.name)
@@ -268,7 +270,7 @@ class Core:
     def _status_by_name(self, node: Node) -> os.stat_result | None:
         """The same of a file that isn't open, if it still has its name; quicker than to open it for that. Its name may
         have become another file's, or a mount point, but not without the identity telling so."""
-        if node.is_directory or node.handles or node.parent is None or node.parent.identity is None:
+        if node.handles or node.parent is None or node.parent.identity is None:
             return None
         if self._kept(node) is not None or self.is_stray(node):
             return None
