@@ -12,8 +12,10 @@ import pytest
 
 from katafs.config import MountSettings
 from katafs.fuse.connection import Connection
+from katafs.fuse.requests import Request
 from katafs.kata_id import VolumeName, kata_id
 from katafs.mount.status import Faults, Status
+from katafs.mount.watching import noting
 from katafs.observe.limits import MOST, Limited
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.legacy_disk import LegacyDisk
@@ -45,6 +47,21 @@ def test_the_uptime_is_what_has_passed(status: Status, wall_clock: WallClock, se
     assert 0 <= first["uptime_s"] <= second["uptime_s"]
     assert second["uptime_s"] - first["uptime_s"] <= time.monotonic() - before_s + 0.001  # as it is rounded
     assert second["started"] == first["started"]
+
+
+@JUMPS
+def test_an_operation_took_what_has_passed(wall_clock: WallClock, seconds: int) -> None:
+    """As the access log and the metrics have it."""
+    told_ns: list[int] = []
+
+    def getattr_(_: Request) -> bytes:
+        wall_clock.jump(seconds)
+        return b""
+
+    noting(lambda *_: lambda _, duration_ns: told_ns.append(duration_ns))(getattr_)(cast(Request, None))
+
+    (duration_ns,) = told_ns
+    assert 0 <= duration_ns < 60 * 10**9
 
 
 @JUMPS
