@@ -46,7 +46,7 @@ class Follower:
         """Covers that no stream is begun once it is to stop."""
         self._stream: EventStream | None = None
         self._listed_s = 0.0
-        """When the latest list was asked for, since the epoch: inf while one is yet to be."""
+        """When the latest list was asked for, by time.monotonic(): inf while one is yet to be."""
         self._unsure = False
         """Whether that left a container a volume that it was perhaps unmounting just then: the event may be lost."""
         self._thread = threading.Thread(target=self._run, name="docker-events", daemon=True)
@@ -97,7 +97,7 @@ class Follower:
 
     def _list(self) -> bool:
         """Whether containers keep volumes that the engine doesn't say are theirs."""
-        self._listed_s = time.time()
+        self._listed_s = time.monotonic()
         with self._index.question() as question:
             places = self._places()
             users = [(self._prefix.strip(stored), container) for stored, container in self._engine.mounted()]
@@ -136,7 +136,7 @@ class Follower:
     def _handle(self, event: Mapping[str, Any], questions: Questions) -> None:
         action, actor = event["Action"], event["Actor"]
         late = self._is_late(event)
-        if late or (self._unsure and time.time() - self._listed_s > STARTING_S):
+        if late or (self._unsure and self._since_list_s() > STARTING_S):
             self._listed_s = math.inf
             questions.put(partial(self._list_anew, late=late))
         elif action == "prune":
@@ -155,8 +155,11 @@ class Follower:
 
     def _is_late(self, event: Mapping[str, Any]) -> bool:
         """Whether events have piled up, by one that is read now, and no list tells what was missed."""
-        now_s = time.time()
-        return now_s - event["timeNano"] / 1e9 > _LATE_S and now_s - self._listed_s > _LATE_S
+        return time.time() - event["timeNano"] / 1e9 > _LATE_S and self._since_list_s() > _LATE_S
+
+    def _since_list_s(self) -> float:
+        # Not by the clock of the events, which may be set back: then lost ones would go unnoticed for that long.
+        return time.monotonic() - self._listed_s
 
     def _created(self, name: VolumeName) -> None:
         # Not as the event is read: the volume that is known then may be one of which it is being asked if it is gone.

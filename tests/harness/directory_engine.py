@@ -27,7 +27,7 @@ class DirectoryEngine(StandIn):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory / "sock")
         self.path = directory / "volumes"
-        self.path.mkdir()
+        self.path.mkdir(exist_ok=True)
         self._lock = threading.Lock()
         """Covers all below."""
         self._mounted: dict[str, str] = {}

@@ -106,9 +106,10 @@ def buggy() -> tuple[str, ...]:
 
 
 def gated(part: str, gate: Path) -> tuple[str, ...]:
-    """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `fsync`, `fsyncdir`, `getattr`,
-    `status`; or with `reply` the reply to a lookup of the name `gated` while `<gate>.closed` is there. It makes the
-    file `<gate>.reached` when a request has come to it, and goes on when `<gate>.open` is there."""
+    """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `write` (then every read and write
+    is a request), `fsync`, `fsyncdir`, `getattr`, `status`; or with `reply` the reply to a lookup of the name `gated`
+    while `<gate>.closed` is there. It makes the file `<gate>.reached` when a request has come to it, and goes on when
+    `<gate>.open` is there."""
     return (sys.executable, __file__, f"{part}:{gate}")
 
 
@@ -121,6 +122,7 @@ _GATED: dict[str, tuple[type, str]] = {
     "create": (DirectoryStore, "create"),
     "remove": (DirectoryStore, "remove"),
     "lookup": (Creation, "lookup"),
+    "write": (Files, "write"),
     "fsync": (Files, "fsync"),
     "fsyncdir": (Directories, "fsync"),
     "getattr": (Inodes, "getattr"),
@@ -194,6 +196,8 @@ def _with_gate(part: str, gate: str) -> None:
         return waiting
 
     _patch(*_GATED[part], wrap)
+    if part == "write":
+        ask_always()
 
 
 def _with_late_reply(gate: str) -> None:
