@@ -176,7 +176,13 @@ class Connection:
         self.device.refuse(unique, number)
 
     def _submit(self, unique: int, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
-        future = answer.pool.submit(self._finish, unique, method, answer.call)
+        try:
+            future = answer.pool.submit(self._finish, unique, method, answer.call)
+        except RuntimeError:  # the pool is closed: the mount is being taken away (concurrent.futures)
+            self._refuse(unique, method, OSError(errno.EIO, "the mount is being taken away"))
+            if lent is not None:
+                lent()
+            return
         self._later[unique] = future
         future.add_done_callback(lambda _: self._forget_later(unique, lent))
 

@@ -48,7 +48,8 @@ class Follower:
         self._listed_s = 0.0
         """When the latest list was asked for, by time.monotonic(): inf while one is yet to be."""
         self._unsure = False
-        """Whether that left a container a volume that it was perhaps unmounting just then: the event may be lost."""
+        """Whether the one at the beginning of the stream left a container a volume that the engine doesn't say is its
+        own: it is being started, or was unmounting it just then and the event is lost."""
         self._thread = threading.Thread(target=self._run, name="docker-events", daemon=True)
 
     def start(self) -> None:
@@ -103,9 +104,14 @@ class Follower:
             users = [(self._prefix.strip(stored), container) for stored, container in self._engine.mounted()]
             return self._index.take_all(question, places, [(name, user) for name, user in users if name is not None])
 
-    def _list_anew(self, *, late: bool) -> None:
-        kept = self._list()
-        self._unsure = kept and late  # else containers that go on coming would have everything listed for ever
+    def _list_anew(self, questions: Questions) -> None:
+        if self._list():
+            self._list_again(questions)
+
+    def _list_again(self, questions: Questions) -> None:
+        """Have it listed once more when whatever was being started while it was has had its time. What is being started
+        then has its events still: else containers that go on coming would have everything listed for ever."""
+        questions.put_off(self._list, STARTING_S)
 
     def _list_places(self) -> None:
         with self._index.question() as question:
@@ -117,12 +123,18 @@ class Follower:
 
     def _follow(self) -> None:
         questions = Questions(when_failed=self._interrupt)
+        if self._unsure:
+            questions.put(partial(self._list_again, questions))
         try:
             for event in self._events():
                 self._handle(event, questions)
+            self.fault = f"the connection to the Docker Engine at {self._engine.url} was closed"
+        except StoreUnreachable as fault:
+            self.fault = str(fault)  # now, and not when the question under way has come to its end
+            raise
         finally:
             questions.end()
-        raise StoreUnreachable(f"the connection to the Docker Engine at {self._engine.url} was closed")
+        raise StoreUnreachable(self.fault)
 
     def _interrupt(self) -> None:
         with self._lock:
@@ -135,10 +147,9 @@ class Follower:
 
     def _handle(self, event: Mapping[str, Any], questions: Questions) -> None:
         action, actor = event["Action"], event["Actor"]
-        late = self._is_late(event)
-        if late or (self._unsure and self._since_list_s() > STARTING_S):
+        if self._is_late(event):
             self._listed_s = math.inf
-            questions.put(partial(self._list_anew, late=late))
+            questions.put(partial(self._list_anew, questions))
         elif action == "prune":
             questions.put(self._list_places)  # engines before 23 name no volume that they prune
         name = self._prefix.strip(actor["ID"])
@@ -155,11 +166,8 @@ class Follower:
 
     def _is_late(self, event: Mapping[str, Any]) -> bool:
         """Whether events have piled up, by one that is read now, and no list tells what was missed."""
-        return time.time() - event["timeNano"] / 1e9 > _LATE_S and self._since_list_s() > _LATE_S
-
-    def _since_list_s(self) -> float:
-        # Not by the clock of the events, which may be set back: then lost ones would go unnoticed for that long.
-        return time.monotonic() - self._listed_s
+        # The list's age not by the clock of the events, which may be set back: lost ones would go unnoticed so long.
+        return time.time() - event["timeNano"] / 1e9 > _LATE_S and time.monotonic() - self._listed_s > _LATE_S
 
     def _created(self, name: VolumeName) -> None:
         # Not as the event is read: the volume that is known then may be one of which it is being asked if it is gone.
@@ -181,8 +189,10 @@ class Follower:
             try:
                 self._engine.connect()
                 self._subscribe()
-            except StoreUnreachable as again:
-                self.fault = str(again)
+            except Exception as again:  # as in _run  # noqa: BLE001
+                if not isinstance(again, StoreUnreachable):
+                    _log.exception("a bug while reaching the Docker Engine", extra={"engine": self._engine.url})
+                self.fault = str(again) or repr(again)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 self.fault = None

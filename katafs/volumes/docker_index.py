@@ -115,11 +115,13 @@ class VolumeIndex:
         it or a later answer doesn't have it. Whether there is one that the answer doesn't have."""
         with self._lock:
             self._take_places(question, places)
-            before, self._users = self._users, self._starting(question)
-            kept = {(name, container) for name, containers in self._users.items() for container in containers}
+            after = self._starting(question)
+            kept = {(name, container) for name, containers in after.items() for container in containers}
             for name, container in users:
-                self._users.setdefault(name, {}).setdefault(container, -math.inf)
-            new = self._users.keys() - before.keys()
+                after.setdefault(name, {}).setdefault(container, -math.inf)
+            # In one step: it is looked at without the lock.
+            before, self._users = self._users, after
+            new = after.keys() - before.keys()
         self._tell_used(new)
         return not kept <= set(users)
 

@@ -4,8 +4,10 @@ A question may take as long as the engine is slow. Whoever follows the events mu
 a container's mount once, and what the kernel keeps of the volume has to be dropped within that container's life.
 """
 
+import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -15,17 +17,23 @@ class Questions:
     def __init__(self, when_failed: Callable[[], None]) -> None:
         """`when_failed` is called once, by this thread, where a question has failed."""
         self._when_failed = when_failed
-        self._line: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._line: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         """None ends the thread."""
+        self._later: tuple[float, Callable[[], object]] | None = None
+        """What is to be asked when its time has come by time.monotonic(). The thread's own, once it runs."""
         self._ending = threading.Event()
         self._failure: Exception | None = None
         """For `end`; read when the thread has ended."""
         self._thread = threading.Thread(target=self._run, name="docker-questions", daemon=True)
         self._thread.start()
 
-    def put(self, question: Callable[[], None]) -> None:
+    def put(self, question: Callable[[], object]) -> None:
         """Have this asked when all is answered that was put before. After a failure nothing is asked any more."""
         self._line.put(question)
+
+    def put_off(self, question: Callable[[], object], seconds: float) -> None:
+        """Have this asked in so many seconds, in the place of what was put off before. Only for a question."""
+        self._later = (time.monotonic() + seconds, question)
 
     def end(self) -> None:
         """Ask nothing more, and wait for the question under way. Raises what a question has raised."""
@@ -37,8 +45,19 @@ class Questions:
 
     def _run(self) -> None:
         try:
-            while (question := self._line.get()) is not None and not self._ending.is_set():
+            while (question := self._next()) is not None and not self._ending.is_set():
                 question()
         except Exception as failure:  # noqa: BLE001  # whatever it is, `end` raises it in the thread that can heal it
             self._failure = failure
             self._when_failed()
+
+    def _next(self) -> Callable[[], object] | None:
+        if self._later is None:
+            return self._line.get()
+        due_s, later = self._later
+        left_s = due_s - time.monotonic()
+        if left_s > 0:
+            with contextlib.suppress(queue.Empty):
+                return self._line.get(timeout=left_s)
+        self._later = None
+        return later

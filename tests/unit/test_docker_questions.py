@@ -37,6 +37,39 @@ def test_the_end_waits_for_the_question_under_way_and_drops_the_others() -> None
     assert asked == ["slow"]
 
 
+def test_what_is_put_off_is_asked_in_its_time_once_also_beside_others() -> None:
+    questions, asked = Questions(when_failed=never), list[str]()
+
+    def goes_on() -> None:
+        asked.append("another")
+        if "put off" not in asked:
+            questions.put(goes_on)
+
+    questions.put(partial(questions.put_off, partial(asked.append, "never"), 60))
+    questions.put(partial(questions.put_off, partial(asked.append, "put off"), 0.05))
+    questions.put(goes_on)
+    waiting.until(lambda: "put off" in asked, "it to be asked")
+    questions.end()
+
+    assert (asked.count("put off"), asked[0]) == (1, "another")
+    assert "never" not in asked
+
+
+def test_what_is_put_off_is_asked_where_nothing_else_is() -> None:
+    questions, asked = Questions(when_failed=never), list[str]()
+    questions.put(partial(questions.put_off, partial(asked.append, "put off"), 0.05))
+    waiting.until(lambda: asked == ["put off"], "it to be asked")
+    questions.end()
+
+
+def test_the_end_does_not_wait_for_what_is_put_off() -> None:
+    questions, asked = Questions(when_failed=never), list[str]()
+    questions.put(partial(questions.put_off, partial(asked.append, "put off"), 3600))
+    questions.end()
+
+    assert asked == []
+
+
 def test_a_failure_is_told_once_and_raised_at_the_end() -> None:
     told = list[str]()
     questions = Questions(when_failed=lambda: told.append("failed"))

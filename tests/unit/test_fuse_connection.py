@@ -339,6 +339,13 @@ def test_an_interrupted_request_that_was_not_begun_is_eintr(served: Served, reco
     assert served.kernel.receive() == (first, 0, b"")
 
 
+def test_a_request_for_a_pool_that_is_closed_by_then_is_eio(served: Served, recorder: Recorder) -> None:
+    recorder.pool.shutdown()
+    recorder.answers["fsync"] = lambda: Later(recorder.pool, lambda: None)
+
+    assert served.kernel.ask(wire.FSYNC, bytes(16)) == (errno.EIO, b"")
+
+
 def test_an_interrupted_request_that_was_begun_comes_to_its_end(served: Served, recorder: Recorder) -> None:
     gate, (first, second) = waiting_requests(served, recorder)
 

@@ -1,7 +1,7 @@
 """The index of an engine's volumes: where each is, and answers that overtake each other."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -142,6 +142,30 @@ def test_an_answer_about_all_says_what_is_in_use() -> None:
     with index.question() as question:
         index.take_all(question, {KATA: HERE, OTHER: THERE}, [(OTHER, BOX)])
     assert (index.in_use(KATA), index.in_use(OTHER)) == (False, True)
+
+
+class Seen(list[tuple[VolumeName, str]]):
+    """Users of whom it is seen, while they are taken in, what is in use."""
+
+    def __init__(self, index: VolumeIndex, users: Sequence[tuple[VolumeName, str]]) -> None:
+        super().__init__(users)
+        self.volumes = index
+        self.in_use: set[bool] = set()
+
+    def __iter__(self) -> Iterator[tuple[VolumeName, str]]:
+        for user in super().__iter__():
+            self.in_use.add(self.volumes.in_use(KATA))
+            yield user
+
+
+def test_a_volume_in_use_is_so_also_while_an_answer_about_all_is_taken() -> None:
+    index = known(clock := Clock())
+    index.mounted(KATA, BOX)
+    clock.now_s += STARTING_S + 1
+    users = Seen(index, [(OTHER, BOX), (KATA, BOX)])
+    with index.question() as question:
+        index.take_all(question, {KATA: HERE, OTHER: THERE}, users)
+    assert users.in_use == {True}
 
 
 def test_a_container_that_is_being_started_keeps_its_volume_through_an_answer_about_all() -> None:
