@@ -45,6 +45,8 @@ class Follower:
         self._lock = threading.Lock()
         """Covers that no stream is begun once it is to stop."""
         self._stream: EventStream | None = None
+        self._began_s = 0.0
+        """When the stream was begun, since the epoch."""
         self._listed_s = 0.0
         """When the latest list was asked for, by time.monotonic(): inf while one is yet to be."""
         self._unsure = False
@@ -87,7 +89,8 @@ class Follower:
     def _subscribe(self) -> None:
         # From before the listing on: what happens meanwhile is in the events, and looked up once more does no harm.
         # From so long before that the mounts of the containers that are being started are among them.
-        stream = self._engine.volume_events(since_s=int(time.time()) - STARTING_S)
+        self._began_s = time.time()
+        stream = self._engine.volume_events(since_s=int(self._began_s) - STARTING_S)
         with self._lock:
             ended, self._stream = self._stream, stream
             if ended is not None:
@@ -160,7 +163,9 @@ class Follower:
         elif action == "destroy":
             questions.put(partial(self.look_up, name))
         elif action == "mount":
-            self._index.mounted(name, actor["Attributes"]["container"])
+            mounted = partial(self._index.mounted, name, actor["Attributes"]["container"], self._index.now_s())
+            # From before the stream began it may be undone by the next event: then by the next question.
+            questions.put(mounted) if event["timeNano"] / 1e9 < self._began_s else mounted()
         elif action == "unmount":
             questions.put(partial(self._unmounted, name, actor["Attributes"]["container"], self._index.now_s()))
 
