@@ -18,13 +18,15 @@ from pathlib import Path
 
 from benchmarks import conversion, growth, requests, table
 from benchmarks.candidates import KATAFS, candidates, file_system_of, is_mounted_below
-from benchmarks.disk import fresh_disk
 from benchmarks.files import Workload
 from benchmarks.runs import measure
 from benchmarks.workloads import workloads
+from tests.harness.ext4_disks import ext4_disk
 
 _EPILOG = """The first table and --requests work on an ext4 of their own, in a file below DIR: on one where files were
 deleted in the last minutes creates are slower for every candidate."""
+_DISK_MB = 16 << 10
+"""In a file that takes no more room than what is written."""
 
 
 def main() -> None:
@@ -43,7 +45,7 @@ def main() -> None:
             print(arguments.other_table(arguments))
             return
         chosen = [each for each in workloads(arguments.scale) if not arguments.only or each.name in arguments.only]
-        with _scratch(arguments.base) as scratch, fresh_disk(scratch) as disk:
+        with _scratch(arguments.base) as scratch, ext4_disk(scratch / "disk", _DISK_MB) as disk:
             if arguments.requests:
                 print(_requests(chosen, disk, arguments))
             else:

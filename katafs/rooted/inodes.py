@@ -30,7 +30,7 @@ def open_again(descriptor: int, flags: int, status: os.stat_result | None = None
     an open that waited would let a container stop the daemon for lease-break-time, 45 seconds at each open."""
     if not stat.S_ISREG((status or os.fstat(descriptor)).st_mode):
         raise answer(errno.ENXIO)
-    return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(_path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def set_mode(descriptor: int, mode: int) -> None:
@@ -97,14 +97,15 @@ def read_link(descriptor: int) -> bytes:
     return os.fsencode(os.readlink(b"", dir_fd=descriptor))
 
 
-def get_xattr(descriptor: int, name: bytes) -> bytes:
-    """getxattr(2)."""
-    return os.getxattr(_path(descriptor), name)
-
-
-def get_xattr_of_open(descriptor: int, name: bytes) -> bytes:
-    """The same of a descriptor that isn't an O_PATH one: two calls of the kernel's less."""
-    return os.getxattr(descriptor, name)
+def get_xattr(descriptor: int, name: bytes, *, is_open: bool = False) -> bytes | None:
+    """getxattr(2); None where there is none of the name. `is_open`: whether it isn't an O_PATH descriptor, so that no
+    path has to be walked."""
+    try:
+        return os.getxattr(descriptor if is_open else _path(descriptor), name)
+    except OSError as problem:
+        if problem.errno != errno.ENODATA:
+            raise
+        return None
 
 
 def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> None:
@@ -118,11 +119,11 @@ def list_xattrs(descriptor: int) -> list[bytes]:
 
 
 def find_xattr(descriptor: int, name: bytes) -> bytes | None:
-    """getxattr(2); None where there is no such attribute, or none at all."""
+    """The same, and None also where there are no extended attributes at all."""
     try:
         return get_xattr(descriptor, name)
     except OSError as problem:
-        if problem.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+        if problem.errno != errno.EOPNOTSUPP:
             raise
         return None
 

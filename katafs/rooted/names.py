@@ -25,8 +25,10 @@ def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
     """An O_PATH descriptor of what the name stands for now, the caller's to close, and its status.
 
     Raises OSError(EXDEV) where something is mounted on the name: what is mounted there isn't the volume's."""
-    descriptor = syscalls.open_inside(directory, check(name), os.O_PATH)
-    return descriptor, os.fstat(descriptor)
+    looked = look_if_there(directory, name)
+    if looked is None:
+        raise answer(errno.ENOENT, name)
+    return looked
 
 
 def look_if_there(directory: int, name: bytes) -> tuple[int, os.stat_result] | None:

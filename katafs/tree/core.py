@@ -183,7 +183,7 @@ class Core:
         passed: int | None = None
         try:
             for each in reversed(chain):
-                opened, _ = self._open(each, descriptor)
+                opened = self._open_directory(each, descriptor)
                 if passed is not None:
                     os.close(passed)
                     passed = None
@@ -213,10 +213,13 @@ class Core:
             return False
         return node.parent is not None and node.parent.piece is None
 
-    def _open(self, node: Node, parent: int) -> tuple[int, os.stat_result]:
+    def _open_directory(self, node: Node, parent: int) -> int:
         if self.is_grafted(node) and node.volume is not None:
-            descriptor = self.store.open(node.volume)
-            return descriptor, os.fstat(descriptor)
+            return self.store.open(node.volume)
+        descriptor, _ = self._open(node, parent)
+        return descriptor
+
+    def _open(self, node: Node, parent: int) -> tuple[int, os.stat_result]:
         if self.legacy is not None and node.piece is not None and self.is_stray(node):
             descriptor, status = self.legacy.disk.look(node.piece)
         elif node.is_directory:

@@ -101,15 +101,10 @@ class Inodes:
             self._refuse(name, caller, errno.ENODATA)
             if node.identity is None:
                 return None
-            try:
-                if node.handles:
-                    return inodes.get_xattr_of_open(node.handles[-1], name)
-                with self._core.reached(node) as reached:
-                    return inodes.get_xattr(reached, name)
-            except OSError as error:
-                if error.errno == errno.ENODATA:
-                    return None
-                raise
+            if node.handles:
+                return inodes.get_xattr(node.handles[-1], name, is_open=True)
+            with self._core.reached(node) as reached:
+                return inodes.get_xattr(reached, name)
 
     def setxattr(self, number: int, name: bytes, value: bytes, flags: int, caller: Caller) -> None:
         """Set an extended attribute; the flags are XATTR_CREATE and XATTR_REPLACE."""

@@ -131,13 +131,12 @@ class Follower:
         try:
             for event in self._events():
                 self._handle(event, questions)
-            self.fault = f"the connection to the Docker Engine at {self._engine.url} was closed"
+            raise StoreUnreachable(f"the connection to the Docker Engine at {self._engine.url} was closed")
         except StoreUnreachable as fault:
             self.fault = str(fault)  # now, and not when the question under way has come to its end
             raise
         finally:
             questions.end()
-        raise StoreUnreachable(self.fault)
 
     def _interrupt(self) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ Where KATAFS_NO_SKIPS is 1, as in CI, a want is a failure, so that no test drops
 """
 
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def _linux(major: int, minor: int, what: str) -> None:
     version = tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
     if version < (major, minor):
         pytest.skip(f"needs Linux {major}.{minor} for {what}")
+
+
+def descriptors(count: int) -> None:
+    """A process may have so many open at once, if it raises its own limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < count:
+        _want(f"needs {count} descriptors, and may have {most}")
 
 
 def docker() -> None:
