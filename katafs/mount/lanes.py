@@ -1,84 +1,166 @@
-"""Threads for what may wait for a volume's disk: of each volume so many calls at once, so that one whose disk is slow
-or stuck leaves threads for the others. Knows nothing of what is called."""
+"""Threads for calls that may wait, for a disk or an engine, and may never return. Knows nothing of what is called."""
 
 import functools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
-
-from katafs.mount.tasks import Task, do
+from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+_Task = tuple[Future[Any], Callable[[], Any]]
+
+_IDLE_S = 10.0
+"""A thread that has nothing to do for so long ends: each holds some 100 KB."""
 
 
 @dataclass(slots=True)
 class _Lane:
     """What is to be done for one of them."""
 
-    waiting: deque[Task] = field(default_factory=deque)
+    key: Hashable
+    waiting: deque[_Task] = field(default_factory=deque)
     turns: int = 0
-    """How often it is in the pool: at work, or in the queue there for one task."""
+    """How often it is with a thread, or in the queue for one."""
+
+
+class _Worker:
+    """A thread between two calls."""
+
+    def __init__(self) -> None:
+        self.lane: _Lane | None = None
+        """Whose task it is to do next; None is the end."""
+        self.called = threading.Lock()
+        """Released when that is known."""
+        self.called.acquire()
 
 
 class Lanes:
-    """One pool for all, in whose queue a lane is anew for each of its tasks, behind the others: however many it has,
-    they get their turns between them. Safe for several threads."""
+    """Some threads for all lanes, of which each has a share: one whose calls don't return leaves threads for the
+    others. A lane comes anew for each of its tasks, behind the others: however many it has, they get their turns
+    between them. Safe for several threads.
 
-    def __init__(self, name: str, threads: int, share: int) -> None:
+    Not a ThreadPoolExecutor: its threads stay for ever, and the end of the process waits for each of them."""
+
+    def __init__(self, name: str, threads: int, share: int, idle_s: float = _IDLE_S) -> None:
         """`share` of the threads are for one lane at most; more calls of it wait their turn."""
-        self._pool = ThreadPoolExecutor(threads, name)
+        self._name = name
+        self._most = threads
         self._share = share
+        self._idle_s = idle_s
         self._lock = threading.Lock()
-        """Covers the lanes, all that is in them, and that nothing is put into the pool once this is closed."""
+        """Covers all below."""
         self._closed = False
         self._lanes: dict[Hashable, _Lane] = {}
         """Those with something to do."""
+        self._queue: deque[_Lane] = deque()
+        """Those for which there is no thread yet, once for each turn."""
+        self._idle: list[_Worker] = []
+        """The one that was at work last comes last, and is called first: so those too many have nothing to do."""
+        self._threads: set[threading.Thread] = set()
 
     def of(self, key: Hashable) -> Executor:
         """The threads for the calls of one lane."""
         return _OfOne(functools.partial(self._take, key))
 
-    def close(self) -> None:
-        """Wait for what has been begun, and cancel the rest. A call that comes later raises RuntimeError."""
+    def close(self, seconds: float) -> bool:
+        """Cancel what hasn't been begun, and wait for the rest, so long at most; whether it needed no more. A call that
+        comes later raises RuntimeError."""
         with self._lock:
             self._closed = True
             left = [future for lane in self._lanes.values() for future, _ in lane.waiting]
             for lane in self._lanes.values():
                 lane.waiting.clear()
+            threads = list(self._threads)
+            for worker in self._idle:
+                worker.called.release()
+            self._idle.clear()
         for future in left:
             future.cancel()
-        self._pool.shutdown(cancel_futures=True)
+        deadline_s = time.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)
 
-    def _take(self, key: Hashable, task: Task) -> None:
+    def _take(self, key: Hashable, task: _Task) -> None:
         with self._lock:
             if self._closed:
                 raise RuntimeError("no more is done here")
-            lane = self._lanes.setdefault(key, _Lane())
-            lane.waiting.append(task)
+            lane = self._lanes.get(key) or _Lane(key)
             if lane.turns < self._share:
+                self._give(lane)
                 lane.turns += 1
-                self._pool.submit(self._work, key, lane)
+                self._lanes[key] = lane
+            lane.waiting.append(task)
 
-    def _work(self, key: Hashable, lane: _Lane) -> None:
+    def _give(self, lane: _Lane) -> None:
+        """Have a thread do the lane's next task. Raises RuntimeError where there is no thread, and none can be."""
+        if self._idle:
+            worker = self._idle.pop()
+            worker.lane = lane
+            worker.called.release()
+        elif len(self._threads) < self._most and self._started(lane):
+            return
+        else:
+            self._queue.append(lane)
+
+    def _started(self, lane: _Lane) -> bool:
+        thread = threading.Thread(target=self._run, args=(lane,), name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # there are as many in the system as there may be
+            if not self._threads:
+                raise
+            return False
+        self._threads.add(thread)
+        return True
+
+    def _run(self, lane: _Lane) -> None:
+        worker = _Worker()
+        worker.lane = lane
+        while worker.lane is not None:
+            self._do_one(worker.lane)
+            self._go_on(worker)
+
+    def _do_one(self, lane: _Lane) -> None:
         with self._lock:
             task = lane.waiting.popleft() if lane.waiting else None  # another thread may have taken the last one
         if task is not None:
-            do(*task)
+            _do(*task)
+
+    def _go_on(self, worker: _Worker) -> None:
+        """Find out what the worker is to do next."""
+        lane = worker.lane
+        assert lane is not None
         with self._lock:
             if lane.waiting:  # and so not closed
-                self._pool.submit(self._work, key, lane)
+                self._queue.append(lane)
+            else:
+                lane.turns -= 1
+                if lane.turns == 0:
+                    del self._lanes[lane.key]
+            worker.lane = self._queue.popleft() if self._queue else None
+            if worker.lane is not None:
                 return
-            lane.turns -= 1
-            if lane.turns == 0:
-                del self._lanes[key]
+            if self._closed:
+                self._threads.discard(threading.current_thread())
+                return
+            self._idle.append(worker)
+        if not worker.called.acquire(timeout=self._idle_s):
+            with self._lock:
+                if worker in self._idle:
+                    self._idle.remove(worker)
+                    self._threads.discard(threading.current_thread())
+                    return
+            worker.called.acquire()  # somebody has called it just now
 
 
 class _OfOne(Executor):
-    def __init__(self, take: Callable[[Task], None]) -> None:
+    def __init__(self, take: Callable[[_Task], None]) -> None:
         self._take = take
 
     def submit(
@@ -87,3 +169,15 @@ class _OfOne(Executor):
         future: Future[Result] = Future()
         self._take((future, functools.partial(fn, *args, **kwargs)))
         return future
+
+
+def _do(future: Future[Any], call: Callable[[], Any]) -> None:
+    """Make the call, unless it was cancelled. Whatever it raises is for who asks the future."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = call()
+    except BaseException as problem:  # noqa: BLE001 it is the caller's, who asks the future
+        future.set_exception(problem)
+    else:
+        future.set_result(result)

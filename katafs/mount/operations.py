@@ -1,8 +1,8 @@
 """The kernel's requests, each handed to the tree: at once where that is quick, in a pool where it may wait."""
 
 import functools
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -52,18 +52,19 @@ class Operations:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._store_threads = ThreadPoolExecutor(_STORE_THREADS, "katafs-store")
+        self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_DISK)
-        self._conversion_threads = ThreadPoolExecutor(_CONVERSION_THREADS, "katafs-convert")
+        self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _CONVERSION_THREADS)
 
-    def close(self) -> None:
-        """Wait for what was begun; nothing more is."""
-        self._store_threads.shutdown(cancel_futures=True)
-        self._disk_threads.close()
-        self._conversion_threads.shutdown(cancel_futures=True)
+    def close(self, seconds: float) -> bool:
+        """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
+        deadline_s = time.monotonic() + seconds
+        pools = self._store_threads, self._disk_threads, self._conversion_threads
+        done = [pool.close(max(0.0, deadline_s - time.monotonic())) for pool in pools]
+        return all(done)
 
     def _waiting_for_store(self, call: Callable[[], Result]) -> Later[Result]:
-        return Later(self._store_threads, call)
+        return Later(self._store_threads.of(None), call)
 
     def _waiting_for_disk(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
         return Later(self._disk_threads.of(volume), call)
@@ -81,7 +82,7 @@ class Operations:
             self._convert(first)
             return self.finished(attempt, attempt)
 
-        return Later(self._conversion_threads, convert)
+        return Later(self._conversion_threads.of(None), convert)
 
     def finished(self, call: Callable[[], Answer[Result]], attempt: Callable[[], Answer[Result]]) -> Result:
         """The result of a call, however long it takes; what turns out to be unconverted is converted and tried anew."""

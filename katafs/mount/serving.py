@@ -21,6 +21,8 @@ _LAST_NOTICES_S = 10.0
 """So long at most the end waits for what the kernel is being told."""
 _LAST_ANSWERS_S = 30.0
 """So long the requests that are being answered get at the end: half of what systemd waits for the daemon."""
+_LAST_CALLS_S = 15.0
+"""So long, after that, what was begun in other threads: a disk that hangs may never let a sync end."""
 
 
 class Serving:
@@ -61,8 +63,8 @@ class Serving:
         self._coherence.close(_LAST_NOTICES_S)  # first: it may wait for requests to be answered
         self._shrinker.close()
         answered = self._connection.close(_LAST_ANSWERS_S)
-        self._operations.close()
+        done = self._operations.close(_LAST_CALLS_S)
         self._status.close()
         self._log.close()
-        if answered:  # else a number that is closed here could be another file's by the time it is written to
+        if answered and done:  # else a number that is closed here could be another file's by the time it is written to
             self._tree.close()

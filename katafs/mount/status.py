@@ -16,7 +16,7 @@ from katafs.fuse.connection import Connection
 from katafs.fuse.operations import Later
 from katafs.mount.answers import errno_of
 from katafs.mount.control import Reading
-from katafs.mount.daemon_thread import DaemonThread
+from katafs.mount.lanes import Lanes
 from katafs.tree.tree import Tree
 
 
@@ -54,16 +54,16 @@ class Status:
         self._settings = settings
         self._started_s = time.time()
         self._started_monotonic_s = time.monotonic()
-        self._thread = DaemonThread("katafs-status")
+        self._thread = Lanes("katafs-status", threads=1, share=1)
         """Of its own, since whoever asks may want to know why the others are all busy."""
 
     def close(self) -> None:
         """Make no more of it; nobody waits for one that a hanging disk keeps, nor does the end of the process."""
-        self._thread.close()
+        self._thread.close(0)
 
     def open(self) -> Later[Reading]:
         """The status of now, to be read."""
-        return Later(self._thread, lambda: Content((json.dumps(self.now(), indent=1) + "\n").encode()))
+        return Later(self._thread.of(None), lambda: Content((json.dumps(self.now(), indent=1) + "\n").encode()))
 
     def now(self) -> dict[str, Any]:
         """The status as an object. It may wait for the store's disk."""

@@ -1,6 +1,9 @@
 """Threads with a share for each lane. What waits does so until the test lets it go on."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 
@@ -32,7 +35,7 @@ def lanes() -> Iterator[Lanes]:
     """Few threads."""
     lanes = Lanes("test", threads=2 * SHARE, share=SHARE)
     yield lanes
-    lanes.close()
+    lanes.close(60)
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def test_calls_of_one_lane_are_begun_in_their_order() -> None:
     for number in range(50):
         lanes.of("one").submit(begun.append, number)
     last = lanes.of("one").submit(len, begun).result(60)
-    lanes.close()
+    lanes.close(60)
 
     assert (last, begun) == (50, list(range(50)))
 
@@ -85,7 +88,7 @@ def test_a_lane_that_has_more_to_do_goes_on_behind_the_others() -> None:
     held.free.set()
     for future in futures:
         future.result(60)
-    lanes.close()
+    lanes.close(60)
 
     assert begun == ["other", "busy", "busy"]
 
@@ -94,7 +97,7 @@ def test_closing_waits_for_what_was_begun_and_cancels_the_rest(
     lanes: Lanes, held: tuple[Held, list[Future[str]]]
 ) -> None:
     calls, futures = held
-    closing = threading.Thread(target=lanes.close)
+    closing = threading.Thread(target=lanes.close, args=[60])
     closing.start()
     until(lambda: all(future.cancelled() for future in futures[SHARE:]), "the rest to be cancelled")
     assert closing.is_alive()
@@ -112,3 +115,74 @@ def test_what_is_raised_is_the_callers(lanes: Lanes) -> None:
     with pytest.raises(ZeroDivisionError):
         future.result(60)
     assert lanes.of("one").submit(lambda: "next").result(60) == "next"
+
+
+def test_threads_that_have_nothing_to_do_end() -> None:
+    lanes, held = Lanes("test-idle", threads=4, share=4, idle_s=0.05), Held()
+    futures = [lanes.of("one").submit(held) for _ in range(4)]
+    until(lambda: held.at_work == 4, "all threads to be at work")
+    held.free.set()
+    until(lambda: not _threads("test-idle"), "the threads to end")
+
+    assert [future.result(0) for future in futures] == ["done"] * 4
+    assert lanes.of("one").submit(lambda: "another").result(60) == "another"
+    lanes.close(60)
+
+
+def test_calls_one_after_the_other_take_one_thread() -> None:
+    lanes = Lanes("test-one", threads=4, share=4)
+    used = {lanes.of(key).submit(threading.get_ident).result(60) for key in range(50)}
+    lanes.close(60)
+
+    assert len(used) <= 2  # a thread gives the result a moment before it is free
+
+
+def test_a_call_comes_while_a_thread_is_about_to_end() -> None:
+    lanes = Lanes("test", threads=1, share=1, idle_s=0.0005)
+    for number in range(2000):
+        assert lanes.of("one").submit(lambda number=number: number).result(60) == number  # type: ignore[misc]
+        if number % 2:
+            time.sleep(0.0005)
+    assert lanes.close(60)
+
+
+def test_where_no_thread_can_be_had_the_others_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes, held = Lanes("test", threads=4, share=4), Held()
+    first = lanes.of("one").submit(held)
+    until(lambda: held.at_work == 1, "a thread to be at work")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _refused)
+        second = lanes.of("one").submit(lambda: "later")
+        with pytest.raises(RuntimeError):
+            Lanes("none", threads=1, share=1).of("one").submit(held)
+    held.free.set()
+
+    assert (first.result(60), second.result(60)) == ("done", "later")
+    assert lanes.close(60)
+
+
+def test_a_call_that_does_not_return_is_not_waited_for_longer_than_asked(
+    lanes: Lanes, held: tuple[Held, list[Future[str]]]
+) -> None:
+    assert not lanes.close(0.01)
+    assert not lanes.close(0)
+    assert [future.cancelled() for future in held[1]] == [False] * SHARE + [True] * 2 * SHARE
+
+
+def test_the_end_of_the_process_does_not_wait_for_a_call() -> None:
+    program = """
+import threading
+from katafs.mount.lanes import Lanes
+reached = threading.Event()
+Lanes("test", threads=1, share=1).of(None).submit(lambda: (reached.set(), threading.Event().wait()))
+reached.wait()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def _threads(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == name]
+
+
+def _refused(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
