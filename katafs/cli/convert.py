@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from katafs.cli import exit_codes, katas
-from katafs.cli.descriptors import raised_limit
+from katafs.cli.process import raised_limit
 from katafs.cli.progress import Progress, shown
 from katafs.cli.setting_options import store_settings
 from katafs.cli.stores import open_store

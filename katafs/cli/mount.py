@@ -9,7 +9,7 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
-from katafs.cli.descriptors import raised_limit
+from katafs.cli.process import raised_limit, share_one_heap
 from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
@@ -44,6 +44,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
     logs.log_to_stderr(logging.DEBUG if wished.debug else logging.INFO)
     path = os.path.abspath(mount_point or str(wished.mountpoint))
     detach = _daemonize() if daemon else _nothing_to_detach
+    share_one_heap()
     stacks.log_on_signal()
     with opened_stores(wished.volumes, wished.prefix, wished.legacy) as (store, mover):
         _serve(path, store, mover, wished, detach)

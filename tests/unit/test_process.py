@@ -1,0 +1,39 @@
+"""What a process asks for itself; each in a process of its own, since it can't be taken back."""
+
+import subprocess
+import sys
+
+HEAPS = """
+import ctypes, os, sys, threading
+from katafs.cli.process import share_one_heap
+if sys.argv[1] == "shared":
+    share_one_heap()
+all_there = threading.Barrier(9)
+def hold():
+    held = bytes(100_000)
+    all_there.wait(60)
+    all_there.wait(60)
+threads = [threading.Thread(target=hold) for _ in range(8)]
+for thread in threads:
+    thread.start()
+all_there.wait(60)
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+stdout = ctypes.c_void_p(libc.fdopen(1, b"w"))
+libc.malloc_info(0, stdout)
+libc.fflush(stdout)
+all_there.wait(60)
+"""
+
+
+def heaps(how: str) -> int:
+    """How many heaps a process with eight threads has."""
+    told = subprocess.run(
+        [sys.executable, "-c", HEAPS, how], stdout=subprocess.PIPE, text=True, check=True, timeout=120
+    )
+    return told.stdout.count("<heap ")
+
+
+def test_threads_share_one_heap() -> None:
+    assert heaps("own") > 1
+    assert heaps("shared") == 1
