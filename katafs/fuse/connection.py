@@ -24,6 +24,9 @@ Explain = Callable[[str, Exception], int]
 Watching = Callable[[Method], Method]
 """Makes of a method one of the same name that does the same, and sees what it does."""
 
+Route = Callable[[int, Method], Method]
+"""Makes of a request's number and its method one of the same name that may hand the request to another."""
+
 _HEADER_BYTES = wire.REQUEST_HEADER.size
 _LOOK_S = 0.001
 """Most requests take much less; to tell somebody of the end of each would cost all of them."""
@@ -71,6 +74,17 @@ class Connection:
         if done and not self._later:
             self.device.close()
         return done
+
+    def route(self, route: Route) -> None:
+        """Serve every request from now on by what this makes of its kind and method. Not from two threads at once."""
+        self._bare_methods = {opcode: route(opcode, method) for opcode, method in self._bare_methods.items()}
+        self._methods = self._watched()
+
+    def dispatcher_of(self, operations: Operations) -> Dispatcher:
+        """What serves requests by other operations than the connection's, for `route`."""
+        dispatcher = Dispatcher(operations, self._passthrough)
+        dispatcher.may_bypass = self._dispatcher.may_bypass
+        return dispatcher
 
     def watch(self, watching: Watching) -> None:
         """Serve every request from now on with what this makes of its method. Not from two threads at once."""

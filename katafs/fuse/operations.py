@@ -118,6 +118,9 @@ class Listing(Protocol):
     def add(self, name: bytes, told: Attributes, following: int) -> None:
         """Take in an entry that fits, and the number to continue with after it."""
 
+    def add_unknown(self, name: bytes, number: int, following: int) -> None:
+        """The same of a directory of which nothing is told: the kernel asks when somebody wants to know."""
+
     def is_empty(self) -> bool:
         """Whether nothing was added."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import stat
 from typing import TYPE_CHECKING
 
 from katafs.fuse import wire
@@ -108,6 +109,13 @@ class Entries:
         lead = _UNCOUNTED if name in _DOTS else entry(told)
         dirent = wire.DIRENT.pack(told.number, following, length, told.status.st_mode >> 12 & 0o17)
         self._parts += (lead, dirent, name, _PADDING[padding])
+
+    def add_unknown(self, name: bytes, number: int, following: int) -> None:
+        """Take in a directory of which only the inode number is known."""
+        padding = -len(name) % 8
+        self._left -= _ENTRY_BYTES + len(name) + padding
+        dirent = wire.DIRENT.pack(number, following, len(name), stat.S_IFDIR >> 12)
+        self._parts += (_UNCOUNTED, dirent, name, _PADDING[padding])
 
     def is_empty(self) -> bool:
         """Whether nothing was added."""

@@ -27,6 +27,11 @@ class Request:
         self.pid = pid
         self.body = body
 
+    def kept(self) -> "Request":
+        """The same, good for as long as anybody likes."""
+        body = memoryview(bytes(self.body))
+        return Request(self.opcode, self.unique, self.node, self.uid, self.gid, self.pid, body)
+
     def name(self, offset: int = 0) -> bytes:
         """The one name that follows a structure of this size."""
         (name,) = self.names(1, offset)

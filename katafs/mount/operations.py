@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from katafs.errors import WrittenLate
 from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
@@ -14,7 +14,10 @@ from katafs.mount.lanes import Lanes
 from katafs.tree.attributes import Attributes
 from katafs.tree.inodes import Changes
 from katafs.tree.legacy import Unconverted
+from katafs.tree.nodes import Node
+from katafs.tree.requests import Elsewhere
 from katafs.tree.tree import Tree
+from katafs.volumes.disks import Disk
 
 _LONG_WRITE_BYTES = 256 * 1024
 """From here on a write takes longer than its way to another thread."""
@@ -46,12 +49,26 @@ def _changing(
     return wrapped
 
 
+class Others(Protocol):
+    """The other parts of the tree."""
+
+    def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Later[Attributes]:
+        """The entry of a volume on this disk, whose name is in a directory of this part."""
+
+    def entered(self, tree: Tree, number: int) -> None:
+        """The kernel is told an inode by this part, and from now on by no other."""
+
+    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
+        """Take back their lookups."""
+
+
 class Operations:
     """One method a kind of request. The pools are apart, so that a slow engine doesn't use up the threads that fsync
     needs; and a volume has a share of those for disks, since it may have a disk of its own."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        self.parts: Others | None = None
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_DISK)
         self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _CONVERSION_THREADS)
@@ -115,7 +132,18 @@ class Operations:
             return self._waiting_for_disk(
                 self._tree.volume_of(parent), partial(self._found, self._tree.tags.lookup, parent, name)
             )
-        return self._found(self._tree.creation.lookup, parent, name)
+        try:
+            found = self._found(self._tree.creation.lookup, parent, name)
+        except Elsewhere as there:
+            return self._entered(there, parent, name)
+        if self.parts is not None and type(found) is Attributes:
+            self.parts.entered(self._tree, found.number)
+        return found
+
+    def _entered(self, there: Elsewhere, parent: int, name: bytes) -> Later[Attributes]:
+        if self.parts is None:
+            raise there
+        return self.parts.enter(there.disk, self._tree.node(parent), name)
 
     def _found(
         self, lookup: Callable[[int, bytes], Attributes | None], parent: int, name: bytes
@@ -131,7 +159,13 @@ class Operations:
         volume = self._tree.volumes.made_by_mkdir(parent, name)
         if volume is None:
             return self._tree.creation.mkdir(parent, name, mode & 0o7777, who)
-        return self._waiting_for_store(partial(self._tree.volumes.make, volume, parent, name, mode, who))
+        return self._waiting_for_store(partial(self._made, volume, parent, name, mode, who))
+
+    def _made(self, volume: VolumeName, parent: int, name: bytes, mode: int, who: Who) -> Attributes:
+        try:
+            return self._tree.volumes.make(volume, parent, name, mode, who)
+        except Elsewhere as there:
+            return self._entered(there, parent, name).call()
 
     @_changing
     def symlink(self, parent: int, name: bytes, target: bytes, who: Who) -> Answer[Attributes]:
@@ -159,6 +193,8 @@ class Operations:
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         self._tree.forget(forgotten)
+        if self.parts is not None:
+            self.parts.forget(forgotten)
 
     # Inodes
 

@@ -9,6 +9,7 @@ from katafs.mount.access_log import AccessLog
 from katafs.mount.coherence import Coherence
 from katafs.mount.control import Control
 from katafs.mount.operations import Operations
+from katafs.mount.parts import Parts
 from katafs.mount.shrinker import Shrinker
 from katafs.mount.status import Faults, Status
 from katafs.mount.watching import noting
@@ -36,6 +37,7 @@ class Serving:
         self._operations = Operations(tree)
         control, faults = Control(self._operations), Faults()
         self._connection = Connection(device, control, faults.errno_of, ended)
+        self._operations.parts = self._parts = Parts(tree, self._connection)
         self._status = Status(tree, self._connection, faults, mount_point, settings)
         self._log = AccessLog(tree, self._connection, control.owns)
         control.show(b"status.json", self._status.open)
@@ -63,7 +65,8 @@ class Serving:
         self._coherence.close(_LAST_NOTICES_S)  # first: it may wait for requests to be answered
         self._shrinker.close()
         answered = self._connection.close(_LAST_ANSWERS_S)
-        done = self._operations.close(_LAST_CALLS_S)
+        done = self._parts.close(_LAST_CALLS_S)
+        done = self._operations.close(_LAST_CALLS_S) and done
         self._status.close()
         self._log.close()
         if answered and done:  # else a number that is closed here could be another file's by the time it is written to

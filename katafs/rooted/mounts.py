@@ -13,7 +13,7 @@ from typing import NamedTuple
 from katafs.rooted import syscalls
 from katafs.rooted.answer import answer
 
-_TABLE = "/proc/self/mountinfo"
+TABLE = "/proc/self/mountinfo"
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -31,7 +31,7 @@ class Mount(NamedTuple):
 
 def mounts() -> list[Mount]:
     """Every mount, the one that covers another after it."""
-    with open(_TABLE, "rb") as table:
+    with open(TABLE, "rb") as table:
         return [_parsed(line) for line in table]
 
 

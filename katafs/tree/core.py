@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
@@ -22,19 +23,39 @@ from katafs.tree.kept import OtherNames
 from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
-from katafs.tree.requests import Locked, Reached
+from katafs.tree.requests import Elsewhere, Locked, Reached
 from katafs.tree.settling import settle
+from katafs.volumes.disks import Disk
 from katafs.volumes.store import VolumeStore
 
 _CLOSED = stat.S_IFDIR
 """The mode of a directory whose volume can't be served: nobody's to read, so that it never shows as an empty one."""
 
 
-class Core:
-    """The state of a tree."""
+class Part(NamedTuple):
+    """What makes a state that of a part of a tree: the volumes on another disk than the root volume."""
 
-    def __init__(self, store: VolumeStore, settings: TreeSettings, legacy: Legacy | None) -> None:
+    home: "Core"
+    """The state of the tree itself: its root and its inode numbers are the part's."""
+    disk: Disk
+    first_handle: int
+    """Its handles begin here, above those of the others."""
+
+
+class Core:
+    """The state of a tree, or of the part of one that is on another disk than its root volume."""
+
+    def __init__(
+        self,
+        store: VolumeStore,
+        settings: TreeSettings,
+        legacy: Legacy | None,
+        part: "Part | None" = None,
+    ) -> None:
         """Make the root volume if it isn't there and the tree may be written. Raises KatafsError."""
+        self.disk = None if part is None else part.disk
+        """The disk whose volumes these are; None for the root volume's."""
+        self.first_handle = 1 if part is None else part.first_handle
         self.store = store
         self.legacy = legacy
         self.settings = settings
@@ -46,14 +67,14 @@ class Core:
         self.descriptors = Descriptors(settings.open_directories)
         self.other_names = OtherNames()
         self._locked = Locked(self.lock, self.descriptors, legacy)
-        root_descriptor = self._open_root()
-        self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
-        root = Node(ROOT_NUMBER, ROOT, None, None, b"", None, is_directory=True)
-        if root_descriptor is not None:
-            root.volume, root.identity = ROOT_VOLUME, identity_of(self.root_status)
-            root.held = root_descriptor
-        self.nodes = NodeTable(root)
-        self.numbers = Numbers(self.root_status.st_dev)
+        if part is None:
+            root_descriptor = self._open_root()
+            self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
+            self.nodes = NodeTable(self._root(root_descriptor))
+            self.numbers = Numbers(self.root_status.st_dev)
+        else:
+            self.root_status, self.numbers = part.home.root_status, part.home.numbers
+            self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
         self.changes = 0
         """Counts the requests that may have changed something. What was looked at without the lock is as it was if none
         came since."""
@@ -71,6 +92,12 @@ class Core:
         except FileNotFoundError as gone:
             raise StoreUnreachable(f"the root volume {ROOT_VOLUME} was removed while it was opened") from gone
 
+    def _root(self, descriptor: int | None) -> Node:
+        root = Node(ROOT_NUMBER, ROOT, None, None, b"", None, is_directory=True)
+        if descriptor is not None:
+            root.volume, root.identity, root.held = ROOT_VOLUME, identity_of(self.root_status), descriptor
+        return root
+
     def _substitute(self) -> os.stat_result:
         """What the root is like where there is no root volume."""
         return os.stat("/") if self.legacy is None else os.fstat(self.legacy.disk.top)
@@ -87,6 +114,10 @@ class Core:
                     os.close(descriptor)
                 node.handles, node.held = [], None
             self.descriptors.close()
+
+    def is_elsewhere(self, node: Node) -> bool:
+        """Whether a node is another part's, or forgotten by the kernel."""
+        return self.nodes.known(node.number) is not node
 
     # The nodes of a request
 
@@ -213,9 +244,16 @@ class Core:
             return False
         return node.parent is not None and node.parent.piece is None
 
+    def open_volume(self, volume: VolumeName) -> int:
+        """A new O_PATH descriptor of a volume's top. Raises Elsewhere where that is on another disk, as the store."""
+        disk = self.store.disk_of(volume)
+        if disk != self.disk:
+            raise Elsewhere(disk)
+        return self.store.open(volume)
+
     def _open_directory(self, node: Node, parent: int) -> int:
         if self.is_grafted(node) and node.volume is not None:
-            return self.store.open(node.volume)
+            return self.open_volume(node.volume)
         descriptor, _ = self._open(node, parent)
         return descriptor
 
@@ -329,10 +367,13 @@ class Core:
     def forget(self, number: int, count: int) -> None:
         """Take back lookups; after the last of them nothing of the inode is kept."""
         node = self.nodes.forget(number, count)
-        if node is None:
-            return
+        if node is not None:
+            self.let_go(node)
+
+    def let_go(self, node: Node) -> None:
+        """Keep nothing of a node that is out of the table."""
         self.descriptors.drop(node)
-        self.numbers.drop(number)
+        self.numbers.drop(node.number)
         if self.legacy is not None:
             self.legacy.track(node, None)
         if node.held is not None:

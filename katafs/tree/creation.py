@@ -34,6 +34,11 @@ class Creation:
                 return self.enter(parent, name, found)
             return self.enter_plain(parent, name, found)
 
+    def lookup_top(self, parent: Node, name: bytes) -> Attributes:
+        """The entry of a volume whose name is in a directory of another part. Raises as `Finder.top`."""
+        with self._core.locked():
+            return self.enter(parent, name, self._finder.top(parent, name))
+
     def absence_s(self, parent_number: int, name: bytes) -> float:
         """How many seconds the kernel may keep that the name isn't there: none where a volume or git may bring it."""
         longest_s = self._core.settings.negative_timeout_s

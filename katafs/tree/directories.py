@@ -12,6 +12,7 @@ from katafs.tree.core import Core
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenDirectory
 from katafs.tree.nodes import Node
+from katafs.tree.requests import Elsewhere
 from katafs.tree.tags import Tags
 
 _DOTS = [(b".", 0), (b"..", 0)]
@@ -37,6 +38,9 @@ class Reply(Protocol):
     def add(self, name: bytes, told: Attributes, following: int) -> None:
         """Take the entry in, and the number to go on with after it."""
 
+    def add_unknown(self, name: bytes, number: int, following: int) -> None:
+        """The same of a directory of which nothing is told: the kernel asks when somebody wants to know."""
+
 
 class Directories:
     """opendir(), readdir() with attributes, fsyncdir() and releasedir()."""
@@ -45,7 +49,7 @@ class Directories:
         self._core = core
         self._finder = finder
         self._tags = tags
-        self.handles: Handles[OpenDirectory] = Handles()
+        self.handles: Handles[OpenDirectory] = Handles(core.first_handle)
 
     def open(self, number: int) -> int:
         """A handle of the directory. Raises a fault where its volume can't be served."""
@@ -54,7 +58,7 @@ class Directories:
             if node.identity is not None or node.place.volume is None:
                 self._core.status(node)
             elif self._core.grafts.volume_at(node.place) is not None:
-                os.close(self._core.store.open(node.place.volume))
+                os.close(self._core.open_volume(node.place.volume))
             return self.handles.add(OpenDirectory(node))
 
     def fill(self, handle: int, start: int, reply: Reply) -> None:
@@ -110,9 +114,18 @@ class Directories:
 
     def _fill_one(self, opened: OpenDirectory, index: int, reply: Reply) -> None:
         name, _ = opened.names[index]
-        told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
+        try:
+            told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
+        except Elsewhere:
+            reply.add_unknown(name, self._number_elsewhere(opened.node, name), index + 1)
+            return
         if told is not None:
             reply.add(name, told, index + 1)
+
+    def _number_elsewhere(self, node: Node, name: bytes) -> int:
+        if name == b"..":
+            return node.parent.number if node.parent is not None else node.number
+        return self._finder.closed(node, name).number
 
     def waits(self, handle: int) -> bool:
         """Whether a reading may have to look into an avatar's git, which takes its time."""
@@ -134,6 +147,8 @@ class Directories:
         if self._tags.shown(shown):
             return self._tags.told(shown)
         with self._core.locked():
+            if self._core.is_elsewhere(shown):
+                raise Elsewhere(None)
             self._core.steady(shown)
             return self._core.tell(shown, self._core.status(shown))
 
@@ -144,6 +159,8 @@ class Directories:
                 return self._tags.listed(parent, name)
             with self._core.locked():
                 return self._told(self._core.steady(parent), name)
+        except Elsewhere:
+            raise
         except OSError as negative:
             if negative.errno in (errno.ENOENT, errno.ESTALE, errno.EXDEV):
                 return None

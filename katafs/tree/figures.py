@@ -1,6 +1,7 @@
 """A tree in figures, for those who watch it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from katafs.tree.core import Core
 from katafs.tree.directories import Directories
@@ -27,6 +28,23 @@ class Figures:
     """The store as `--volumes` names it."""
     store_fault: str | None
     """Why the store can't be asked now; None while it can."""
+
+
+_OF_PARTS = (
+    "nodes",
+    "open_files",
+    "open_directories",
+    "kept_descriptors",
+    "most_kept_descriptors",
+    "kept_descriptor_hits",
+    "kept_descriptor_misses",
+)
+"""What each part of a tree has of its own."""
+
+
+def together(parts: Sequence[Figures]) -> Figures:
+    """The figures of a tree's parts, of which the first is the tree itself, as one."""
+    return replace(parts[0], **{name: sum(getattr(part, name) for part in parts) for name in _OF_PARTS})
 
 
 def figures_of(core: Core, files: Files, directories: Directories) -> Figures:

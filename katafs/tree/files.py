@@ -25,7 +25,7 @@ class Files:
         self._core = core
         self._finder = finder
         self._creation = creation
-        self.handles: Handles[OpenFile] = Handles()
+        self.handles: Handles[OpenFile] = Handles(core.first_handle)
 
     def open(self, number: int, flags: int, caller: Caller) -> int:
         """A handle of the file. Raises OSError(ESTALE) where its permissions have changed since the kernel checked

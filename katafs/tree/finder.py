@@ -89,6 +89,17 @@ class Finder:
                 return self._entry(parent, name, place)
         return None
 
+    def top(self, parent: Node, name: bytes) -> Found:
+        """The volume that a name in a directory of another part stands for. Raises OSError(ESTALE) where there is none
+        any more: the kernel then looks the path up anew. Raises a fault of the store."""
+        place = self.place_of(parent, name)
+        volume = self._core.grafts.volume_at(place)
+        if volume is None:
+            raise answer(errno.ESTALE, name)
+        found = self._graft(place, volume)
+        found.number = self._placed(place)  # as its listing had to say that doesn't ask the disk
+        return found
+
     def _stray(self, parent: Node, name: bytes, place: Place) -> Found | None:
         """A stray of a legacy disk. Of one that has left it, what the kernel knows goes on in the root volume first."""
         legacy = self._core.legacy
@@ -111,17 +122,20 @@ class Finder:
     def closed(self, parent: Node, name: bytes) -> Found:
         """What stands in a listing for a volume that exists and can't be served."""
         place = self.place_of(parent, name)
-        number = self._core.numbers.of_place(place)
-        if number is None:
-            sandbox = place.kind is Kind.SANDBOX
-            number = (self._core.numbers.of_closed_sandbox if sandbox else self._core.numbers.of_virtual_avatar)(place)
-        return Found(place, place.volume, number, closed=True)
+        return Found(place, place.volume, self._placed(place), closed=True)
+
+    def _placed(self, place: Place) -> int:
+        """The number of a volume's top that can't, or mustn't, be asked for the inode's own."""
+        numbers = self._core.numbers
+        if (number := numbers.of_place(place)) is not None:
+            return number
+        return numbers.of_sandbox_top(place) if place.kind is Kind.SANDBOX else numbers.of_virtual_avatar(place)
 
     def _graft(self, place: Place, volume: VolumeName) -> Found:
         core = self._core
         piece = None if core.legacy is None else core.legacy.store.piece(volume)
         # Opened anew each time: the directory that is kept may have been removed or replaced behind the mount.
-        descriptor = core.store.open(volume)
+        descriptor = core.open_volume(volume)
         return self._looked(descriptor, os.fstat(descriptor), place, volume, piece)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:

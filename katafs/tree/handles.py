@@ -42,9 +42,9 @@ Open = TypeVar("Open", OpenFile, OpenDirectory)
 class Handles(Generic[Open]):
     """The handles in use. Guarded by the tree's lock where one is added or removed; a look at one is atomic."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int) -> None:
         self._open: dict[int, Open] = {}
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -68,9 +68,10 @@ def identity_of(status: os.stat_result) -> tuple[int, int]:
 class NodeTable:
     """Every node with a lookup count above zero, and the root. Guarded by the tree's lock."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, *, knows_root: bool = True) -> None:
+        """A part of a tree doesn't know the root: that is the tree's own."""
         self.root = root
-        self._nodes = {root.number: root}
+        self._nodes = {root.number: root} if knows_root else {}
         """Those that were added, or passed over, longest ago come first."""
         self.known = self._nodes.get
         """The node of a number, or None where the kernel doesn't know the inode."""
@@ -132,6 +133,11 @@ class NodeTable:
         if node.is_directory:
             self._parents[number] = node
         return self._nodes.pop(number)
+
+    def disown(self, number: int) -> Node | None:
+        """Take a node out, whatever its count, since another part of the tree has its number from now on. One step, for
+        which nobody needs the lock."""
+        return self._nodes.pop(number, None)
 
     def all(self) -> list[Node]:
         """Every node."""

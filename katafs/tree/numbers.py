@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 
 from katafs.kata_id import AVATARS
 from katafs.namespace import Kind, Place
@@ -25,10 +26,12 @@ class Numbers:
     """Gives every place and every backing inode its number.
 
     A volume's inodes keep their own numbers as long as all volumes are on one file system. The inodes of another one
-    get its device number above theirs. Guarded by the tree's lock."""
+    get its device number above theirs. Shared by the parts of a tree."""
 
     def __init__(self, home_device: int | None) -> None:
         self._tags: dict[int, int] = {} if home_device is None else {home_device: 0}
+        self._lock = threading.Lock()
+        """Covers the giving of tags; to look for one is one step."""
         self._kept: dict[tuple[int, int], int] = {}
         """The numbers of inodes that were copied to another device while the kernel knew them, by the copies'."""
         self._copies: dict[int, tuple[int, int]] = {}
@@ -55,8 +58,8 @@ class Numbers:
         return _PLACED | (3 + AVATARS.index(place.avatar)) << _KIND_SHIFT | int(place.kata, 16)
 
     @staticmethod
-    def of_closed_sandbox(place: Place) -> int:
-        """The number of a sandbox whose volume can't be served."""
+    def of_sandbox_top(place: Place) -> int:
+        """The number of a sandbox whose volume can't be served, or is on another disk than its avatar."""
         return Numbers.of_virtual_avatar(place) | 1 << _AVATAR_SHIFT
 
     @staticmethod
@@ -96,14 +99,17 @@ class Numbers:
 
     def _new_tag(self, device: int) -> int:
         """A tag that is made of the device's number, so that it is the same next time, and that no other device has."""
-        taken = set(self._tags.values())
-        if len(taken) == _DEVICES:
-            raise answer(errno.EXDEV)
-        if not taken:
-            tag = 0
-        else:
-            tag = (os.major(device) * 256 + os.minor(device)) % _DEVICES or 1
-            while tag in taken:
-                tag = tag % (_DEVICES - 1) + 1
-        self._tags[device] = tag
-        return tag
+        with self._lock:
+            if device in self._tags:
+                return self._tags[device]
+            taken = set(self._tags.values())
+            if len(taken) == _DEVICES:
+                raise answer(errno.EXDEV)
+            if not taken:
+                tag = 0
+            else:
+                tag = (os.major(device) * 256 + os.minor(device)) % _DEVICES or 1
+                while tag in taken:
+                    tag = tag % (_DEVICES - 1) + 1
+            self._tags[device] = tag
+            return tag

@@ -1,5 +1,6 @@
 """What goes with one request: who asks, what a name was found to be, and what is held until it is answered."""
 
+import errno
 import os
 import threading
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from katafs.kata_id import VolumeName
 from katafs.namespace import Place
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.legacy import Legacy
+from katafs.volumes.disks import Disk
 from katafs.volumes.legacy_disk import Piece
 
 
@@ -36,6 +38,16 @@ class Found:
     """Its volume exists and can't be served."""
     piece: Piece | None = None
     """The piece of a legacy disk that it is in."""
+
+
+class Elsewhere(OSError):
+    """A volume is on another disk than this tree's, so that another tree serves it. An answer where a volume would have
+    to be left or entered by a move (EXDEV)."""
+
+    def __init__(self, disk: Disk | None) -> None:
+        super().__init__(errno.EXDEV, os.strerror(errno.EXDEV))
+        self.disk = disk
+        """None for the root volume's."""
 
 
 class Locked:

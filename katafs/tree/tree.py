@@ -1,14 +1,16 @@
 """The file system as one object: each group of operations, over one state."""
 
-from collections.abc import Sequence
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
 
 from katafs.config import TreeSettings
 from katafs.kata_id import KataId, VolumeName
 from katafs.namespace import kata_of
-from katafs.tree.core import Core
+from katafs.tree.core import Core, Part
 from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
-from katafs.tree.figures import Figures, figures_of
+from katafs.tree.figures import Figures, figures_of, together
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
@@ -19,13 +21,20 @@ from katafs.tree.removal import Removal
 from katafs.tree.surplus import Surplus
 from katafs.tree.tags import Tags, TagSource
 from katafs.tree.volumes import Volumes
+from katafs.volumes.disks import Disk
 from katafs.volumes.legacy_disk import Piece
 from katafs.volumes.legacy_store import LegacyStore
 from katafs.volumes.store import Used, VolumeStore
 
+_HANDLES_SHIFT = 40
+"""A part has so many handles, as a power of two: they are told apart from those of the other parts."""
+_SHARE = 8
+"""A part on another disk keeps this part of the directories' descriptors that the root volume's keeps."""
+
 
 class Tree:
-    """A store's volumes as one tree of inodes."""
+    """A store's volumes as one tree of inodes. Those on other disks than the root volume are parts of their own, with
+    locks of their own, so that one whose disk hangs holds up only itself: see `on`."""
 
     def __init__(
         self,
@@ -33,6 +42,8 @@ class Tree:
         settings: TreeSettings,
         tag_source: TagSource | None = None,
         mover: Mover | None = None,
+        *,
+        part: Part | None = None,
     ) -> None:
         """Opens, and if need be makes, the root volume. Raises KatafsError where the store doesn't let it.
 
@@ -41,7 +52,12 @@ class Tree:
         if isinstance(store, LegacyStore) and mover is not None:
             legacy = Legacy(store, mover, settings.convert)
         self._mover = mover
-        self._core = Core(store, settings, legacy)
+        self._tag_source = tag_source
+        self._parts: dict[Disk, Tree] = {}
+        """Those on other disks. To look for one is one step."""
+        self._parting = threading.Lock()
+        """Covers their making."""
+        self._core = Core(store, settings, legacy, part)
         finder = Finder(self._core)
         self.creation = Creation(self._core, finder)
         self.volumes = Volumes(self._core, finder, self.creation)
@@ -51,6 +67,45 @@ class Tree:
         self.directories = Directories(self._core, finder, self.tags)
         self.inodes = Inodes(self._core, self.creation, self.files)
         self.surplus = Surplus(self._core)
+
+    # Its parts
+
+    def on(self, disk: Disk) -> "Tree":
+        """The part on another disk."""
+        with self._parting:
+            part = self._parts.get(disk)
+            if part is None:
+                first_handle = len(self._parts) + 1 << _HANDLES_SHIFT
+                part = self._parts[disk] = Tree(
+                    self._core.store,
+                    self._settings_of_part(),
+                    self._tag_source,
+                    part=Part(self._core, disk, first_handle),
+                )
+            return part
+
+    def _settings_of_part(self) -> TreeSettings:
+        settings = self._core.settings
+        return dataclasses.replace(settings, open_directories=max(1, settings.open_directories // _SHARE))
+
+    def node(self, number: int) -> Node:
+        """A node, to be told to another part. Raises OSError(ESTALE) for a number that isn't in use."""
+        return self._core.nodes[number]
+
+    def knows(self, number: int) -> bool:
+        """Whether the kernel knows an inode of this number from this part."""
+        return self._core.nodes.known(number) is not None
+
+    def disown(self, number: int) -> Callable[[], None] | None:
+        """Know an inode no more whose number is another part's by now. What is left to do may wait for the lock."""
+        node = self._core.nodes.disown(number)
+        return None if node is None else lambda: self._let_go(node)
+
+    def _let_go(self, node: Node) -> None:
+        with self._core.lock:
+            self._core.let_go(node)
+
+    # What is known of its inodes
 
     def volume_of(self, number: int) -> VolumeName | None:
         """The volume that an inode is in; None for one in no volume, or one that the kernel doesn't know."""
@@ -91,22 +146,30 @@ class Tree:
 
     def kept_of(self, volume: VolumeName) -> Kept:
         """What the kernel may keep of a volume from before it came into use."""
-        return kept_of(self._core, volume)
+        disk = self._core.store.disk_of(volume)
+        kept = kept_of(self._core, volume)
+        part = None if disk is None else self._parts.get(disk)
+        if part is None:
+            return kept
+        there = kept_of(part._core, volume)  # noqa: SLF001  # of this class
+        return Kept(kept.numbers + there.numbers, kept.names + there.names)
 
     def figures(self) -> Figures:
         """How much of everything there is now. It may wait for the store's disk."""
-        return figures_of(self._core, self.files, self.directories)
+        parts = (self, *self._parts.copy().values())
+        return together([figures_of(part._core, part.files, part.directories) for part in parts])  # noqa: SLF001
 
     def path_of(self, number: int) -> bytes:
         """The path by which the kernel found an inode last, from the top: `/123456789A/lion`; `/` for the top itself.
 
         Raises OSError(ESTALE) for a number that isn't in use."""
+        parts = (self, *self._parts.copy().values())
         names: list[bytes] = []
-        with self._core.lock:
-            node = self._core.nodes[number]
-            while node.parent is not None and len(names) <= DEEPEST:
-                names.append(node.name)
-                node = node.parent
+        # Without a lock, for which a hanging disk could make this wait: what moves meanwhile may be told half way.
+        node = next((part for part in parts if part.knows(number)), self).node(number)
+        while node.parent is not None and len(names) <= DEEPEST:
+            names.append(node.name)
+            node = node.parent
         return b"/" + b"/".join(reversed(names))
 
     def kata_of(self, path: bytes) -> KataId | None:
@@ -115,4 +178,6 @@ class Tree:
 
     def close(self) -> None:
         """Close every descriptor."""
+        for part in self._parts.values():
+            part.close()
         self._core.close()

@@ -14,7 +14,7 @@ from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.nodes import Node
-from katafs.tree.requests import Caller, Found
+from katafs.tree.requests import Caller, Elsewhere, Found
 
 
 class Volumes:
@@ -41,7 +41,8 @@ class Volumes:
             return self._core.grafts.volume_at(self._finder.place_of(self._core.node(parent_number), name))
 
     def make(self, volume: VolumeName, parent_number: int, name: bytes, mode: int, caller: Caller) -> Attributes:
-        """Make a volume where a directory is to be. Raises FileExistsError, or StoreUnreachable."""
+        """Make a volume where a directory is to be. Raises FileExistsError, or StoreUnreachable; Elsewhere where it is
+        another part that has made it then."""
         core = self._core
         with core.locked():
             parent = core.changing(parent_number)
@@ -54,6 +55,7 @@ class Volumes:
             descriptor = core.store.open(volume)
             try:
                 self._creation.prepare_top(descriptor, parent_status, mode, caller)
+                disk = core.store.disk_of(volume)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -64,6 +66,8 @@ class Volumes:
         with core.locked():
             try:
                 self._parent_changed(parent)
+                if disk != core.disk:
+                    raise Elsewhere(disk)
                 place = self._place_of_volume(self._finder.place_of(parent, name))
                 status = os.fstat(descriptor)
                 number = core.numbers.of_place(place) or core.numbers.of_inode(status)
@@ -91,7 +95,7 @@ class Volumes:
         core = self._core
         with core.locked():
             parent = core.changing(parent_number)
-            found = self._finder.find(parent, name)
+            found = self._found(parent, name)
         try:
             if found.piece is not None and core.legacy is not None:
                 core.legacy.refuse(found.piece)
@@ -106,6 +110,12 @@ class Volumes:
             if found.descriptor is not None:
                 core.hold(found.number, found.descriptor, last_name=True)
             self._parent_changed(parent)
+
+    def _found(self, parent: Node, name: bytes) -> Found:
+        try:
+            return self._finder.find(parent, name)
+        except Elsewhere:  # then that part goes on with what was removed, as long as somebody uses it
+            return self._finder.closed(parent, name)
 
     def _parent_changed(self, parent: Node) -> None:
         """A directory's mtime says when an entry came or went, in a flat layout and a split one alike."""

@@ -10,6 +10,7 @@ from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.directory_listing import DirectoryListing
+from katafs.volumes.disks import Disk, Disks
 from katafs.volumes.names import Prefix
 from katafs.volumes.store import Used
 
@@ -31,6 +32,7 @@ class DirectoryStore:
         held = os.fstat(self._fd)
         self._identity = held.st_dev, held.st_ino
         self._listing = DirectoryListing(self._fd, self._prefix)
+        self._disks = Disks()
 
     @property
     def url(self) -> str:
@@ -58,8 +60,10 @@ class DirectoryStore:
         return self._listing.catalog
 
     def exists(self, name: VolumeName) -> bool:
-        """As in the protocol; always asks the disk."""
+        """As in the protocol; always asks the disk, but another one that is mounted on the volume's directory."""
         self._check()
+        if self.disk_of(name) is not None:
+            return True
         try:
             os.stat(self._prefix.put(name), dir_fd=self._fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -74,6 +78,11 @@ class DirectoryStore:
             return os.open(self._prefix.put(name), flags, dir_fd=self._fd)
         except NotADirectoryError:
             raise self._refused(name) from None
+
+    def disk_of(self, name: VolumeName) -> Disk | None:
+        """As in the protocol."""
+        home = str(self._path)
+        return self._disks.other_than(home, f"{home}/{self._prefix.put(name)}")
 
     def look_up(self, name: VolumeName) -> None:
         """Nothing: `exists` and `open` always ask the disk."""
@@ -111,6 +120,7 @@ class DirectoryStore:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+        self._disks.close()
 
     def _check(self) -> None:
         gone = self.fault()

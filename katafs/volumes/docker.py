@@ -9,9 +9,10 @@ import os
 import uuid
 
 from katafs.errors import StoreUnreachable, VolumeRefused
-from katafs.kata_id import VolumeName
+from katafs.kata_id import ROOT_VOLUME, VolumeName
 from katafs.rooted import names
 from katafs.volumes.catalog import Catalog
+from katafs.volumes.disks import Disk, Disks
 from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_events import Follower
 from katafs.volumes.docker_index import Place, VolumeIndex, place_of
@@ -36,6 +37,7 @@ class DockerStore:
         self._prefix = Prefix(prefix)
         self._engine = Engine(base_url)
         self._index = VolumeIndex()
+        self._disks = Disks()
         self._follower = Follower(self._engine, self._index, self._prefix)
         try:
             self._engine.connect()
@@ -74,6 +76,13 @@ class DockerStore:
         if place is None:
             raise self._missing(name)
         return self._opened(name, place)
+
+    def disk_of(self, name: VolumeName) -> Disk | None:
+        """As in the protocol."""
+        home, place = self._index.place(ROOT_VOLUME), self._index.place(name)
+        if home is None or home.path is None or place is None or place.path is None:
+            return None
+        return self._disks.other_than(home.path, place.path)
 
     def look_up(self, name: VolumeName) -> None:
         """As in the protocol."""
@@ -121,6 +130,7 @@ class DockerStore:
         """As in the protocol."""
         self._follower.close()
         self._engine.close()
+        self._disks.close()
 
     def _opened(self, name: VolumeName, place: Place) -> int:
         if place.path is None:

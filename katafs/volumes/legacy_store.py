@@ -10,6 +10,7 @@ from katafs.errors import KatafsError
 from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, kata_id, kata_volume, outer_of
 from katafs.rooted.answer import answer
 from katafs.volumes.catalog import Catalog
+from katafs.volumes.disks import Disk
 from katafs.volumes.legacy_disk import LegacyDisk, Piece, piece_of
 from katafs.volumes.store import Used, VolumeStore
 
@@ -66,6 +67,9 @@ class LegacyStore:
             except FileNotFoundError:
                 self.exists(name)  # not on the disk, or not any more: then the store comes to know of it
         return self.volumes.open(name)
+
+    def disk_of(self, _: VolumeName) -> Disk | None:
+        """None: they are served as one."""
 
     def look_up(self, name: VolumeName) -> None:
         """As in the protocol."""

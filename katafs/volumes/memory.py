@@ -11,6 +11,7 @@ from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.disks import Disk
 from katafs.volumes.store import Used
 
 _SHARED_MEMORY = Path("/dev/shm")
@@ -59,6 +60,10 @@ class MemoryStore:
     def open(self, name: VolumeName) -> int:
         """As in the protocol."""
         return self._answering().open(name)
+
+    def disk_of(self, name: VolumeName) -> Disk | None:
+        """As in the protocol."""
+        return self._answering().disk_of(name)
 
     def look_up(self, name: VolumeName) -> None:
         """As in the protocol."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
+from katafs.volumes.disks import Disk
 
 Used = Callable[[VolumeName], None]
 """What is to be called with a volume that has come into use. It must not wait."""
@@ -39,6 +40,10 @@ class VolumeStore(Protocol):
 
         Raises FileNotFoundError for a volume that doesn't exist (or whose directory is gone), VolumeRefused for one
         whose data is not on this host, StoreUnreachable as `exists` does."""
+
+    def disk_of(self, name: VolumeName) -> Disk | None:
+        """The disk that the volume is on; None where that is the root volume's. It asks neither disk nor engine, and
+        knows only what is mounted now."""
 
     def look_up(self, name: VolumeName) -> None:
         """Ask anew whether the volume exists, where others may have made it a moment ago. It may wait for an engine.

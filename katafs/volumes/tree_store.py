@@ -13,6 +13,7 @@ from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, is_outer, kata_id, outer_of, volume_owner
 from katafs.namespace import Layout
 from katafs.volumes.catalog import Catalog
+from katafs.volumes.disks import Disk
 from katafs.volumes.store import Used
 
 _MODE = 0o755
@@ -73,6 +74,9 @@ class TreeStore:
         except NotADirectoryError:
             where = self._path / _path_of(kata, self._layout)
             raise VolumeRefused(f"volume {name} is refused: {where} is not a directory") from None
+
+    def disk_of(self, _: VolumeName) -> Disk | None:
+        """None: they are served as one."""
 
     def look_up(self, name: VolumeName) -> None:
         """Nothing: every answer is read from the tree."""

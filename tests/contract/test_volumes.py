@@ -172,3 +172,12 @@ def listed(store: VolumeStore, name: VolumeName) -> list[str]:
     os.close(readable)
     os.close(fd)
     return names
+
+
+def test_volumes_are_on_the_disk_of_the_root_volume(store: VolumeStore) -> None:
+    store.create(ROOT_VOLUME)
+    store.create(KATA)
+
+    assert store.disk_of(ROOT_VOLUME) is None
+    assert store.disk_of(KATA) is None
+    assert store.disk_of(OTHER) is None

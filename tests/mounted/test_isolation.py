@@ -130,6 +130,74 @@ def test_open_files_on_a_stuck_disk_hold_up_no_other_volume(stuck: tuple[StuckDi
         assert waiting.waits
 
 
+TOUCHES = {
+    "stat": "stat 1",
+    "open": "cat 2",
+    "create": "echo new >3x",
+    "mkdir": "mkdir 4x",
+    "rmdir": "rmdir empty",
+    "unlink": "rm 5",
+    "rename": "mv 6 6x",
+    "move": "mv 7 directory/",
+    "link": "ln 8 8x",
+    "symlink": "ln -s anything 9x",
+    "readlink": "readlink symlink",
+    "mknod": "mkfifo 10x",
+    "setattr": "chmod 600 11",
+    "truncate": "truncate -s 3 12",
+    "getxattr": "getfattr -n user.a 13",
+    "setxattr": "setfattr -n user.b -v c 14",
+    "listxattr": "getfattr -d 15",
+    "removexattr": "setfattr -x user.a 16",
+    "readdir": "find . -ls",
+    "statfs": "df .",
+    "write": "echo more >>17",
+}
+"""Programs that ask something of the stuck disk, in one kata of it."""
+
+
+@pytest.fixture(scope="module")
+def filled(stuck: tuple[StuckDisk, Served]) -> tuple[StuckDisk, Served]:
+    """The same, with what the programs need."""
+    kata = stuck[1].path(STUCK)
+    run(["sh", "-ec", "mkdir empty directory; ln -s anything symlink; setfattr -n user.a -v b 13 16"], cwd=kata)
+    return stuck
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_whatever_is_asked_of_a_stuck_disk_holds_up_no_other_volume(
+    filled: tuple[StuckDisk, Served], touch: str
+) -> None:
+    disk, served = filled
+    kata = served.path(STUCK)
+    until_free = "read go"
+    command = ["sh", "-ec", f"cd directory; {until_free}; cd ..; {TOUCHES[touch]} >/dev/null"]
+    with subprocess.Popen(command, cwd=kata, stdin=subprocess.PIPE) as asking:
+        assert asking.stdin is not None
+        with disk.stuck():
+            asking.stdin.write(b"go\n")
+            asking.stdin.close()
+            until(lambda: bool(disk.waiting), "the request to wait for the disk")
+            use_everything(served.path(OTHER))
+            run(["ls", served.top], timeout=60)
+
+            assert asking.poll() is None
+        assert asking.wait(60) == 0
+
+
+def test_more_requests_than_threads_hold_up_no_other_volume(filled: tuple[StuckDisk, Served]) -> None:
+    disk, served = filled
+    command = ["sh", "-c", "cd directory; read go; cd ..; for i in $(seq 100); do stat $i >/dev/null 2>&1 & done; wait"]
+    with subprocess.Popen(command, cwd=served.path(STUCK), stdin=subprocess.PIPE) as asking:
+        assert asking.stdin is not None
+        with disk.stuck():
+            asking.stdin.write(b"go\n")
+            asking.stdin.close()
+            until(lambda: bool(disk.waiting), "a request to wait for the disk")
+            use_everything(served.path(OTHER))
+        assert asking.wait(60) == 0
+
+
 @pytest.fixture
 def engine(disk: Path) -> Iterator[DirectoryEngine]:
     """An engine with one volume."""

@@ -173,6 +173,10 @@ class Reply:
         """Take it."""
         self.entries.append(Taken(name, told, following))
 
+    def add_unknown(self, name: bytes, number: int, following: int) -> None:
+        """No tree without a mount has anything on another disk."""
+        raise AssertionError(f"{name!r}, inode {number}, before {following}, is elsewhere")
+
     def is_empty(self) -> bool:
         """Whether nothing was added."""
         return not self.entries
