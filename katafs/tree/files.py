@@ -80,7 +80,6 @@ class Files:
             OpenFile(
                 node,
                 descriptor,
-                appends=bool(flags & os.O_APPEND),
                 waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
                 asks=node.identity is None or node.piece is not None or bool(flags & (os.O_DIRECT | os.O_APPEND)),
                 keeps=keeps,
@@ -95,13 +94,11 @@ class Files:
                 self._core.steady(opened.node)
         return os.pread(opened.descriptor, size_bytes, offset)
 
-    def write(self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool | None = None) -> int:
+    def write(self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them.
 
-        An append goes to the file's true end, wherever the offset is. None: if the file was opened with O_APPEND."""
-        opened = self.handles[handle]
-        to_end = opened.appends if appends is None else appends
-        return os.pwritev(opened.descriptor, [content], offset, os.RWF_APPEND if to_end else 0)
+        An append goes to the file's true end, wherever the offset is."""
+        return os.pwritev(self.handles[handle].descriptor, [content], offset, os.RWF_APPEND if appends else 0)
 
     def waits(self, handle: int) -> bool:
         """Whether each write of the handle waits for the disk."""

@@ -15,8 +15,6 @@ class OpenFile:
 
     node: Node
     descriptor: int
-    appends: bool
-    """Whether it was opened with O_APPEND."""
     waits: bool
     """Whether each write waits for the disk (O_SYNC, O_DSYNC)."""
     asks: bool = False

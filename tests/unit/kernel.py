@@ -112,7 +112,7 @@ class Kernel:
     def write(self, path: bytes, content: bytes, mode: int = 0o644, caller: Caller = ME) -> Attributes:
         """A new file with this content."""
         handle, told = self.tree.files.create(*self._parent(path), os.O_WRONLY, mode, caller)
-        self.tree.files.write(handle, 0, content)
+        self.tree.files.write(handle, 0, content, appends=False)
         self.tree.files.release(handle)
         return self._named(told)
 

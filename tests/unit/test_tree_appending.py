@@ -13,7 +13,7 @@ def test_an_append_after_a_truncating_open_does_not_overwrite_what_a_container_a
     handle = tree.tree.files.open(number, os.O_WRONLY | os.O_APPEND | os.O_TRUNC, ME)
     log = store.path / "katafs_root" / "log"
     log.write_bytes(b"theirs\n")
-    tree.tree.files.write(handle, 0, b"ours\n")
+    tree.tree.files.write(handle, 0, b"ours\n", appends=True)
     tree.tree.files.release(handle)
 
     assert log.read_bytes() == b"theirs\nours\n"
@@ -29,7 +29,7 @@ def test_an_append_that_a_stat_overtook_does_not_overwrite_what_a_container_appe
     with log.open("ab") as file:
         file.write(b"theirs\n")
     tree.tree.inodes.getattr(number)
-    tree.tree.files.write(handle, len(b"first\n"), b"ours\n")
+    tree.tree.files.write(handle, len(b"first\n"), b"ours\n", appends=True)
     tree.tree.files.release(handle)
 
     assert log.read_bytes() == b"first\ntheirs\nours\n"
