@@ -25,6 +25,8 @@ _STORE_THREADS = 4
 _DISK_THREADS = 64
 _THREADS_OF_ONE_DISK = 8
 _CONVERSION_THREADS = 8
+_THREADS_OF_ONE_PIECE = 2
+"""One converts; another may wait for a converter that is another process."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -71,7 +73,7 @@ class Operations:
         self.parts: Others | None = None
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_DISK)
-        self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _CONVERSION_THREADS)
+        self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _THREADS_OF_ONE_PIECE)
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
@@ -99,7 +101,7 @@ class Operations:
             self._convert(first)
             return self.finished(attempt, attempt)
 
-        return Later(self._conversion_threads.of(None), convert)
+        return Later(self._conversion_threads.of(first.piece), convert)
 
     def finished(self, call: Callable[[], Answer[Result]], attempt: Callable[[], Answer[Result]]) -> Result:
         """The result of a call, however long it takes; what turns out to be unconverted is converted and tried anew."""

@@ -4,13 +4,20 @@ import errno
 import os
 import re
 import stat
+from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from katafs.kata_id import KataId
+from katafs.volumes.legacy_disk import piece_of
+from katafs.volumes.legacy_locks import Locks
+from tests.harness.descriptors import held
 from tests.harness.mounts import Mounts
 from tests.harness.old_disk import FILES
 from tests.harness.other_mounts import memory_disk
+from tests.harness.programs import run
 from tests.harness.refusals import refused
 from tests.harness.waiting import until
 from tests.mounted.conftest import ServeLegacy
@@ -137,3 +144,29 @@ def test_what_a_killed_conversion_left_is_not_shown(serve_legacy: ServeLegacy) -
     (served.path(kata) / "new").touch()
     until(lambda: served.is_converted(kata), "the conversion")
     assert not (outer / f".katafs-done-{kata}").exists()
+
+
+def test_a_kata_that_another_converter_has_holds_up_the_first_changes_of_no_other(serve_legacy: ServeLegacy) -> None:
+    served = serve_legacy()
+    files = {str(number): "old" for number in range(20)}
+    waiting, other = KataId(served.old(files)), served.old()
+    threads = [Thread(target=append, args=[served.path(waiting) / name]) for name in files]
+    tasks = Path(f"/proc/{served.mounted.pid}/task")
+    before = len(os.listdir(tasks))
+    with held(served.disk.path) as top, closing(Locks(top)) as locks, locks.claim(piece_of(waiting).key):
+        for thread in threads:
+            thread.start()
+        until(lambda: len(os.listdir(tasks)) >= before + 2, "the changes to wait for the other converter")
+        run(["touch", served.path(other) / "new"], timeout=60)
+
+        assert served.is_converted(other)
+        assert served.is_on_disk(waiting)
+    for thread in threads:
+        thread.join(60)
+    assert served.is_converted(waiting)
+    assert {(served.path(waiting) / name).read_text() for name in files} == {"oldnew"}
+
+
+def append(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("new")
