@@ -81,7 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     for option, other_table, what in (
         ("--storers", _storers, "time what the storers do instead, with a private Docker Engine"),
         ("--conversion", _conversion, "time `katafs convert` instead, beside cp, diff and rm"),
-        ("--isolation", _isolation, "time reads in one kata instead, while others sync, hang or are made"),
+        (
+            "--isolation",
+            _isolation,
+            "time reads in one kata instead, while others sync, hang, are made or watch",
+        ),
         ("--growth", _growth, "see what 100 to 100,000 katas and 1,000,000 files cost instead, with a private engine"),
     ):
         other_tables.add_argument(option, dest="other_table", action="store_const", const=other_table, help=what)

@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.candidates import EXT4, KATAFS, Candidate
 from benchmarks.table import NOTHING_ELSE, Latencies
 from tests.harness.directory_engine import DirectoryEngine
+from tests.harness.ext4_disks import made_image, mounted_image
 from tests.harness.stuck_disk import StuckDisk, stuck_disk
 
 _FILES = 200
@@ -26,6 +27,7 @@ _SYNCING_THREADS = 8
 _STUCK_S = 0.05
 _SLOW, _READ = "AAAAAAAAAA", "BBBBBBBBBB"
 _MAKING = 8
+_OTHER_DISK_MB = 256
 
 _STORM = """
 import os, sys, threading
@@ -51,8 +53,12 @@ Load = Callable[[], AbstractContextManager[object]]
 def measure(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]) -> list[Latencies]:
     """All of it, below the directory. Raises RuntimeError where katafs fails, OSError where a file can't be read."""
     window_s = _WINDOW_S * scale
-    rows = _on_directories(scratch, rounds, window_s, say)
-    return rows + _on_an_engine(scratch / "engine", rounds, window_s, say)
+    return [
+        *_on_directories(scratch, rounds, window_s, say),
+        *_on_another_disk(scratch / "other", rounds, window_s, say),
+        *_on_an_engine(scratch / "engine", rounds, window_s, say),
+        *_watched(scratch / "watched", rounds, window_s, say),
+    ]
 
 
 def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
@@ -80,6 +86,42 @@ def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[
     return list(rows)
 
 
+def _on_another_disk(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
+    elsewhere = Latencies(f"a kata on another disk, {NOTHING_ELSE}")
+    volumes = scratch / "volumes"
+    (volumes / _READ).mkdir(parents=True)
+    made_image(scratch / "image", _OTHER_DISK_MB)
+    with mounted_image(scratch / "image", volumes / _READ):
+        katafs = Candidate(KATAFS, scratch / "katas", _command(scratch, f"dir:{volumes}"), scratch / "log")
+        _fill(volumes / _READ)
+        with katafs.mounted():
+            _rounds("another disk", _kata(katafs, _READ), [(elsewhere, nullcontext)], rounds, window_s, say)
+    return [elsewhere]
+
+
+def _watched(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
+    never, before, meanwhile = rows = (
+        Latencies(f"nobody has read the access log, and {NOTHING_ELSE}"),
+        Latencies("somebody has read it, and does no more"),
+        Latencies("somebody reads it"),
+    )
+    volumes = scratch / "volumes"
+    volumes.mkdir(parents=True)
+    with ExitStack() as ends:
+        unread, read = (
+            Candidate(KATAFS, scratch / name, _command(scratch, f"dir:{volumes}", name), scratch / f"{name}-log")
+            for name in ("unread", "read")
+        )
+        for katafs in (unread, read):
+            ends.enter_context(katafs.mounted())
+        _fill(_kata(unread, _READ))
+        for _ in range(rounds):
+            _rounds("unread log", _kata(unread, _READ), [(never, nullcontext)], 1, window_s, say)
+            loads: list[tuple[Latencies, Load]] = [(meanwhile, lambda: _log_read(read)), (before, nullcontext)]
+            _rounds("read log", _kata(read, _READ), loads, 1, window_s, say)
+    return list(rows)
+
+
 def _on_an_engine(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
     quiet = Latencies(f"volumes of an engine, {NOTHING_ELSE}")
     silent = Latencies(f"the engine is asked to make {_MAKING} katas, and doesn't answer")
@@ -94,8 +136,8 @@ def _on_an_engine(scratch: Path, rounds: int, window_s: float, say: Callable[[st
     return [quiet, silent]
 
 
-def _command(scratch: Path, volumes: str) -> list[str]:
-    return [sys.executable, "-m", "katafs", "mount", str(scratch / "katas"), "--volumes", volumes, "--layout", "split"]
+def _command(scratch: Path, volumes: str, name: str = "katas") -> list[str]:
+    return [sys.executable, "-m", "katafs", "mount", str(scratch / name), "--volumes", volumes, "--layout", "split"]
 
 
 def _kata(candidate: Candidate, name: str) -> Path:
@@ -172,6 +214,16 @@ def _stuck_at_times(disk: StuckDisk, kata: Path) -> Iterator[None]:
         finally:
             ending.set()
             thread.join()
+
+
+@contextmanager
+def _log_read(katafs: Candidate) -> Iterator[None]:
+    process = subprocess.Popen(["cat", katafs.root / ".katafs" / "accesslog"], stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait(60)
 
 
 @contextmanager
