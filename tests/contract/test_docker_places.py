@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from katafs.errors import VolumeRefused
+from katafs.kata_id import ROOT_VOLUME
 from katafs.volumes.docker import DockerStore
 from katafs.volumes.store import VolumeStore
 from tests.contract.conftest import DockerPlace
 from tests.contract.names import KATA
+from tests.harness.other_mounts import memory_disk
 
 pytestmark = pytest.mark.xdist_group("docker")
 
@@ -39,6 +41,18 @@ def test_a_bind_volume_is_served_from_its_device(made: Make, disk: Path) -> None
     same = os.path.samestat(os.fstat(top), disk.stat())
     os.close(top)
     assert same
+
+
+def test_a_bind_volume_is_on_the_disk_of_its_device(made: Make, disk: Path) -> None:
+    (disk / "other").mkdir()
+    with memory_disk(disk / "other"):
+        (disk / "other" / "kata").mkdir()
+        store = made(type="none", o="bind", device=f"{disk}/other/kata")
+        store.create(ROOT_VOLUME)
+        number = (disk / "other").stat().st_dev
+
+        assert store.disk_of(KATA) == f"{os.major(number)}:{os.minor(number)}".encode()
+        assert store.disk_of(ROOT_VOLUME) is None
 
 
 def test_a_bind_volumes_device_may_be_a_link_as_for_the_engine(made: Make, disk: Path) -> None:
