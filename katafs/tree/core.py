@@ -251,9 +251,17 @@ class Core:
             raise Elsewhere(disk)
         return self.store.open(volume)
 
+    def open_top(self, node: Node, volume: VolumeName) -> int:
+        """The same for the top that a node is. Raises OSError(ESTALE) where another disk was mounted there: the kernel
+        then looks the path up anew, and finds it in the other part."""
+        try:
+            return self.open_volume(volume)
+        except Elsewhere:
+            raise answer(errno.ESTALE, node.name) from None
+
     def _open_directory(self, node: Node, parent: int) -> int:
         if self.is_grafted(node) and node.volume is not None:
-            return self.open_volume(node.volume)
+            return self.open_top(node, node.volume)
         descriptor, _ = self._open(node, parent)
         return descriptor
 

@@ -58,7 +58,7 @@ class Directories:
             if node.identity is not None or node.place.volume is None:
                 self._core.status(node)
             elif self._core.grafts.volume_at(node.place) is not None:
-                os.close(self._core.open_volume(node.place.volume))
+                os.close(self._core.open_top(node, node.place.volume))
             return self.handles.add(OpenDirectory(node))
 
     def fill(self, handle: int, start: int, reply: Reply) -> None:
