@@ -1,5 +1,6 @@
 """Which disk a path is on, as the mount table has it: to ask the path itself may take for ever."""
 
+import logging
 import os
 import select
 import threading
@@ -7,34 +8,42 @@ from typing import NewType
 
 from katafs.rooted.mounts import TABLE, mounts
 
+_log = logging.getLogger(__name__)
+
 Disk = NewType("Disk", bytes)
 """A mounted file system, by the major and minor number of its device."""
 
+_PAUSE_S = 0.1
+"""So long what changes is gathered: each container's start and end changes the table some times."""
+
 
 class Disks:
-    """The mount table of this process, read again when it has changed. Safe for several threads."""
+    """The mount table of this process, as it was some tenths of a second ago. Safe for several threads.
+
+    Read in a thread of its own: on a machine with many containers that takes milliseconds, and while one starts or
+    ends the kernel lets nobody read it."""
 
     def __init__(self) -> None:
-        self._table = os.open(TABLE, os.O_RDONLY | os.O_CLOEXEC)
-        self._changes = select.poll()
-        self._changes.register(self._table, select.POLLPRI)
         self._lock = threading.Lock()
-        """Covers all below, and that one thread at a time asks for changes."""
+        """Covers the thread's start and end."""
+        self._thread: threading.Thread | None = None
+        self._table = os.open(TABLE, os.O_RDONLY | os.O_CLOEXEC)  # before the first reading: it tells what comes after
+        self._ending = os.eventfd(0, os.EFD_CLOEXEC)
+        self._closed = False
         self._by_point: dict[bytes, Disk] = {}
-        self._read = False
+        """Replaced in one step."""
 
     def of(self, path: str) -> Disk | None:
         """The disk of an absolute path, links in which aren't followed; None where nothing is mounted above it."""
-        at = os.path.normpath(os.fsencode(path))
-        with self._lock:
-            if self._changes.poll(0) or not self._read:  # proc_pid_mountinfo(5)
-                self._by_point, self._read = {mount.point: Disk(mount.device) for mount in mounts()}, True
-            while at not in self._by_point:
-                above = os.path.dirname(at)
-                if above == at:
-                    return None
-                at = above
-            return self._by_point[at]
+        if self._thread is None:
+            self._follow()
+        by_point, at = self._by_point, os.path.normpath(os.fsencode(path))
+        while at not in by_point:
+            above = os.path.dirname(at)
+            if above == at:
+                return None
+            at = above
+        return by_point[at]
 
     def other_than(self, home: str, path: str) -> Disk | None:
         """The disk of a path, if it isn't that of another."""
@@ -42,7 +51,37 @@ class Disks:
         return None if disk == self.of(home) else disk
 
     def close(self) -> None:
-        """Read it no more."""
-        table, self._table = self._table, -1
-        if table >= 0:
-            os.close(table)
+        """Follow it no more."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            os.eventfd_write(self._ending, 1)
+            if self._thread is not None:
+                self._thread.join()
+            os.close(self._ending)
+            os.close(self._table)
+
+    def _follow(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._closed:
+                self._read()
+                thread = threading.Thread(target=self._run, name="katafs-disks", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def _read(self) -> None:
+        self._by_point = {mount.point: Disk(mount.device) for mount in mounts()}
+
+    def _run(self) -> None:
+        changes, end = select.poll(), select.poll()
+        changes.register(self._table, select.POLLPRI)  # proc_pid_mountinfo(5)
+        for poll in (changes, end):
+            poll.register(self._ending, select.POLLIN)
+        while self._ending not in dict(changes.poll()):
+            if end.poll(_PAUSE_S * 1000):
+                return
+            try:
+                self._read()
+            except Exception:  # without it disks that come are served as before  # noqa: BLE001
+                _log.exception("the mount table can't be read")
