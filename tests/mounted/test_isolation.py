@@ -164,38 +164,37 @@ def filled(stuck: tuple[StuckDisk, Served]) -> tuple[StuckDisk, Served]:
     return stuck
 
 
-@pytest.mark.parametrize("touch", TOUCHES)
-def test_whatever_is_asked_of_a_stuck_disk_holds_up_no_other_volume(
-    filled: tuple[StuckDisk, Served], touch: str
-) -> None:
-    disk, served = filled
-    kata = served.path(STUCK)
-    until_free = "read go"
-    command = ["sh", "-ec", f"cd directory; {until_free}; cd ..; {TOUCHES[touch]} >/dev/null"]
+@contextmanager
+def asking_while_stuck(disk: StuckDisk, kata: Path, script: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that asks something of the stuck disk, while it waits for that; afterwards it ends well."""
+    command = ["sh", "-ec", f"cd directory; read go; cd ..; {script}"]
     with subprocess.Popen(command, cwd=kata, stdin=subprocess.PIPE) as asking:
         assert asking.stdin is not None
         with disk.stuck():
             asking.stdin.write(b"go\n")
             asking.stdin.close()
-            until(lambda: bool(disk.waiting), "the request to wait for the disk")
-            use_everything(served.path(OTHER))
-            run(["ls", served.top], timeout=60)
-
-            assert asking.poll() is None
+            until(lambda: bool(disk.waiting), "a request to wait for the disk")
+            yield asking
         assert asking.wait(60) == 0
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_whatever_is_asked_of_a_stuck_disk_holds_up_no_other_volume(
+    filled: tuple[StuckDisk, Served], touch: str
+) -> None:
+    disk, served = filled
+    with asking_while_stuck(disk, served.path(STUCK), f"{TOUCHES[touch]} >/dev/null") as asking:
+        use_everything(served.path(OTHER))
+        run(["ls", served.top], timeout=60)
+
+        assert asking.poll() is None
 
 
 def test_more_requests_than_threads_hold_up_no_other_volume(filled: tuple[StuckDisk, Served]) -> None:
     disk, served = filled
-    command = ["sh", "-c", "cd directory; read go; cd ..; for i in $(seq 100); do stat $i >/dev/null 2>&1 & done; wait"]
-    with subprocess.Popen(command, cwd=served.path(STUCK), stdin=subprocess.PIPE) as asking:
-        assert asking.stdin is not None
-        with disk.stuck():
-            asking.stdin.write(b"go\n")
-            asking.stdin.close()
-            until(lambda: bool(disk.waiting), "a request to wait for the disk")
-            use_everything(served.path(OTHER))
-        assert asking.wait(60) == 0
+    script = "for i in $(seq 100); do stat $i >/dev/null 2>&1 & done; wait"
+    with asking_while_stuck(disk, served.path(STUCK), script):
+        use_everything(served.path(OTHER))
 
 
 @pytest.fixture
