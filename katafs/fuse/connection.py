@@ -2,9 +2,8 @@
 
 import errno
 import logging
-import time
+import threading
 from collections.abc import Callable
-from concurrent import futures
 from concurrent.futures import Future
 
 from katafs.fuse import negotiation, wire
@@ -28,8 +27,6 @@ Route = Callable[[int, Method], Method]
 """Makes of a request's number and its method one of the same name that may hand the request to another."""
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
-_LOOK_S = 0.001
-"""Most requests take much less; to tell somebody of the end of each would cost all of them."""
 _OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
 
 
@@ -48,6 +45,9 @@ class Connection:
         self._dispatcher = dispatcher = Dispatcher(operations, self._passthrough)
         self._methods = self._bare_methods = dispatcher.methods
         self._watching: list[Watching] = []
+        self._changing = threading.Lock()
+        """Covers the methods' being made anew."""
+        self._closing = False
         self._tally = Tally()
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
@@ -66,6 +66,7 @@ class Connection:
     def close(self, seconds: float) -> bool:
         """End the connection, and with it the mount, if it has one still. Requests that are being answered get up to so
         many seconds; whether they needed no more."""
+        self._closing = True
         self.device.call_away()
         done = self._readers.join(seconds)
         for future in list(self._later.values()):
@@ -76,9 +77,10 @@ class Connection:
         return done
 
     def route(self, route: Route) -> None:
-        """Serve every request from now on by what this makes of its kind and method. Not from two threads at once."""
-        self._bare_methods = {opcode: route(opcode, method) for opcode, method in self._bare_methods.items()}
-        self._methods = self._watched()
+        """Serve every request from now on by what this makes of its kind and method."""
+        with self._changing:
+            self._bare_methods = {opcode: route(opcode, method) for opcode, method in self._bare_methods.items()}
+            self._methods = self._watched()
 
     def dispatcher_of(self, operations: Operations) -> Dispatcher:
         """What serves requests by other operations than the connection's, for `route`."""
@@ -87,14 +89,16 @@ class Connection:
         return dispatcher
 
     def watch(self, watching: Watching) -> None:
-        """Serve every request from now on with what this makes of its method. Not from two threads at once."""
-        self._watching.append(watching)
-        self._methods = self._watched()
+        """Serve every request from now on with what this makes of its method."""
+        with self._changing:
+            self._watching.append(watching)
+            self._methods = self._watched()
 
     def unwatch(self, watching: Watching) -> None:
         """Undo `watch`: without anybody who watches, requests cost what they did before."""
-        self._watching.remove(watching)
-        self._methods = self._watched()
+        with self._changing:
+            self._watching.remove(watching)
+            self._methods = self._watched()
 
     def _watched(self) -> dict[int, Method]:
         methods = self._bare_methods
@@ -110,21 +114,17 @@ class Connection:
         """How often each operation was answered with each error, by their names."""
         return self._tally.errors()
 
-    def under_way(self) -> Callable[[float], bool]:
-        """Take note of all that is being answered now. What this gives waits until that has its replies, so many
-        seconds at most; whether there is anything to wait for."""
+    def under_way(self) -> Callable[[], bool]:
+        """Take note of all that is being answered now. What this gives says whether some of that has no reply yet."""
         at_work = self._readers.at_work()
         later = [future for future in list(self._later.values()) if future.running()]  # the rest has told nothing yet
 
-        def wait(seconds: float) -> bool:
-            deadline_s = time.monotonic() + seconds
-            for reader, taken in at_work:
-                while reader.answering and reader.taken == taken and time.monotonic() < deadline_s:
-                    time.sleep(_LOOK_S)
-            futures.wait(later, max(0.0, deadline_s - time.monotonic()))
-            return bool(at_work or later)
+        def is_left() -> bool:
+            if any(reader.answering and reader.taken == taken for reader, taken in at_work):
+                return True
+            return not all(future.done() for future in later)
 
-        return wait
+        return is_left
 
     def _serve_one(self, reader: Reader) -> bool:
         try:
@@ -198,10 +198,12 @@ class Connection:
                 lent()
             return
         self._later[unique] = future
-        future.add_done_callback(lambda _: self._forget_later(unique, lent))
+        future.add_done_callback(lambda done: self._forget_later(unique, done, lent))
 
-    def _forget_later(self, unique: int, lent: Callable[[], None] | None) -> None:
+    def _forget_later(self, unique: int, done: Future[None], lent: Callable[[], None] | None) -> None:
         self._later.pop(unique, None)
+        if done.cancelled() and not self._closing:  # later the number may be another file's
+            self.device.refuse(unique, errno.EINTR)
         if lent is not None:
             lent()
 
@@ -232,8 +234,8 @@ class Connection:
         """The program doesn't want to wait any longer. What has been begun is finished all the same."""
         (unique,) = wire.INTERRUPT_IN.unpack_from(request.body)
         future = self._later.get(unique)
-        if future is not None and future.cancel():
-            self.device.refuse(unique, errno.EINTR)
+        if future is not None:
+            future.cancel()
 
     def _init(self, request: Request) -> None:
         try:

@@ -7,6 +7,7 @@ before could be kept on for its whole time. Decides nothing: the tree says what 
 import logging
 import threading
 import time
+from typing import NamedTuple
 
 from katafs.fuse.connection import Connection
 from katafs.kata_id import VolumeName
@@ -18,8 +19,18 @@ _log = logging.getLogger(__name__)
 
 _REPLIES_S = 10.0
 """So long at most the replies are waited for that are being made: one to a stuck disk may take for ever."""
+_LOOK_S = 0.001
+"""Most replies take much less; to tell somebody of each would cost all requests."""
 _TURN_S = 1.0
 """On a busy machine a program that was woken may have to wait for a processor, but hardly so long."""
+
+
+class _Work(NamedTuple):
+    """What is at work for a volume."""
+
+    thread: threading.Thread
+    anew: threading.Event
+    """Set when the volume has come into use once more, or all is to end: what is waited for isn't needed then."""
 
 
 class Coherence:
@@ -31,9 +42,7 @@ class Coherence:
         self._connection = connection
         self._lock = threading.Lock()
         """Covers all below."""
-        self._at_work: dict[VolumeName, threading.Thread] = {}
-        self._again: set[VolumeName] = set()
-        """Volumes that came into use once more while what was kept of them was being dropped."""
+        self._at_work: dict[VolumeName, _Work] = {}
         self._closing = threading.Event()
 
     def used(self, volume: VolumeName) -> None:
@@ -42,11 +51,12 @@ class Coherence:
             if self._closing.is_set():
                 return
             if volume in self._at_work:
-                self._again.add(volume)
+                self._at_work[volume].anew.set()
                 return
-            thread = threading.Thread(target=self._run, args=(volume,), name="katafs-coherence", daemon=True)
+            anew = threading.Event()
+            thread = threading.Thread(target=self._run, args=(volume, anew), name="katafs-coherence", daemon=True)
             thread.start()  # first: one that can't be started isn't at work
-            self._at_work[volume] = thread
+            self._at_work[volume] = _Work(thread, anew)
 
     def close(self, seconds: float) -> None:
         """Begin nothing more, and wait for what is being done, so long at most."""
@@ -54,37 +64,45 @@ class Coherence:
         with self._lock:
             self._closing.set()
             at_work = list(self._at_work.values())
-        for thread in at_work:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+        for work in at_work:
+            work.anew.set()
+        for work in at_work:
+            work.thread.join(max(0.0, deadline_s - time.monotonic()))
 
-    def _run(self, volume: VolumeName) -> None:
+    def _run(self, volume: VolumeName, anew: threading.Event) -> None:
         while True:
+            anew.clear()
             try:
-                self._drop(volume)
+                if not self._closing.is_set():
+                    self._drop(volume, anew)
             except Exception as error:  # noqa: BLE001 the next container's coming must find this one done
                 errno_of("the dropping of what is kept", error)
             with self._lock:
-                if volume not in self._again or self._closing.is_set():
+                if not anew.is_set() or self._closing.is_set():
                     del self._at_work[volume]
                     return
-                self._again.discard(volume)
 
-    def _drop(self, volume: VolumeName) -> None:
-        replies_come = self._connection.under_way()
+    def _drop(self, volume: VolumeName, anew: threading.Event) -> None:
+        is_left = self._connection.under_way()
         kept = self._tree.kept_of(volume)
         self._expire(kept)
         for number in kept.numbers:
             if self._closing.is_set():
                 return
             self._connection.device.invalidate_inode(number)
-        if replies_come(_REPLIES_S):
-            # What was told before the container came may have come to the kernel after it was told to drop that: names.
-            # Attributes can't, since it numbers its questions and passes over old answers.
-            self._expire(self._tree.kept_of(volume))
-            # The program that asked takes the reply in, when its turn on a processor comes.
-            if not self._closing.wait(_TURN_S):
-                self._expire(self._tree.kept_of(volume))
         _log.debug("volume %s is in use: dropped %d names and %d inodes", volume, len(kept.names), len(kept.numbers))
+        if not is_left():
+            return
+        until_s = time.monotonic() + _REPLIES_S
+        while is_left() and time.monotonic() < until_s:
+            if anew.wait(_LOOK_S):
+                return
+        # What was told before the container came may have come to the kernel after it was told to drop that: names.
+        # Attributes can't, since it numbers its questions and passes over old answers.
+        self._expire(self._tree.kept_of(volume))
+        # The program that asked takes the reply in, when its turn on a processor comes.
+        if not anew.wait(_TURN_S):
+            self._expire(self._tree.kept_of(volume))
 
     def _expire(self, kept: Kept) -> None:
         for parent, name in kept.names:

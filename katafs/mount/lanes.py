@@ -26,6 +26,10 @@ class _Lane:
     waiting: deque[_Task] = field(default_factory=deque)
     turns: int = 0
     """How often it is with a thread, or in the queue for one."""
+    moved_s: float = field(default_factory=time.monotonic)
+    """When it had nothing to do last, or a call of it returned."""
+    given_up: list["_Patient"] = field(default_factory=list)
+    """Calls that are to be cancelled if it turns out to be stuck."""
 
 
 class _Worker:
@@ -39,6 +43,19 @@ class _Worker:
         self.called.acquire()
 
 
+class _Patient(Future[Any]):
+    """A call that is cancelled only where its lane is stuck: what waits for its turn is done soon, and a program that
+    is sent a signal expects no EINTR of a stat(2)."""
+
+    def __init__(self, give_up: Callable[["_Patient"], bool]) -> None:
+        super().__init__()
+        self._give_up = give_up
+
+    def cancel(self) -> bool:
+        """Now or later, as the lane is."""
+        return self._give_up(self) and super().cancel()
+
+
 class Lanes:
     """Some threads for all lanes, of which each has a share: one whose calls don't return leaves threads for the
     others. A lane comes anew for each of its tasks, behind the others: however many it has, they get their turns
@@ -46,12 +63,16 @@ class Lanes:
 
     Not a ThreadPoolExecutor: its threads stay for ever, and the end of the process waits for each of them."""
 
-    def __init__(self, name: str, threads: int, share: int, idle_s: float = _IDLE_S) -> None:
-        """`share` of the threads are for one lane at most; more calls of it wait their turn."""
+    def __init__(
+        self, name: str, threads: int, share: int, idle_s: float = _IDLE_S, patience_s: float | None = None
+    ) -> None:
+        """`share` of the threads are for one lane at most; more calls of it wait their turn. With patience they are
+        cancelled only when none of its lane has returned for so long."""
         self._name = name
         self._most = threads
         self._share = share
         self._idle_s = idle_s
+        self._patience_s = patience_s
         self._lock = threading.Lock()
         """Covers all below."""
         self._closed = False
@@ -65,7 +86,9 @@ class Lanes:
 
     def of(self, key: Hashable) -> Executor:
         """The threads for the calls of one lane."""
-        return _OfOne(functools.partial(self._take, key))
+        patience_s = self._patience_s
+        made = Future if patience_s is None else lambda: _Patient(functools.partial(self._may_give_up, key, patience_s))
+        return _OfOne(functools.partial(self._take, key), made)
 
     def close(self, seconds: float) -> bool:
         """Cancel what hasn't been begun, and wait for the rest, so long at most; whether it needed no more. A call that
@@ -80,7 +103,7 @@ class Lanes:
                 worker.called.release()
             self._idle.clear()
         for future in left:
-            future.cancel()
+            Future.cancel(future)
         deadline_s = time.monotonic() + seconds
         for thread in threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
@@ -96,6 +119,29 @@ class Lanes:
                 lane.turns += 1
                 self._lanes[key] = lane
             lane.waiting.append(task)
+
+    def _may_give_up(self, key: Hashable, patience_s: float, call: _Patient) -> bool:
+        with self._lock:
+            lane = self._lanes.get(key)
+            if lane is None or self._is_stuck(lane):
+                return True
+            if not lane.given_up:
+                later = threading.Timer(patience_s, self._give_up, (lane,))
+                later.daemon = True
+                later.start()
+            lane.given_up.append(call)
+        return False
+
+    def _is_stuck(self, lane: _Lane) -> bool:
+        return self._patience_s is not None and time.monotonic() - lane.moved_s >= self._patience_s
+
+    def _give_up(self, lane: _Lane) -> None:
+        """Cancel what programs don't wait for any more, once the lane is stuck."""
+        with self._lock:
+            calls, lane.given_up = lane.given_up, []
+        for call in calls:
+            if not call.done():
+                call.cancel()
 
     def _give(self, lane: _Lane) -> None:
         """Have a thread do the lane's next task. Raises RuntimeError where there is no thread, and none can be."""
@@ -137,6 +183,7 @@ class Lanes:
         lane = worker.lane
         assert lane is not None
         with self._lock:
+            lane.moved_s = time.monotonic()
             if lane.waiting:  # and so not closed
                 self._queue.append(lane)
             else:
@@ -160,13 +207,14 @@ class Lanes:
 
 
 class _OfOne(Executor):
-    def __init__(self, take: Callable[[_Task], None]) -> None:
+    def __init__(self, take: Callable[[_Task], None], made: Callable[[], Future[Any]]) -> None:
         self._take = take
+        self._made = made
 
     def submit(
         self, fn: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        future: Future[Result] = Future()
+        future: Future[Result] = self._made()
         self._take((future, functools.partial(fn, *args, **kwargs)))
         return future
 
@@ -179,5 +227,6 @@ def _do(future: Future[Any], call: Callable[[], Any]) -> None:
         result = call()
     except BaseException as problem:  # noqa: BLE001 it is the caller's, who asks the future
         future.set_exception(problem)
+        del future, call  # which the problem's traceback would keep, and they the problem
     else:
         future.set_result(result)

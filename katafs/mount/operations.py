@@ -21,7 +21,9 @@ from katafs.volumes.disks import Disk
 
 _LONG_WRITE_BYTES = 256 * 1024
 """From here on a write takes longer than its way to another thread."""
-_STORE_THREADS = 4
+_STORE_THREADS = 8
+_STORE_THREADS_OF_ONE_DISK = 4
+"""Before a volume is removed its disk is asked whether it is empty."""
 _DISK_THREADS = 64
 _THREADS_OF_ONE_DISK = 8
 _CONVERSION_THREADS = 8
@@ -57,9 +59,6 @@ class Others(Protocol):
     def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Later[Attributes]:
         """The entry of a volume on this disk, whose name is in a directory of this part."""
 
-    def entered(self, tree: Tree, number: int) -> None:
-        """The kernel is told an inode by this part, and from now on by no other."""
-
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back their lookups."""
 
@@ -71,7 +70,7 @@ class Operations:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self.parts: Others | None = None
-        self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS)
+        self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_DISK)
         self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _THREADS_OF_ONE_PIECE)
 
@@ -82,8 +81,8 @@ class Operations:
         done = [pool.close(max(0.0, deadline_s - time.monotonic())) for pool in pools]
         return all(done)
 
-    def _waiting_for_store(self, call: Callable[[], Result]) -> Later[Result]:
-        return Later(self._store_threads.of(None), call)
+    def _waiting_for_store(self, volume: VolumeName, call: Callable[[], Result]) -> Later[Result]:
+        return Later(self._store_threads.of(self._tree.disk_of(volume)), call)
 
     def _waiting_for_disk(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
         return Later(self._disk_threads.of(volume), call)
@@ -135,12 +134,9 @@ class Operations:
                 self._tree.volume_of(parent), partial(self._found, self._tree.tags.lookup, parent, name)
             )
         try:
-            found = self._found(self._tree.creation.lookup, parent, name)
+            return self._found(self._tree.creation.lookup, parent, name)
         except Elsewhere as there:
             return self._entered(there, parent, name)
-        if self.parts is not None and type(found) is Attributes:
-            self.parts.entered(self._tree, found.number)
-        return found
 
     def _entered(self, there: Elsewhere, parent: int, name: bytes) -> Later[Attributes]:
         if self.parts is None:
@@ -161,7 +157,7 @@ class Operations:
         volume = self._tree.volumes.made_by_mkdir(parent, name)
         if volume is None:
             return self._tree.creation.mkdir(parent, name, mode & 0o7777, who)
-        return self._waiting_for_store(partial(self._made, volume, parent, name, mode, who))
+        return self._waiting_for_store(volume, partial(self._made, volume, parent, name, mode, who))
 
     def _made(self, volume: VolumeName, parent: int, name: bytes, mode: int, who: Who) -> Attributes:
         try:
@@ -187,7 +183,7 @@ class Operations:
         if volume is None:
             self._tree.removal.rmdir(parent, name)
             return None
-        return self._waiting_for_store(partial(self._tree.volumes.remove, volume, parent, name))
+        return self._waiting_for_store(volume, partial(self._tree.volumes.remove, volume, parent, name))
 
     @_changing
     def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> None:

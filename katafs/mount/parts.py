@@ -26,6 +26,8 @@ from katafs.volumes.disks import Disk
 
 _THREADS = 64
 _THREADS_OF_ONE_DISK = 8
+_PATIENCE_S = 1.0
+"""A disk of which nothing comes for so long hangs: then who doesn't want to wait any longer needn't."""
 _OTHER_NODES = {wire.RENAME: wire.RENAME_IN, wire.RENAME2: wire.RENAME2_IN, wire.LINK: wire.LINK_IN}
 """Requests about two inodes, and the structures that begin with the second one's number."""
 
@@ -45,39 +47,27 @@ class Parts:
     def __init__(self, tree: Tree, connection: Connection) -> None:
         self._tree = tree
         self._connection = connection
-        self._threads = Lanes("katafs-part", _THREADS, _THREADS_OF_ONE_DISK)
+        self._threads = Lanes("katafs-part", _THREADS, _THREADS_OF_ONE_DISK, patience_s=_PATIENCE_S)
         self._lock = threading.Lock()
         """Covers the making of parts."""
         self._parts: dict[Disk, _Part] = {}
         """To look at them, and to look for one, is one step."""
+        self._routes = False
+
+    def stop_asking(self) -> None:
+        """Ask the kernel to forget nothing more."""
+        with self._lock:
+            for part in self._parts.values():
+                part.shrinker.close()
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
-        done = self._threads.close(seconds)
-        for part in self._parts.values():
-            part.shrinker.close()
-        return done
+        return self._threads.close(seconds)
 
     def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Later[Attributes]:
-        """The entry of a volume on this disk, whose name is in a directory of another part."""
-        return Later(self._threads.of(disk), functools.partial(self._enter, disk, parent, name))
-
-    def _enter(self, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
+        """The entry of a volume that is served with this disk, whose name is in a directory of another part."""
         tree = self._tree if disk is None else self._part(disk).tree
-        told = tree.creation.lookup_top(parent, name)
-        self.entered(tree, told.number)
-        return told
-
-    def entered(self, tree: Tree, number: int) -> None:
-        """The kernel is told an inode by this part. Where a disk was mounted on a volume, or taken away, another part
-        may have told it before."""
-        if not self._parts:
-            return
-        parts = [(part.disk, part.tree) for part in list(self._parts.values())]
-        for disk, other in [(None, self._tree), *parts]:
-            if other is not tree and (rest := other.disown(number)) is not None:
-                with contextlib.suppress(RuntimeError):  # the mount is being taken away
-                    self._threads.of(disk).submit(rest)
+        return Later(self._threads.of(disk), functools.partial(tree.creation.lookup_top, parent, name))
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups, of whatever part."""
@@ -91,11 +81,21 @@ class Parts:
         with self._lock:
             part = self._parts.get(disk)
             if part is None:
+                self._leave_unused()
                 part = self._made(disk)
-                if not self._parts:
+                if not self._routes:
                     self._connection.route(self._routed)
+                    self._routes = True
                 self._parts[disk] = part
             return part
+
+    def _leave_unused(self) -> None:
+        """A disk that is mounted again often has another number: of those that were, nothing is to be left."""
+        for part in list(self._parts.values()):
+            if part.tree.is_unused():
+                del self._parts[part.disk]
+                part.shrinker.close()
+                self._tree.leave(part.disk)
 
     def _made(self, disk: Disk) -> _Part:
         tree = self._tree.on(disk)

@@ -1,5 +1,6 @@
 """What serves a mount, put together: the connection, the operations behind it, and what goes on beside them."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,11 @@ class Serving:
         """Answer what was asked, and end. The tree stays open where a request is at work in it still."""
         self._coherence.close(_LAST_NOTICES_S)  # first: it may wait for requests to be answered
         self._shrinker.close()
+        self._parts.stop_asking()
         answered = self._connection.close(_LAST_ANSWERS_S)
+        deadline_s = time.monotonic() + _LAST_CALLS_S
         done = self._parts.close(_LAST_CALLS_S)
-        done = self._operations.close(_LAST_CALLS_S) and done
+        done = self._operations.close(max(0.0, deadline_s - time.monotonic())) and done
         self._status.close()
         self._log.close()
         if answered and done:  # else a number that is closed here could be another file's by the time it is written to

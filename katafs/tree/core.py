@@ -72,7 +72,9 @@ class Core:
             self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
             self.nodes = NodeTable(self._root(root_descriptor))
             self.numbers = Numbers(self.root_status.st_dev)
+            self.home, self.owners = self, dict[VolumeName, Core]()
         else:
+            self.home, self.owners = part.home, part.home.owners
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
         self.changes = 0
@@ -244,24 +246,42 @@ class Core:
             return False
         return node.parent is not None and node.parent.piece is None
 
+    def serving(self, volume: VolumeName) -> Disk | None:
+        """The disk whose part serves a volume: its own, or where another was mounted on it meanwhile the one before, as
+        long as the kernel knows the volume's top from there. So no inode is in two parts."""
+        owner = self.owners.get(volume)
+        if owner is None and (disk := self.store.disk_of(volume)) is not None:
+            if not any(node.volume == volume for node in self.home.nodes.all()):
+                return disk
+            owner = self.owners.setdefault(volume, self.home)
+        return None if owner is None else owner.disk
+
+    def own(self, volume: VolumeName) -> None:
+        """Serve the volume until its top is forgotten. Raises OSError(ESTALE) where another part does."""
+        if self.disk is None:
+            return
+        if self.owners.setdefault(volume, self).disk != self.disk:
+            raise answer(errno.ESTALE)
+        self.owners[volume] = self
+
     def open_volume(self, volume: VolumeName) -> int:
-        """A new O_PATH descriptor of a volume's top. Raises Elsewhere where that is on another disk, as the store."""
-        disk = self.store.disk_of(volume)
+        """A new O_PATH descriptor of a volume's top. Raises Elsewhere where another part serves it, or as the store."""
+        disk = self.serving(volume)
         if disk != self.disk:
             raise Elsewhere(disk)
         return self.store.open(volume)
 
-    def open_top(self, node: Node, volume: VolumeName) -> int:
-        """The same for the top that a node is. Raises OSError(ESTALE) where another disk was mounted there: the kernel
-        then looks the path up anew, and finds it in the other part."""
+    def open_top(self, volume: VolumeName, name: bytes) -> int:
+        """The same where it has to be this part's. Raises OSError(ESTALE) where another disk was just mounted: the kernel
+        then looks the path up anew."""
         try:
             return self.open_volume(volume)
         except Elsewhere:
-            raise answer(errno.ESTALE, node.name) from None
+            raise answer(errno.ESTALE, name) from None
 
     def _open_directory(self, node: Node, parent: int) -> int:
         if self.is_grafted(node) and node.volume is not None:
-            return self.open_top(node, node.volume)
+            return self.open_top(node.volume, node.name)
         descriptor, _ = self._open(node, parent)
         return descriptor
 
@@ -375,13 +395,12 @@ class Core:
     def forget(self, number: int, count: int) -> None:
         """Take back lookups; after the last of them nothing of the inode is kept."""
         node = self.nodes.forget(number, count)
-        if node is not None:
-            self.let_go(node)
-
-    def let_go(self, node: Node) -> None:
-        """Keep nothing of a node that is out of the table."""
+        if node is None:
+            return
+        if node.volume in self.owners and self.is_grafted(node) and self.owners[node.volume] is self:
+            del self.owners[node.volume]
         self.descriptors.drop(node)
-        self.numbers.drop(node.number)
+        self.numbers.drop(number)
         if self.legacy is not None:
             self.legacy.track(node, None)
         if node.held is not None:

@@ -58,7 +58,7 @@ class Directories:
             if node.identity is not None or node.place.volume is None:
                 self._core.status(node)
             elif self._core.grafts.volume_at(node.place) is not None:
-                os.close(self._core.open_top(node, node.place.volume))
+                os.close(self._core.open_top(node.place.volume, node.name))
             return self.handles.add(OpenDirectory(node))
 
     def fill(self, handle: int, start: int, reply: Reply) -> None:
@@ -123,8 +123,10 @@ class Directories:
             reply.add(name, told, index + 1)
 
     def _number_elsewhere(self, node: Node, name: bytes) -> int:
-        if name == b"..":
-            return node.parent.number if node.parent is not None else node.number
+        if name == b".." and node.parent is not None:
+            return node.parent.number
+        if name in (b".", b".."):
+            return node.number
         return self._finder.closed(node, name).number
 
     def waits(self, handle: int) -> bool:

@@ -96,9 +96,15 @@ class Finder:
         volume = self._core.grafts.volume_at(place)
         if volume is None:
             raise answer(errno.ESTALE, name)
-        found = self._graft(place, volume)
-        found.number = self._placed(place)  # as its listing had to say that doesn't ask the disk
-        return found
+        descriptor = self._core.open_top(volume, name)
+        try:
+            status = os.fstat(descriptor)
+            self._core.own(volume)
+        except OSError:
+            os.close(descriptor)
+            raise
+        # Its number is what its listing said, which doesn't ask the disk.
+        return Found(place, volume, self._placed(place), status, descriptor)
 
     def _stray(self, parent: Node, name: bytes, place: Place) -> Found | None:
         """A stray of a legacy disk. Of one that has left it, what the kernel knows goes on in the root volume first."""

@@ -134,11 +134,6 @@ class NodeTable:
             self._parents[number] = node
         return self._nodes.pop(number)
 
-    def disown(self, number: int) -> Node | None:
-        """Take a node out, whatever its count, since another part of the tree has its number from now on. One step, for
-        which nobody needs the lock."""
-        return self._nodes.pop(number, None)
-
     def all(self) -> list[Node]:
         """Every node."""
         return list(self._nodes.values())

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from katafs.config import TreeSettings
 from katafs.kata_id import KataId, VolumeName
@@ -92,18 +92,24 @@ class Tree:
         """A node, to be told to another part. Raises OSError(ESTALE) for a number that isn't in use."""
         return self._core.nodes[number]
 
+    def disk_of(self, volume: VolumeName) -> Disk | None:
+        """The disk that a volume is on; None for the root volume's."""
+        return self._core.store.disk_of(volume)
+
     def knows(self, number: int) -> bool:
         """Whether the kernel knows an inode of this number from this part."""
         return self._core.nodes.known(number) is not None
 
-    def disown(self, number: int) -> Callable[[], None] | None:
-        """Know an inode no more whose number is another part's by now. What is left to do may wait for the lock."""
-        node = self._core.nodes.disown(number)
-        return None if node is None else lambda: self._let_go(node)
+    def is_unused(self) -> bool:
+        """Whether the kernel knows nothing of this part."""
+        return not len(self._core.nodes) and not self.files.handles and not self.directories.handles
 
-    def _let_go(self, node: Node) -> None:
-        with self._core.lock:
-            self._core.let_go(node)
+    def leave(self, disk: Disk) -> None:
+        """Have no part on a disk any more."""
+        with self._parting:
+            part = self._parts.pop(disk, None)
+        if part is not None:
+            part.close()
 
     # What is known of its inodes
 
@@ -146,13 +152,11 @@ class Tree:
 
     def kept_of(self, volume: VolumeName) -> Kept:
         """What the kernel may keep of a volume from before it came into use."""
-        disk = self._core.store.disk_of(volume)
-        kept = kept_of(self._core, volume)
-        part = None if disk is None else self._parts.get(disk)
-        if part is None:
-            return kept
-        there = kept_of(part._core, volume)  # noqa: SLF001  # of this class
-        return Kept(kept.numbers + there.numbers, kept.names + there.names)
+        cores = {self._core, self._core.owners.get(volume, self._core)}
+        each = [kept_of(core, volume) for core in cores]
+        return Kept(
+            [number for kept in each for number in kept.numbers], [name for kept in each for name in kept.names]
+        )
 
     def figures(self) -> Figures:
         """How much of everything there is now. It may wait for the store's disk."""

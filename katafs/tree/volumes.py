@@ -55,7 +55,6 @@ class Volumes:
             descriptor = core.store.open(volume)
             try:
                 self._creation.prepare_top(descriptor, parent_status, mode, caller)
-                disk = core.store.disk_of(volume)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -66,7 +65,7 @@ class Volumes:
         with core.locked():
             try:
                 self._parent_changed(parent)
-                if disk != core.disk:
+                if (disk := core.serving(volume)) != core.disk:
                     raise Elsewhere(disk)
                 place = self._place_of_volume(self._finder.place_of(parent, name))
                 status = os.fstat(descriptor)
@@ -78,7 +77,7 @@ class Volumes:
 
     def _refuse_taken(self, parent: Node, name: bytes) -> None:
         try:
-            found = self._finder.find(parent, name)
+            found = self._found(parent, name)
         except FileNotFoundError:
             return
         if found.descriptor is not None:

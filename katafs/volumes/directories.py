@@ -33,6 +33,8 @@ class DirectoryStore:
         self._identity = held.st_dev, held.st_ino
         self._listing = DirectoryListing(self._fd, self._prefix)
         self._disks = Disks()
+        self._real_path = os.path.realpath(path)
+        """As the mount table has it."""
 
     @property
     def url(self) -> str:
@@ -81,7 +83,7 @@ class DirectoryStore:
 
     def disk_of(self, name: VolumeName) -> Disk | None:
         """As in the protocol."""
-        home = str(self._path)
+        home = self._real_path
         return self._disks.other_than(home, f"{home}/{self._prefix.put(name)}")
 
     def look_up(self, name: VolumeName) -> None:

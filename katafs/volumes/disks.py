@@ -30,25 +30,26 @@ class Disks:
         self._table = os.open(TABLE, os.O_RDONLY | os.O_CLOEXEC)  # before the first reading: it tells what comes after
         self._ending = os.eventfd(0, os.EFD_CLOEXEC)
         self._closed = False
-        self._by_point: dict[bytes, Disk] = {}
+        self._by_point: dict[str, Disk] = {}
         """Replaced in one step."""
+        self._homes: dict[str, Disk | None] = {}
+        """What was found for those with which others are compared. Replaced with it."""
 
     def of(self, path: str) -> Disk | None:
-        """The disk of an absolute path, links in which aren't followed; None where nothing is mounted above it."""
+        """The disk of an absolute path without `..`; links in it aren't followed. None where nothing is mounted."""
         if self._thread is None:
             self._follow()
-        by_point, at = self._by_point, os.path.normpath(os.fsencode(path))
-        while at not in by_point:
-            above = os.path.dirname(at)
-            if above == at:
-                return None
-            at = above
-        return by_point[at]
+        by_point, at = self._by_point, path
+        while at and at not in by_point:
+            at = at.rpartition("/")[0]
+        return by_point.get(at or "/")
 
     def other_than(self, home: str, path: str) -> Disk | None:
         """The disk of a path, if it isn't that of another."""
-        disk = self.of(path)
-        return None if disk == self.of(home) else disk
+        disk, homes = self.of(path), self._homes
+        if home not in homes:
+            homes[home] = self.of(home)
+        return None if disk == homes[home] else disk
 
     def close(self) -> None:
         """Follow it no more."""
@@ -71,7 +72,8 @@ class Disks:
                 self._thread = thread
 
     def _read(self) -> None:
-        self._by_point = {mount.point: Disk(mount.device) for mount in mounts()}
+        self._by_point = {os.fsdecode(mount.point): Disk(mount.device) for mount in mounts()}
+        self._homes = {}
 
     def _run(self) -> None:
         changes, end = select.poll(), select.poll()

@@ -3,13 +3,17 @@
 import errno
 import os
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from katafs.kata_id import ROOT_VOLUME, VolumeName
 from katafs.namespace import Layout
+from katafs.volumes.directories import DirectoryStore
 from tests.harness import needs
 from tests.harness.mounts import mounting
 from tests.harness.other_mounts import memory_disk
@@ -48,12 +52,25 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     yield from serving(request.param)
 
 
+SETTLED_S = 0.5
+"""The daemon reads the mount table some tenths of a second after it has changed."""
+
+
+@contextmanager
+def disk_on(volume: Path) -> Iterator[None]:
+    """A disk of its own on a volume, which the daemon knows of."""
+    with memory_disk(volume):
+        time.sleep(SETTLED_S)
+        yield
+    time.sleep(SETTLED_S)
+
+
 @contextmanager
 def away(served: Served) -> Iterator[str]:
     """The id of a kata on a disk of its own."""
     kata = fresh_id()
     served.appear(kata)
-    with memory_disk(served.volume(kata)):
+    with disk_on(served.volume(kata)):
         yield kata
 
 
@@ -119,14 +136,95 @@ def test_a_disk_that_comes_and_goes_shows_what_is_there(served: Served) -> None:
     below = served.appear(kata)
     shown = served.path(kata)
     (shown / "below").write_text("1")
-    with memory_disk(below):
+    with disk_on(below):
         until(lambda: os.listdir(shown) == [], "the disk to show")
         (shown / "above").write_text("2")
         assert os.listdir(shown) == ["above"]
     until(lambda: os.listdir(shown) == ["below"], "the volume's own directory to show")
     assert (shown / "below").read_text() == "1"
-    with memory_disk(below):
+    with disk_on(below):
         until(lambda: os.listdir(shown) == [], "another disk to show")
+
+
+def test_a_disk_that_has_gone_is_not_shown_on_by_listings(served: Served) -> None:
+    kata = fresh_id()
+    below = served.appear(kata)
+    (below / "below").write_text("1")
+    shown = served.path(kata)
+    with disk_on(below):
+        until(lambda: os.listdir(shown) == [], "the disk to show")
+        (shown / "above").write_text("2")
+
+    def listed() -> list[str]:
+        os.listdir(shown.parent)
+        return os.listdir(shown)
+
+    until(lambda: listed() == ["below"], "the volume's own directory to show", 5)
+
+
+def test_a_kata_that_is_made_again_without_its_disk_is_another(served: Served) -> None:
+    kata = fresh_id()
+    below = served.appear(kata)
+    shown = served.path(kata)
+    with disk_on(below):
+        until(lambda: os.stat(shown).st_mode & 0o777 == 0o755 and os.listdir(shown) == [], "the disk to show")
+        (shown / "above").write_text("2")
+        of_old = os.open(shown, os.O_PATH)
+    try:
+        os.rmdir(shown)
+        shown.mkdir()
+        (shown / "new").write_text("data")
+
+        assert os.listdir(below) == ["new"]
+    finally:
+        os.close(of_old)
+
+
+def test_a_directory_that_was_open_before_its_disk_came_is_closed_after_it(served: Served) -> None:
+    kata = fresh_id()
+    below = served.appear(kata)
+    (below / "below").write_text("1")
+    shown = served.path(kata)
+    before = status_of(served.top)["open_directories"]
+    opened = os.open(shown, os.O_RDONLY | os.O_DIRECTORY)
+    with disk_on(below):
+        until(lambda: os.listdir(shown) == [], "the disk to show")
+        os.close(opened)
+        until(lambda: status_of(served.top)["open_directories"] == before, "the directory to be closed")
+
+
+SIGNALLED = """
+import os, signal, sys
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.siginterrupt(signal.SIGALRM, True)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+name = sys.argv[1]
+for number in range(150):
+    os.mkdir(name); os.stat(name); os.rename(name, name + "-"); os.rmdir(name + "-")
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_programs_that_get_signals_get_their_answers_too(served: Served) -> None:
+    """More of them than there are threads for the disk."""
+    with away(served) as kata:
+        argv = [sys.executable, "-c", SIGNALLED]
+        programs = [
+            subprocess.Popen([*argv, str(number)], cwd=served.path(kata), stderr=subprocess.PIPE, text=True)
+            for number in range(16)
+        ]
+        ends = [(program.communicate(timeout=120)[1], program.returncode) for program in programs]
+        failed = status_of(served.top)["errors"]
+
+        assert ends == [("", 0)] * 16
+        assert not any("EINTR" in errors for errors in failed.values())
+
+
+def test_a_store_at_the_end_of_a_link_knows_its_disks(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(served.store)
+    with away(served) as kata, closing(DirectoryStore(tmp_path / "link")) as store:
+        assert store.disk_of(VolumeName(kata)) is not None
+        assert store.disk_of(ROOT_VOLUME) is None
 
 
 def test_what_is_held_open_there_is_counted_and_closed(served: Served) -> None:
@@ -181,7 +279,7 @@ def test_a_sandbox_on_a_disk_of_its_own(with_sandboxes: Served) -> None:
     sandbox = served.make(kata) / "lion" / "sandbox"
     sandbox.parent.mkdir()
     sandbox.mkdir()
-    with memory_disk(served.volume(kata, "lion")):
+    with disk_on(served.volume(kata, "lion")):
         until(lambda: os.stat(sandbox).st_mode & 0o777 == 0o755, "the disk to show")
         run(["sh", "-ec", EVERYTHING, "sh", sandbox])
         assert [entry.name for entry in os.scandir(sandbox.parent)] == ["sandbox"]
