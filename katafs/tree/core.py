@@ -272,8 +272,8 @@ class Core:
         return self.store.open(volume)
 
     def open_top(self, volume: VolumeName, name: bytes) -> int:
-        """The same where it has to be this part's. Raises OSError(ESTALE) where another disk was just mounted: the kernel
-        then looks the path up anew."""
+        """The same where it has to be this part's. Raises OSError(ESTALE) where another disk was mounted just now: the
+        kernel then looks the path up anew."""
         try:
             return self.open_volume(volume)
         except Elsewhere:
