@@ -169,6 +169,31 @@ def test_a_call_that_does_not_return_is_not_waited_for_longer_than_asked(
     assert [future.cancelled() for future in held[1]] == [False] * SHARE + [True] * 2 * SHARE
 
 
+def test_with_patience_what_waits_for_its_turn_is_not_cancelled() -> None:
+    lanes, held = Lanes("test", threads=1, share=1, patience_s=60), Held()
+    first, second = (lanes.of("one").submit(held) for _ in range(2))
+    until(first.running, "the first call")
+
+    assert not second.cancel()
+    held.free.set()
+    assert (first.result(60), second.result(60)) == ("done", "done")
+    assert lanes.close(60)
+
+
+def test_with_patience_what_was_given_up_is_cancelled_once_its_lane_is_stuck() -> None:
+    lanes, held = Lanes("test", threads=2, share=1, patience_s=0.2), Held()
+    first, second, third = (lanes.of("stuck").submit(held) for _ in range(3))
+    until(first.running, "the first call")
+    second.cancel()
+    until(second.cancelled, "the second call to be cancelled")
+
+    assert lanes.of("other").submit(lambda: "answer").result(60) == "answer"
+    assert third.cancel()
+    held.free.set()
+    assert first.result(60) == "done"
+    assert lanes.close(60)
+
+
 def test_the_end_of_the_process_does_not_wait_for_a_call() -> None:
     program = """
 import threading

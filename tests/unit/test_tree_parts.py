@@ -1,0 +1,107 @@
+"""A volume that is on another disk, as the store says: what the tree leaves to the part that serves it."""
+
+import errno
+from collections.abc import Callable
+
+import pytest
+
+from katafs.kata_id import VolumeName
+from katafs.tree.requests import Elsewhere
+from katafs.volumes.disks import Disk
+from katafs.volumes.memory import MemoryStore
+from tests.harness.refusals import refused
+from tests.unit.kernel import ROOT, Kernel
+
+KATA, OTHER = b"123456789A", b"34ABCDEF01"
+DISK = Disk(b"9:9")
+
+Move = Callable[[], None]
+
+
+@pytest.fixture
+def mounted(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Move:
+    """From the call on the kata is on another disk."""
+
+    def mount() -> None:
+        monkeypatch.setattr(store, "disk_of", lambda name: DISK if name == VolumeName(KATA.decode()) else None)
+
+    return mount
+
+
+def test_a_volume_on_another_disk_is_left_to_its_part(tree: Kernel, store: MemoryStore, mounted: Move) -> None:
+    (store.path / KATA.decode()).mkdir()
+    mounted()
+    with pytest.raises(Elsewhere) as there:
+        tree.lookup(KATA)
+    assert there.value.disk == DISK
+
+    part = tree.tree.on(DISK)
+    told = part.creation.lookup_top(tree.tree.node(ROOT), KATA)
+    assert part.knows(told.number)
+    assert not tree.tree.knows(told.number)
+    assert part.path_of(told.number) == tree.tree.path_of(told.number) == b"/" + KATA
+
+
+def test_a_kata_that_exists_on_another_disk_is_not_made_again(tree: Kernel, store: MemoryStore, mounted: Move) -> None:
+    (store.path / KATA.decode()).mkdir()
+    mounted()
+    with refused(errno.EEXIST):
+        tree.mkdir(KATA)
+
+
+def test_a_volume_that_is_known_stays_where_it_is(tree: Kernel, mounted: Move) -> None:
+    number = tree.mkdir(KATA).number
+    mounted()
+
+    assert tree.lookup(KATA).number == number
+    part = tree.tree.on(DISK)
+    with refused(errno.ESTALE):
+        part.creation.lookup_top(tree.tree.node(ROOT), KATA)
+
+
+def test_a_volume_whose_top_was_forgotten_goes_to_its_disks_part(tree: Kernel, mounted: Move) -> None:
+    tree.mkdir(KATA)
+    mounted()
+    tree.lookup(KATA)
+    tree.forget_all()
+    with pytest.raises(Elsewhere):
+        tree.lookup(KATA)
+
+
+def test_a_part_keeps_its_volume_when_the_disk_has_gone_until_it_is_forgotten(
+    tree: Kernel, store: MemoryStore, mounted: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.path / KATA.decode()).mkdir()
+    mounted()
+    part = tree.tree.on(DISK)
+    number = part.creation.lookup_top(tree.tree.node(ROOT), KATA).number
+    monkeypatch.setattr(store, "disk_of", lambda _: None)
+    with pytest.raises(Elsewhere):
+        tree.lookup(KATA)
+    assert not part.is_unused()
+    part.forget([(number, 1)])
+
+    assert part.is_unused()
+    assert tree.lookup(KATA).number == number
+
+
+def test_nothing_moves_between_parts(tree: Kernel, store: MemoryStore, mounted: Move) -> None:
+    (store.path / KATA.decode()).mkdir()
+    tree.mkdir(OTHER)
+    tree.write(OTHER + b"/f", b"content")
+    mounted()
+    with refused(errno.EXDEV):
+        tree.rename(OTHER + b"/f", KATA)
+
+
+def test_handles_of_parts_are_told_apart(tree: Kernel, store: MemoryStore, mounted: Move) -> None:
+    (store.path / KATA.decode()).mkdir()
+    mounted()
+    part = tree.tree.on(DISK)
+    number = part.creation.lookup_top(tree.tree.node(ROOT), KATA).number
+    handles = tree.tree.directories.open(ROOT), part.directories.open(number)
+
+    assert handles[0] != handles[1]
+    assert tree.tree.figures().open_directories == 2
+    tree.tree.directories.release(handles[0])
+    part.directories.release(handles[1])
