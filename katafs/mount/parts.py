@@ -8,6 +8,7 @@ import contextlib
 import errno
 import functools
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -49,9 +50,11 @@ class Parts:
         self._connection = connection
         self._threads = Lanes("katafs-part", _THREADS, _THREADS_OF_ONE_DISK, patience_s=_PATIENCE_S)
         self._lock = threading.Lock()
-        """Covers the making of parts."""
+        """Covers the making and leaving of parts, and who enters them."""
         self._parts: dict[Disk, _Part] = {}
         """To look at them, and to look for one, is one step."""
+        self._entering: Counter[Disk] = Counter()
+        """How many look for a volume in each."""
         self._routes = False
 
     def stop_asking(self) -> None:
@@ -66,8 +69,16 @@ class Parts:
 
     def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Later[Attributes]:
         """The entry of a volume that is served with this disk, whose name is in a directory of another part."""
-        tree = self._tree if disk is None else self._part(disk).tree
-        return Later(self._threads.of(disk), functools.partial(tree.creation.lookup_top, parent, name))
+        tree = self._tree if disk is None else self._entered(disk)
+        return Later(self._threads.of(disk), functools.partial(self._enter, tree, disk, parent, name))
+
+    def _enter(self, tree: Tree, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
+        try:
+            return tree.creation.lookup_top(parent, name)
+        finally:
+            if disk is not None:
+                with self._lock:
+                    self._entering[disk] -= 1
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups, of whatever part."""
@@ -77,8 +88,9 @@ class Parts:
                 with contextlib.suppress(RuntimeError):  # the mount is being taken away
                     self._threads.of(part.disk).submit(part.tree.forget, known)
 
-    def _part(self, disk: Disk) -> _Part:
+    def _entered(self, disk: Disk) -> Tree:
         with self._lock:
+            self._entering[disk] += 1
             part = self._parts.get(disk)
             if part is None:
                 self._leave_unused()
@@ -87,12 +99,12 @@ class Parts:
                     self._connection.route(self._routed)
                     self._routes = True
                 self._parts[disk] = part
-            return part
+            return part.tree
 
     def _leave_unused(self) -> None:
         """A disk that is mounted again often has another number: of those that were, nothing is to be left."""
         for part in list(self._parts.values()):
-            if part.tree.is_unused():
+            if part.tree.is_unused() and not self._entering[part.disk]:
                 del self._parts[part.disk]
                 part.shrinker.close()
                 self._tree.leave(part.disk)

@@ -1,6 +1,7 @@
 """The file system as one object: each group of operations, over one state."""
 
 import dataclasses
+import itertools
 import threading
 from collections.abc import Sequence
 
@@ -57,6 +58,7 @@ class Tree:
         """Those on other disks. To look for one is one step."""
         self._parting = threading.Lock()
         """Covers their making."""
+        self._part_numbers = itertools.count(1)
         self._core = Core(store, settings, legacy, part)
         finder = Finder(self._core)
         self.creation = Creation(self._core, finder)
@@ -75,7 +77,7 @@ class Tree:
         with self._parting:
             part = self._parts.get(disk)
             if part is None:
-                first_handle = len(self._parts) + 1 << _HANDLES_SHIFT
+                first_handle = next(self._part_numbers) << _HANDLES_SHIFT
                 part = self._parts[disk] = Tree(
                     self._core.store,
                     self._settings_of_part(),
