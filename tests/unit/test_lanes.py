@@ -140,7 +140,7 @@ def test_calls_one_after_the_other_take_one_thread() -> None:
 def test_a_call_comes_while_a_thread_is_about_to_end() -> None:
     lanes = Lanes("test", threads=1, share=1, idle_s=0.0005)
     for number in range(2000):
-        assert lanes.of("one").submit(lambda number=number: number).result(60) == number  # type: ignore[misc]
+        assert lanes.of("one").submit(int, number).result(60) == number
         if number % 2:
             time.sleep(0.0005)
     assert lanes.close(60)
