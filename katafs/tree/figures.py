@@ -1,7 +1,7 @@
 """A tree in figures, for those who watch it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from katafs.tree.core import Core
 from katafs.tree.directories import Directories
@@ -30,38 +30,23 @@ class Figures:
     """Why the store can't be asked now; None while it can."""
 
 
-_OF_PARTS = (
-    "nodes",
-    "open_files",
-    "open_directories",
-    "kept_descriptors",
-    "most_kept_descriptors",
-    "kept_descriptor_hits",
-    "kept_descriptor_misses",
-)
-"""What each part of a tree has of its own."""
-
-
-def together(parts: Sequence[Figures]) -> Figures:
-    """The figures of a tree's parts, of which the first is the tree itself, as one."""
-    return replace(parts[0], **{name: sum(getattr(part, name) for part in parts) for name in _OF_PARTS})
-
-
-def figures_of(core: Core, files: Files, directories: Directories) -> Figures:
-    """The figures of a tree. It may wait for the store's disk."""
-    catalog = core.store.catalog()
+def figures_of(parts: Sequence[tuple[Core, Files, Directories]]) -> Figures:
+    """The figures of a tree's parts together; the first is the tree itself. It may wait for the store's disk."""
+    cores = [core for core, _, _ in parts]
+    store = cores[0].store
+    catalog = store.catalog()
     volumes = catalog.names()
     return Figures(
         katas=catalog.count(),
         volumes=len(volumes),
-        volumes_live=sum(map(core.store.in_use, volumes)),
-        nodes=len(core.nodes),
-        open_files=len(files.handles),
-        open_directories=len(directories.handles),
-        kept_descriptors=len(core.descriptors),
-        most_kept_descriptors=core.settings.open_directories,
-        kept_descriptor_hits=core.descriptors.hits,
-        kept_descriptor_misses=core.descriptors.misses,
-        store=core.store.url,
-        store_fault=core.store.fault(),
+        volumes_live=sum(map(store.in_use, volumes)),
+        nodes=sum(len(core.nodes) for core in cores),
+        open_files=sum(len(files.handles) for _, files, _ in parts),
+        open_directories=sum(len(directories.handles) for _, _, directories in parts),
+        kept_descriptors=sum(len(core.descriptors) for core in cores),
+        most_kept_descriptors=sum(core.settings.open_directories for core in cores),
+        kept_descriptor_hits=sum(core.descriptors.hits for core in cores),
+        kept_descriptor_misses=sum(core.descriptors.misses for core in cores),
+        store=store.url,
+        store_fault=store.fault(),
     )

@@ -11,7 +11,7 @@ from katafs.namespace import kata_of
 from katafs.tree.core import Core, Part
 from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
-from katafs.tree.figures import Figures, figures_of, together
+from katafs.tree.figures import Figures, figures_of
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
@@ -163,7 +163,7 @@ class Tree:
     def figures(self) -> Figures:
         """How much of everything there is now. It may wait for the store's disk."""
         parts = (self, *self._parts.copy().values())
-        return together([figures_of(part._core, part.files, part.directories) for part in parts])  # noqa: SLF001
+        return figures_of([(part._core, part.files, part.directories) for part in parts])  # noqa: SLF001  # of this class
 
     def path_of(self, number: int) -> bytes:
         """The path by which the kernel found an inode last, from the top: `/123456789A/lion`; `/` for the top itself.
