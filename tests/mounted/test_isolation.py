@@ -131,7 +131,7 @@ def test_open_files_on_a_stuck_disk_hold_up_no_other_volume(stuck: tuple[StuckDi
 
 
 TOUCHES = {
-    "stat": "stat 1",
+    "stat": "stat unseen",
     "open": "cat 2",
     "create": "echo new >3x",
     "mkdir": "mkdir 4x",
@@ -158,9 +158,12 @@ TOUCHES = {
 
 @pytest.fixture(scope="module")
 def filled(stuck: tuple[StuckDisk, Served]) -> tuple[StuckDisk, Served]:
-    """The same, with what the programs need."""
-    kata = stuck[1].path(STUCK)
-    run(["sh", "-ec", "mkdir empty directory; ln -s anything symlink; setfattr -n user.a -v b 13 16"], cwd=kata)
+    """The same, with what the programs need. The file that is looked at is one that the kernel can't know: for a second
+    it would answer itself, and a program in Python has listed the directory it was started in."""
+    _, served = stuck
+    script = "mkdir empty directory; ln -s anything symlink; setfattr -n user.a -v b 13 16"
+    run(["sh", "-ec", script], cwd=served.path(STUCK))
+    (served.volume(STUCK) / "unseen").touch()
     return stuck
 
 
