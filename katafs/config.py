@@ -61,5 +61,7 @@ class MountSettings:
     allow_other: bool = True
     metrics: int | None = None
     """The port on which Prometheus gets its figures, if on any."""
+    awake: bool = True
+    """Whether idle processors are kept from sleeping while many requests come."""
     options: Mapping[str, str | float | bool | None] = field(default_factory=dict)
     """All that was set, for the status to show."""

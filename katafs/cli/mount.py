@@ -96,6 +96,7 @@ def _of_mount(settings: Settings, store: VolumeStore) -> MountSettings:
         read_only=settings.read_only,
         allow_other=os.geteuid() == 0 if settings.allow_other is None else settings.allow_other,
         metrics=settings.metrics,
+        awake=settings.awake,
         options=settings.plain(),
     )
 

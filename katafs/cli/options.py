@@ -18,6 +18,7 @@ _FLAGS = {
     "ro": ("read_only", True),
     "allow_other": ("allow_other", True),
     "noallow_other": ("allow_other", False),
+    "noawake": ("awake", False),
     "debug": ("debug", True),
 }
 """The setting that each is, and its value."""
@@ -29,7 +30,8 @@ HELP = (
     f"(the same of names that aren't there, inside katas; 0), inodes=N (the most of them remembered; "
     f"{KNOWN['inodes'].default}), open_directories=N (the most kept open; {KNOWN['open_directories'].default}), "
     "nonempty (mount over what is there), noxattr (no extended attributes), ro, allow_other and noallow_other (root "
-    "allows), debug, metrics=PORT (for Prometheus, on 127.0.0.1). nofail, _netdev, x-* and the like are ignored."
+    "allows), noawake (let idle processors sleep also while many requests come), debug, metrics=PORT (for Prometheus, "
+    "on 127.0.0.1). nofail, _netdev, x-* and the like are ignored."
 )
 
 

@@ -11,6 +11,7 @@ from katafs.fuse.device import REQUEST_BYTES, Device
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Later, Operations
 from katafs.fuse.passthrough import Passthrough
+from katafs.fuse.processors import Processors
 from katafs.fuse.readers import Reader, Readers
 from katafs.fuse.requests import Carried, Dispatcher, Method, Request
 from katafs.fuse.tally import Tally
@@ -34,10 +35,17 @@ class Connection:
     """Serves one mount in threads of its own until it is unmounted or closed."""
 
     def __init__(
-        self, descriptor: int, operations: Operations, explain: Explain, ended: Callable[[], None] = lambda: None
+        self,
+        descriptor: int,
+        operations: Operations,
+        explain: Explain,
+        ended: Callable[[], None] = lambda: None,
+        processors: Processors | None = None,
     ) -> None:
-        """Owns the descriptor from now on. `ended` is called in one of the threads when nothing more is to come."""
+        """Owns the descriptor and the processors from now on. `ended` is called in one of the threads when nothing
+        more is to come."""
         self.device = Device(descriptor)
+        self._processors = processors or Processors()
         self.agreement: Agreement | None = None
         """What INIT agreed on; nothing but INIT comes before."""
         self._explain = _surely(explain)
@@ -57,7 +65,7 @@ class Connection:
         self._later: dict[int, Future[None]] = {}
         """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
         its setting and removing, are one step each."""
-        self._readers = Readers(self._serve_one, ended, REQUEST_BYTES)
+        self._readers = Readers(self._serve_one, ended, REQUEST_BYTES, self._processors.note)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -74,6 +82,7 @@ class Connection:
         # A thread that is still at a request must not find the descriptor's number to be another file.
         if done and not self._later:
             self.device.close()
+            self._processors.close()
         return done
 
     def route(self, route: Route) -> None:

@@ -32,9 +32,17 @@ class Reader:
 class Readers:
     """Calls `read` until it says that there is nothing more to come, then `ended`, once."""
 
-    def __init__(self, read: Callable[[Reader], bool], ended: Callable[[], None], buffer_bytes: int) -> None:
-        """`read` takes and answers one request, and keeps the reader's record of it."""
+    def __init__(
+        self,
+        read: Callable[[Reader], bool],
+        ended: Callable[[], None],
+        buffer_bytes: int,
+        note: Callable[[int], None],
+    ) -> None:
+        """`read` takes and answers one request, and keeps the reader's record of it. `note` is told every moment how
+        many have been taken in all, while there are any, and at the first moment without."""
         self._read = read
+        self._note = note
         self._when_ended = ended
         self._buffer_bytes = buffer_bytes
         self._lock = threading.Lock()
@@ -99,6 +107,7 @@ class Readers:
         calm, seen = 0, (self._reading, -1)
         while not self._over:
             self._stirred.acquire(timeout=_MOMENT_S)
+            self._note(sum(reader.taken for reader in self._all))
             reader = self._reading
             now = (reader, reader.taken)
             if now != seen:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
+from katafs.fuse import processors
 from katafs.fuse.connection import Connection
 from katafs.mount.access_log import AccessLog
 from katafs.mount.coherence import Coherence
@@ -37,7 +38,8 @@ class Serving:
         self._tree = tree
         self._operations = Operations(tree)
         control, faults = Control(self._operations), Faults()
-        self._connection = Connection(device, control, faults.errno_of, ended)
+        kept_awake = processors.machine() if settings.awake else None
+        self._connection = Connection(device, control, faults.errno_of, ended, kept_awake)
         self._operations.parts = self._parts = Parts(tree, self._connection)
         self._status = Status(tree, self._connection, faults, mount_point, settings)
         self._log = AccessLog(tree, self._connection, control.owns)

@@ -66,6 +66,7 @@ class Settings:
     allow_other: Annotated[
         bool | None, Flag(), "Let all users in, each with their own rights. Default: if root mounts."
     ] = None
+    awake: Annotated[bool, Flag(), "Keep idle processors from sleeping while many requests come."] = True
     debug: Annotated[bool, Flag(), "Log the ordinary errors as well."] = False
     metrics: Annotated[
         int | None, Port(), "Show Prometheus the figures, on this port of 127.0.0.1. Default: they aren't shown."

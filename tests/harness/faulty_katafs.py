@@ -14,6 +14,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from katafs.cli.main import katafs
+from katafs.fuse import processors
 from katafs.mount.operations import Operations
 from katafs.mount.status import Status
 from katafs.tree.creation import Creation
@@ -118,6 +119,11 @@ def asking() -> tuple[str, ...]:
     return (sys.executable, __file__, "asking")
 
 
+def telling(file: Path) -> tuple[str, ...]:
+    """The program that tells a file, which is there, in the place of the kernel whether processors may sleep."""
+    return (sys.executable, __file__, f"processors:{file}")
+
+
 _GATED: dict[str, tuple[type, str]] = {
     "create": (DirectoryStore, "create"),
     "remove": (DirectoryStore, "remove"),
@@ -218,6 +224,8 @@ def _run() -> None:
     part, _, gate = sys.argv.pop(1).partition(":")
     if part == "reply":
         _with_late_reply(gate)
+    elif part == "processors":
+        processors.REQUESTS = gate
     elif gate:
         _with_gate(part, gate)
     elif part == "asking":

@@ -28,6 +28,7 @@ def test_no_options_set_nothing() -> None:
         ("ro", {"read_only": True}),
         ("allow_other", {"allow_other": True}),
         ("noallow_other", {"allow_other": False}),
+        ("noawake", {"awake": False}),
         ("debug", {"debug": True}),
         ("metrics=9100", {"metrics": 9100}),
     ],

@@ -31,6 +31,7 @@ open_directories = 100
 nonempty = true
 xattrs = false
 allow_other = false
+awake = false
 debug = true
 metrics = 9100
 """
@@ -52,6 +53,7 @@ WANTED = Settings(
     nonempty=True,
     xattrs=False,
     allow_other=False,
+    awake=False,
     debug=True,
     metrics=9100,
 )

@@ -1,0 +1,57 @@
+"""When idle processors are kept from sleeping: a file plays the kernel's, and then the kernel's own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from katafs.fuse import processors
+from katafs.fuse.processors import Processors
+from tests.harness import needs
+from tests.harness.waiting import until
+
+NONE = (0).to_bytes(4, "little")
+ANY = (2_000_000_000).to_bytes(4, "little")
+"""What a wake-up may take, in µs."""
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[tuple[Processors, Path]]:
+    """Processors, and what the kernel is told of them."""
+    file = tmp_path / "cpu_dma_latency"
+    with closing(Processors(os.open(file, os.O_WRONLY | os.O_CREAT))) as ours:
+        yield ours, file
+
+
+def test_they_are_awake_from_many_requests_in_a_moment_on_until_there_are_few(told: tuple[Processors, Path]) -> None:
+    ours, file = told
+    ours.note(15)
+    assert file.read_bytes() == b""
+    ours.note(15 + 16)
+    assert file.read_bytes() == NONE
+    ours.note(15 + 16 + 200)
+    assert file.read_bytes() == NONE
+    ours.note(15 + 16 + 200 + 15)
+    assert file.read_bytes() == NONE + ANY
+    ours.note(1000)
+    assert file.read_bytes() == NONE + ANY + NONE
+
+
+def test_where_the_kernel_may_not_be_told_nothing_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(processors, "REQUESTS", str(tmp_path / "missing"))
+    with closing(processors.machine()) as ours:
+        ours.note(1000)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_kernel_takes_it_and_forgets_it_at_the_end() -> None:
+    needs.root()
+    kernels = Path(processors.REQUESTS)
+    with closing(processors.machine()) as ours:
+        ours.note(1000)
+        assert kernels.read_bytes() == NONE
+    # Other tests' mounts may be at work just now.
+    until(lambda: kernels.read_bytes() != NONE, "the processors to be let sleep")
