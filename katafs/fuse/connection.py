@@ -145,7 +145,8 @@ class Connection:
             return False
         reader.taken += 1
         reader.answering = True
-        self._readers.stir()
+        if self._readers.watcher_asleep:
+            self._readers.stir()
         try:
             self._serve(reader, size)
         except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away

@@ -50,7 +50,8 @@ class Readers:
         self._waiting: list[Reader] = []
         self._threads: list[threading.Thread] = []
         self._over = False
-        self._watcher_asleep = False
+        self.watcher_asleep = False
+        """Whether a reader that takes a request has to stir the watcher."""
         self._stirred = threading.Semaphore(0)
         """Released to wake the watcher."""
         self._spare: list[memoryview] = []
@@ -98,10 +99,9 @@ class Readers:
                 return
 
     def stir(self) -> None:
-        """To be called by a reader that takes a request after it had slept."""
-        if self._watcher_asleep:
-            self._watcher_asleep = False
-            self._stirred.release()
+        """Wake the watcher. Twice is once too often, and no harm."""
+        self.watcher_asleep = False
+        self._stirred.release()
 
     def _watch(self) -> None:
         calm, seen = 0, (self._reading, -1)
@@ -120,11 +120,11 @@ class Readers:
                 self._sleep(now)
 
     def _sleep(self, seen: tuple[Reader, int]) -> None:
-        self._watcher_asleep = True
+        self.watcher_asleep = True
         # Looked at after that was said, so that a request which came meanwhile isn't missed.
         if (self._reading, self._reading.taken) == seen and not self._over:
             self._stirred.acquire()
-        self._watcher_asleep = False
+        self.watcher_asleep = False
 
     def _hand_over(self) -> None:
         with self._lock:

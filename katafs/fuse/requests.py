@@ -34,7 +34,9 @@ class Request:
 
     def name(self, offset: int = 0) -> bytes:
         """The one name that follows a structure of this size."""
-        (name,) = self.names(1, offset)
+        name, end, _ = bytes(self.body[offset:]).partition(b"\0")
+        if not end:
+            raise Malformed(f"request {self.opcode} has no name")
         return name
 
     def names(self, count: int, offset: int = 0) -> list[bytes]:

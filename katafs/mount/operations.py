@@ -30,6 +30,8 @@ _CONVERSION_THREADS = 8
 _THREADS_OF_ONE_PIECE = 2
 """One converts; another may wait for a converter that is another process."""
 
+_FORGOTTEN_AT_ONCE = Absent(0.0)
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -129,24 +131,24 @@ class Operations:
     # Names
 
     def lookup(self, parent: int, name: bytes) -> Answer[Attributes | Absent]:
-        if self._tree.tags.wait_for(parent, name):
+        tree = self._tree
+        if tree.tags.wait_for(parent, name):
             return self._waiting_for_disk(
-                self._tree.volume_of(parent), partial(self._found, self._tree.tags.lookup, parent, name)
+                tree.volume_of(parent), lambda: tree.tags.lookup(parent, name) or self._absent(parent, name)
             )
         try:
-            return self._found(self._tree.creation.lookup, parent, name)
+            return tree.creation.lookup(parent, name) or self._absent(parent, name)
         except Elsewhere as there:
             return self._entered(there, parent, name)
+
+    def _absent(self, parent: int, name: bytes) -> Absent:
+        timeout_s = self._tree.creation.absence_s(parent, name)
+        return Absent(timeout_s) if timeout_s else _FORGOTTEN_AT_ONCE
 
     def _entered(self, there: Elsewhere, parent: int, name: bytes) -> Later[Attributes]:
         if self.parts is None:
             raise there
         return self.parts.enter(there.disk, self._tree.node(parent), name)
-
-    def _found(
-        self, lookup: Callable[[int, bytes], Attributes | None], parent: int, name: bytes
-    ) -> Attributes | Absent:
-        return lookup(parent, name) or Absent(self._tree.creation.absence_s(parent, name))
 
     @_changing
     def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:

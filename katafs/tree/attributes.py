@@ -21,15 +21,6 @@ class Attributes:
     timeout_s: float
 
 
-def of_inode(
-    number: int, generation: int, status: os.stat_result, ctime_ns: int, added_links: int, timeout_s: float
-) -> Attributes:
-    """A backing inode's own status, but for its ctime. One link is what a file system says that doesn't count a
-    directory's: then they still aren't counted."""
-    links = status.st_nlink + added_links if status.st_nlink > 1 else status.st_nlink
-    return Attributes(number, generation, status, links, ctime_ns, timeout_s)
-
-
 def of_virtual(number: int, model: os.stat_result, mode: int, links: int, size: int, timeout_s: float) -> Attributes:
     """An object that no volume holds. Owner and times are those of the root volume's top, so that they are the same
     after a restart."""

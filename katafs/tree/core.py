@@ -66,7 +66,8 @@ class Core:
         self.grafts = Grafts(store, settings.layout, None if legacy is None else legacy.disk)
         self.descriptors = Descriptors(settings.open_directories)
         self.other_names = OtherNames()
-        self._locked = Locked(self.lock, self.descriptors, legacy)
+        self.locked = Locked(self.lock, self.descriptors, legacy)
+        """Holds the tree's lock for one request, in a `with`."""
         if part is None:
             root_descriptor = self._open_root()
             self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
@@ -77,6 +78,8 @@ class Core:
             self.home, self.owners = part.home, part.home.owners
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
+        self.node = self.nodes.__getitem__ if legacy is None else lambda number: self.steady(self.nodes[number])
+        """The node that a request is about, by its number. Raises OSError(ESTALE) for one that isn't in use."""
         self.changes = 0
         """Counts the requests that may have changed something. What was looked at without the lock is as it was if none
         came since."""
@@ -104,10 +107,6 @@ class Core:
         """What the root is like where there is no root volume."""
         return os.stat("/") if self.legacy is None else os.fstat(self.legacy.disk.top)
 
-    def locked(self) -> Locked:
-        """Hold the tree's lock for one request."""
-        return self._locked
-
     def close(self) -> None:
         """Close every descriptor."""
         with self.lock:
@@ -122,10 +121,6 @@ class Core:
         return self.nodes.known(node.number) is not node
 
     # The nodes of a request
-
-    def node(self, number: int) -> Node:
-        """The node that a request is about. Raises OSError(ESTALE) for a number that isn't in use."""
-        return self.steady(self.nodes[number])
 
     def steady(self, node: Node) -> Node:
         """The node, which stays where it is until the request ends: what was converted meanwhile is settled first."""
@@ -173,7 +168,7 @@ class Core:
     @contextlib.contextmanager
     def borrowed(self, node: Node) -> Iterator[int]:
         """A descriptor of a node's directory for work that takes its time, without the tree's lock."""
-        with self.locked():
+        with self.locked:
             descriptor = os.dup(self.directory(self.steady(node)))
             piece = node.piece
             if piece is not None and self.legacy is not None:
@@ -194,7 +189,8 @@ class Core:
         Raises OSError(EROFS) for one that no volume holds, OSError(ESTALE) where it isn't where it was seen last."""
         if node.identity is None:
             raise answer(errno.EROFS)
-        if (kept := self._kept(node)) is not None:
+        kept = self.descriptors.get(node) if node.held is None else node.held
+        if kept is not None:
             return kept
         chain: list[Node] = []
         at = node
@@ -301,20 +297,25 @@ class Core:
         """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
 
         Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
+        return Reached(*self.reach(node))
+
+    def reach(self, node: Node) -> tuple[int, os.stat_result | None]:
+        """The same descriptor bare, and what it was when it was opened, if that was for this: then it is the caller's
+        to close."""
         if node.is_directory:
-            return Reached(self.directory(node))
+            return self.directory(node), None
         if node.handles:
-            return Reached(node.handles[-1])
-        descriptor = self._kept(node)
-        if descriptor is not None:
-            return Reached(descriptor)
-        return Reached(*self._open_named(node))
+            return node.handles[-1], None
+        kept = self._kept(node)
+        return (kept, None) if kept is not None else self._open_named(node)
 
     def _open_named(self, node: Node) -> tuple[int, os.stat_result]:
         parent = node.parent
         if parent is None or node.identity is None:
             raise answer(errno.EROFS)
         try:
+            if node.piece is None:
+                return names.look_for(self.directory(parent), node.name, node.identity)
             return self._open(node, -1 if self.is_stray(node) else self.directory(parent))
         except FileNotFoundError:
             # The name went away behind the mount. ESTALE makes the kernel look the path up anew; ENOENT would not.
@@ -361,9 +362,10 @@ class Core:
 
     @staticmethod
     def tell_backed(node: Node, status: os.stat_result, added: int, timeout_s: float) -> Attributes:
-        """The same of an inode in a volume, to which others add so many directories."""
-        ctime_ns = node.tell(status)
-        return attributes.of_inode(node.number, node.generation, status, ctime_ns, added, timeout_s)
+        """The same of an inode in a volume, to which others add so many directories. One link is what a file system
+        says that doesn't count a directory's: then they still aren't counted."""
+        links = status.st_nlink + added if status.st_nlink > 1 else status.st_nlink
+        return Attributes(node.number, node.generation, status, links, node.tell(status), timeout_s)
 
     def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:
         outer = self._legacy_outer(node.place)

@@ -25,7 +25,7 @@ class Creation:
 
     def lookup(self, parent_number: int, name: bytes) -> Attributes | None:
         """The entry of a name, if it is there. Raises a fault of the store."""
-        with self._core.locked():
+        with self._core.locked:
             parent = self._core.node(parent_number)
             found = self._finder.glimpse(parent, name)
             if found is None:
@@ -36,7 +36,7 @@ class Creation:
 
     def lookup_top(self, parent: Node, name: bytes) -> Attributes:
         """The entry of a volume whose name is in a directory of another part. Raises as `Finder.top`."""
-        with self._core.locked():
+        with self._core.locked:
             return self.enter(parent, name, self._finder.top(parent, name))
 
     def absence_s(self, parent_number: int, name: bytes) -> float:
@@ -44,7 +44,7 @@ class Creation:
         longest_s = self._core.settings.negative_timeout_s
         if not longest_s:
             return 0.0
-        with self._core.locked():
+        with self._core.locked:
             parent = self._core.nodes[parent_number]
             if self._finder.place_of(parent, name).kind is not Kind.PLAIN:
                 return 0.0
@@ -84,7 +84,7 @@ class Creation:
         return self._make(parent_number, name, caller, lambda directory: names.make_directory(directory, name, mode))
 
     def _make(self, parent_number: int, name: bytes, caller: Caller, make: Callable[[int], None]) -> Attributes:
-        with self._core.locked():
+        with self._core.locked:
             parent = self._core.changing(parent_number)
             directory = self.writable(parent, name)
             with self._core.creator.acting_as(caller.uid, caller.gid):
@@ -93,7 +93,7 @@ class Creation:
 
     def link(self, number: int, parent_number: int, name: bytes) -> Attributes:
         """Give an inode another name. Raises OSError(EXDEV) across volumes."""
-        with self._core.locked():
+        with self._core.locked:
             node, parent = self._core.changing(number), self._core.changing(parent_number)
             if node.volume != parent.volume or node.identity is None:
                 raise answer(errno.EXDEV, name)

@@ -32,11 +32,11 @@ class Descriptors:
     def get(self, node: Node) -> int | None:
         """The node's descriptor, if it is kept."""
         descriptor = self._descriptors.get(node)
-        if descriptor is not None:
-            self._descriptors.move_to_end(node)
-        if node.is_directory:
-            self.hits += descriptor is not None
-            self.misses += descriptor is None
+        if descriptor is None:
+            self.misses += node.is_directory
+            return None
+        self.hits += node.is_directory
+        self._descriptors.move_to_end(node)
         return descriptor
 
     def keep(self, node: Node, descriptor: int) -> int:

@@ -53,7 +53,7 @@ class Directories:
 
     def open(self, number: int) -> int:
         """A handle of the directory. Raises a fault where its volume can't be served."""
-        with self._core.locked():
+        with self._core.locked:
             node = self._core.node(number)
             if node.identity is not None or node.place.volume is None:
                 self._core.status(node)
@@ -98,7 +98,7 @@ class Directories:
         if not found or found[0] is None:
             return 0
         core, added = self._core, 0
-        with core.locked():
+        with core.locked:
             parent = core.steady(opened.node)
             if (core.changes, parent.identity) != (glimpse.changes, glimpse.identity):
                 return 0
@@ -136,7 +136,7 @@ class Directories:
     def _names_in(self, node: Node) -> list[tuple[bytes, int]]:
         if self._tags.shown(node):
             return [(name, 0) for name in self._tags.names(node)]
-        with self._core.locked():
+        with self._core.locked:
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
             self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
@@ -148,7 +148,7 @@ class Directories:
         shown = node if name == b"." or node.parent is None else node.parent
         if self._tags.shown(shown):
             return self._tags.told(shown)
-        with self._core.locked():
+        with self._core.locked:
             if self._core.is_elsewhere(shown):
                 raise Elsewhere(None)
             self._core.steady(shown)
@@ -159,7 +159,7 @@ class Directories:
         try:
             if self._tags.concern(parent, name):
                 return self._tags.listed(parent, name)
-            with self._core.locked():
+            with self._core.locked:
                 return self._told(self._core.steady(parent), name)
         except Elsewhere:
             raise
@@ -183,7 +183,7 @@ class Directories:
 
     def fsync(self, handle: int) -> None:
         """fsync(2) of the directory."""
-        with self._core.locked():
+        with self._core.locked:
             node = self._core.steady(self.handles[handle].node)
             if node.identity is None:
                 return

@@ -30,14 +30,17 @@ class Files:
     def open(self, number: int, flags: int, caller: Caller) -> int:
         """A handle of the file. Raises OSError(ESTALE) where its permissions have changed since the kernel checked
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
-        with self._core.locked():
+        with self._core.locked:
             node = self._opening(number, flags)
-            reached = self._core.reached(node)
-            with reached as found:
-                status = reached.status()
+            reached, opened_as = self._core.reach(node)
+            try:
+                status = opened_as or os.fstat(reached)
                 if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
                     raise answer(errno.ESTALE, node.name)
-                descriptor = inodes.open_again(found, flags & _PASSED_ON, status)
+                descriptor = inodes.open_again(reached, flags & _PASSED_ON, status)
+            finally:
+                if opened_as is not None:
+                    os.close(reached)
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
                 inodes.drop_privilege_bits(descriptor)
@@ -56,7 +59,7 @@ class Files:
         """Make a file and open it. Where somebody has made it meanwhile, ESTALE lets the kernel open that one instead,
         with its permissions checked; EEXIST with O_EXCL."""
         core = self._core
-        with core.locked():
+        with core.locked:
             parent = core.changing(parent_number)
             directory = self._creation.writable(parent, name)
             try:
@@ -90,7 +93,7 @@ class Files:
         """pread(2)."""
         opened = self.handles[handle]
         if opened.node.piece is not None:
-            with self._core.locked():
+            with self._core.locked:
                 self._core.steady(opened.node)
         return os.pread(opened.descriptor, size_bytes, offset)
 

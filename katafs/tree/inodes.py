@@ -43,14 +43,14 @@ class Inodes:
 
     def getattr(self, number: int) -> Attributes:
         """The inode's attributes now."""
-        with self._core.locked():
+        with self._core.locked:
             node = self._core.node(number)
             return self._core.tell(node, self._core.status(node))
 
     def setattr(self, number: int, changes: Changes, handle: int | None) -> Attributes:
         """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's
         permission for each."""
-        with self._core.locked():
+        with self._core.locked:
             node = self._core.changing(number)
             if node.identity is None:
                 self._creation.backed(node)
@@ -80,7 +80,7 @@ class Inodes:
 
     def readlink(self, number: int) -> bytes:
         """The target of a symbolic link, as it was given."""
-        with self._core.locked():
+        with self._core.locked:
             node = self._core.node(number)
             if node.identity is None and node.place.kata and not node.is_directory:
                 return alias_target(node.place.kata, self._core.settings.layout)
@@ -94,7 +94,7 @@ class Inodes:
 
     def getxattr(self, number: int, name: bytes, caller: Caller) -> bytes | None:
         """An extended attribute, if there is one of the name. Raises OSError(ENOTSUP)."""
-        with self._core.locked():
+        with self._core.locked:
             node = self._core.node(number)
             if name == PLACE_XATTR:
                 return self._place(node)
@@ -108,7 +108,7 @@ class Inodes:
 
     def setxattr(self, number: int, name: bytes, value: bytes, flags: int, caller: Caller) -> None:
         """Set an extended attribute; the flags are XATTR_CREATE and XATTR_REPLACE."""
-        with self._core.locked():
+        with self._core.locked:
             self._refuse(name, caller, errno.EPERM)
             node = self._core.changing(number)
             if node.identity is None:
@@ -118,7 +118,7 @@ class Inodes:
 
     def removexattr(self, number: int, name: bytes, caller: Caller) -> None:
         """Remove an extended attribute."""
-        with self._core.locked():
+        with self._core.locked:
             self._refuse(name, caller, errno.EPERM)
             with self._core.reached(self._core.changing(number)) as reached:
                 inodes.remove_xattr(reached, name)
@@ -127,7 +127,7 @@ class Inodes:
         """The names of the extended attributes; trusted ones for root only (xattr(7))."""
         if not self._core.settings.xattrs:
             raise answer(errno.ENOTSUP)
-        with self._core.locked():
+        with self._core.locked:
             node = self._core.node(number)
             if node.identity is None:
                 return []

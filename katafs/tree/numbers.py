@@ -9,10 +9,10 @@ from katafs.namespace import Kind, Place
 from katafs.rooted.answer import answer
 from katafs.tree.nodes import ROOT_NUMBER
 
-_PLACED = 1 << 62
-"""Marks the numbers of directories that stand for a part of an id: they are made of that part."""
+PLACED = 1 << 62
+"""Numbers from here on stand for a place, whatever is there or nothing. Those of a volume's other inodes are below."""
 _ALIAS = 1 << 61
-NOBODYS = range(_PLACED, _PLACED + 256)
+NOBODYS = range(PLACED, PLACED + 256)
 """Numbers that nothing in a tree gets: for what a mount adds to it."""
 _KIND_SHIFT = 48
 _AVATAR_SHIFT = 40
@@ -43,11 +43,11 @@ class Numbers:
         if place.kind is Kind.ROOT:
             return ROOT_NUMBER
         if place.kind is Kind.OUTER:
-            return _PLACED | 1 << _KIND_SHIFT | int(place.outer, 16)
+            return PLACED | 1 << _KIND_SHIFT | int(place.outer, 16)
         if place.kind is Kind.KATA and place.kata:
-            return _PLACED | 2 << _KIND_SHIFT | int(place.kata, 16)
+            return PLACED | 2 << _KIND_SHIFT | int(place.kata, 16)
         if place.kind is Kind.ALIAS and place.kata:
-            return _PLACED | _ALIAS | int(place.kata, 16)
+            return PLACED | _ALIAS | int(place.kata, 16)
         return None
 
     @staticmethod
@@ -55,7 +55,7 @@ class Numbers:
         """The number of an avatar's directory that no volume holds."""
         assert place.kata is not None
         assert place.avatar is not None
-        return _PLACED | (3 + AVATARS.index(place.avatar)) << _KIND_SHIFT | int(place.kata, 16)
+        return PLACED | (3 + AVATARS.index(place.avatar)) << _KIND_SHIFT | int(place.kata, 16)
 
     @staticmethod
     def of_sandbox_top(place: Place) -> int:
@@ -69,7 +69,7 @@ class Numbers:
         assert place.avatar is not None
         above = 1 if place.tag is None else place.tag + 2
         avatar = AVATARS.index(place.avatar)
-        return _PLACED | _ALIAS | above << _TAG_SHIFT | avatar << _AVATAR_SHIFT | int(place.kata, 16)
+        return PLACED | _ALIAS | above << _TAG_SHIFT | avatar << _AVATAR_SHIFT | int(place.kata, 16)
 
     def of_inode(self, status: os.stat_result) -> int:
         """The number of a backing inode. Raises OSError(EXDEV) where too many devices have one already: on btrfs any
@@ -87,7 +87,7 @@ class Numbers:
         """Let an inode that was copied go on under its number, until `drop`.
 
         Not on one device: there the number may come to be that of a new inode, once the old one is gone."""
-        if before is not None and before[0] != after[0] and not number & _PLACED:
+        if before is not None and before[0] != after[0] and not number & PLACED:
             self._kept[after] = number
             self._copies[number] = after
 

@@ -27,7 +27,7 @@ class Removal:
 
     def unlink(self, parent_number: int, name: bytes) -> None:
         """Remove a name of anything but a directory. Raises OSError(EPERM) for an alias, which volumes call for."""
-        with self._core.locked():
+        with self._core.locked:
             parent = self._core.changing(parent_number)
             found, last = self._finder.losing(parent, name)
             try:
@@ -44,7 +44,7 @@ class Removal:
 
     def rmdir(self, parent_number: int, name: bytes) -> None:
         """Remove an empty directory inside a volume. Raises OSError(ENOTEMPTY) while volumes add something to it."""
-        with self._core.locked():
+        with self._core.locked:
             parent = self._core.changing(parent_number)
             found, _ = self._finder.losing(parent, name)
             try:
@@ -78,7 +78,7 @@ class Removal:
         """rename(2) with its flags. Raises OSError(EXDEV) wherever a volume would have to move or to be left."""
         if flags & ~_KNOWN_FLAGS or flags == _KNOWN_FLAGS:
             raise answer(errno.EINVAL)
-        with self._core.locked():
+        with self._core.locked:
             old_parent, new_parent = self._core.changing(old[0]), self._core.changing(new[0])
             source, _ = self._finder.losing(old_parent, old[1])
             self._close(source)

@@ -74,11 +74,11 @@ class Locked:
 
 
 class Reached:
-    """A descriptor for the time of one operation, closed at its end if it was opened for it: then it has a status."""
+    """A descriptor for the time of one operation, closed at its end if it was opened for it."""
 
     __slots__ = ("_descriptor", "_opened_as")
 
-    def __init__(self, descriptor: int, opened_as: os.stat_result | None = None) -> None:
+    def __init__(self, descriptor: int, opened_as: os.stat_result | None) -> None:
         self._descriptor = descriptor
         self._opened_as = opened_as
 
@@ -88,7 +88,3 @@ class Reached:
     def __exit__(self, *_: object) -> None:
         if self._opened_as is not None:
             os.close(self._descriptor)
-
-    def status(self) -> os.stat_result:
-        """What it was when it was reached."""
-        return self._opened_as or os.fstat(self._descriptor)

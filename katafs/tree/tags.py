@@ -22,9 +22,12 @@ from katafs.tree.creation import Creation
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.nodes import Node
+from katafs.tree.numbers import PLACED
 from katafs.tree.requests import Found
 
 _GIT = b".git"
+_WITH_TAGS = (Kind.AVATAR, Kind.TAGS)
+"""In what the tags' directory is, and the tags."""
 _DIRECTORY_MODE = stat.S_IFDIR | 0o555
 _FILE_MODE = stat.S_IFREG | 0o444
 
@@ -69,16 +72,18 @@ class Tags:
     def wait_for(self, parent_number: int, name: bytes) -> bool:
         """Whether a lookup may have to read git."""
         parent = self._core.nodes.known(parent_number)
-        return parent is not None and self.concern(parent, name)
+        return parent is not None and parent.place.kind in _WITH_TAGS and self.concern(parent, name)
 
     def concern(self, parent: Node, name: bytes) -> bool:
         """Whether the name is a tag's or that of the tags' directory."""
-        if self._source is None or parent.place.kind not in (Kind.AVATAR, Kind.TAGS):
+        if self._source is None or parent.place.kind not in _WITH_TAGS:
             return False
         return self._finder.place_of(parent, name).kind in (Kind.TAG, Kind.TAGS)
 
     def show(self, number: int) -> bool:
         """Whether the inode is made of git."""
+        if number < PLACED:
+            return False
         node = self._core.nodes.known(number)
         return node is not None and self.shown(node)
 
@@ -89,7 +94,7 @@ class Tags:
 
     def listed_in(self, node: Node) -> bool:
         """Whether a listing of the directory reads git."""
-        return self._source is not None and node.place.kind in (Kind.AVATAR, Kind.TAGS)
+        return self._source is not None and node.place.kind in _WITH_TAGS
 
     # Looking
 
@@ -119,7 +124,7 @@ class Tags:
 
     def _entered(self, parent: Node, name: bytes) -> Attributes | None:
         """The entry of what a volume holds under the name; None where none does."""
-        with self._core.locked():
+        with self._core.locked:
             if self._core.steady(parent).identity is None:
                 return None
             try:
@@ -131,7 +136,7 @@ class Tags:
         """Count a lookup of what is made of git, and answer with it."""
         place = self._finder.place_of(parent, name)
         found = Found(place, parent.volume, self._core.numbers.of_tag(place))
-        with self._core.locked():
+        with self._core.locked:
             self._finder.remember(parent, name, found).lookups += 1
         return told
 
@@ -208,5 +213,5 @@ class Tags:
         except BaseException:
             os.close(descriptor)
             raise
-        with self._core.locked():
+        with self._core.locked:
             return self._files.adopt(node, descriptor, flags)

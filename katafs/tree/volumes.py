@@ -27,7 +27,7 @@ class Volumes:
 
     def made_by_mkdir(self, parent_number: int, name: bytes) -> VolumeName | None:
         """The volume that mkdir of this name makes; None where it makes an ordinary directory."""
-        with self._core.locked():
+        with self._core.locked:
             place = self._finder.place_of(self._core.node(parent_number), name)
         if place.kind is Kind.ALIAS and place.kata:
             return kata_volume(place.kata)
@@ -37,14 +37,14 @@ class Volumes:
 
     def removed_by_rmdir(self, parent_number: int, name: bytes) -> VolumeName | None:
         """The volume that rmdir of this name removes; None where it removes an ordinary directory."""
-        with self._core.locked():
+        with self._core.locked:
             return self._core.grafts.volume_at(self._finder.place_of(self._core.node(parent_number), name))
 
     def make(self, volume: VolumeName, parent_number: int, name: bytes, mode: int, caller: Caller) -> Attributes:
         """Make a volume where a directory is to be. Raises FileExistsError, or StoreUnreachable; Elsewhere where it is
         another part that has made it then."""
         core = self._core
-        with core.locked():
+        with core.locked:
             parent = core.changing(parent_number)
             if core.legacy is not None and core.legacy.is_outer(parent.place):
                 self._creation.backed(parent)
@@ -62,7 +62,7 @@ class Volumes:
             with contextlib.suppress(FileNotFoundError):
                 core.store.remove(volume)
             raise
-        with core.locked():
+        with core.locked:
             try:
                 self._parent_changed(parent)
                 if (disk := core.serving(volume)) != core.disk:
@@ -92,7 +92,7 @@ class Volumes:
     def remove(self, volume: VolumeName, parent_number: int, name: bytes) -> None:
         """Remove the empty volume that is a directory. Raises OSError(ENOTEMPTY), OSError(EBUSY), StoreUnreachable."""
         core = self._core
-        with core.locked():
+        with core.locked:
             parent = core.changing(parent_number)
             found = self._found(parent, name)
         try:
@@ -105,7 +105,7 @@ class Volumes:
             if found.descriptor is not None:
                 os.close(found.descriptor)
             raise
-        with core.locked():
+        with core.locked:
             if found.descriptor is not None:
                 core.hold(found.number, found.descriptor, last_name=True)
             self._parent_changed(parent)
