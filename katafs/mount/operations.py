@@ -25,7 +25,8 @@ _STORE_THREADS = 8
 _STORE_THREADS_OF_ONE_DISK = 4
 """Before a volume is removed its disk is asked whether it is empty."""
 _DISK_THREADS = 64
-_THREADS_OF_ONE_DISK = 8
+_THREADS_OF_ONE_VOLUME = 2
+"""With more, no more files are synced in a second, and each that is takes Python's lock from those who read elsewhere."""
 _CONVERSION_THREADS = 8
 _THREADS_OF_ONE_PIECE = 2
 """One converts; another may wait for a converter that is another process."""
@@ -73,7 +74,7 @@ class Operations:
         self._tree = tree
         self.parts: Others | None = None
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
-        self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_DISK)
+        self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
         self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _THREADS_OF_ONE_PIECE)
 
     def close(self, seconds: float) -> bool:
