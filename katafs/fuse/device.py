@@ -3,7 +3,8 @@
 import errno
 import os
 import select
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 
 from katafs.fuse import wire
 from katafs.fuse.negotiation import MOST_BYTES
@@ -21,6 +22,7 @@ _PROBE = 16
 _RAREST_PROBE = 1024
 """After so many times of too few tries it is seen whether more are worth it by now: more rarely each time that they
 aren't."""
+_MOST_POSTPONED = 16
 
 
 class Device:
@@ -33,6 +35,20 @@ class Device:
         self._tries = _MOST_TRIES
         self._probe_in = self._probe_each = _PROBE
         self._away = False
+        self._postponed: deque[Callable[[], None]] = deque()
+
+    def postpone(self, call: Callable[[], None]) -> None:
+        """Have something done when no request waits, or a little later if that takes long. It may raise nothing."""
+        self._postponed.append(call)
+        if len(self._postponed) > _MOST_POSTPONED:
+            self._do_postponed()
+
+    def _do_postponed(self) -> None:
+        try:
+            call = self._postponed.popleft()
+        except IndexError:  # another thread was quicker
+            return
+        call()
 
     def read(self, buffer: memoryview) -> int:
         """The size of the next request, which is in the buffer then. 0 at the connection's end, or when called away.
@@ -45,6 +61,8 @@ class Device:
                 try:
                     size = os.readv(self.descriptor, (buffer,))
                 except BlockingIOError:
+                    if self._postponed:
+                        self._do_postponed()
                     continue
                 except OSError as problem:
                     if problem.errno in _ENDED:
@@ -60,6 +78,8 @@ class Device:
 
     def _sleep(self) -> None:
         """Wait until there is something to read, or this was called away."""
+        while self._postponed:
+            self._do_postponed()
         self._tries = self._tries // 2 or 1
         self._probe_in -= 1
         if self._probe_in <= 0:

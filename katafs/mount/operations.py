@@ -26,7 +26,7 @@ _STORE_THREADS_OF_ONE_DISK = 4
 """Before a volume is removed its disk is asked whether it is empty."""
 _DISK_THREADS = 64
 _THREADS_OF_ONE_VOLUME = 2
-"""With more, no more files are synced in a second, and each that is takes Python's lock from those who read elsewhere."""
+"""With more no more files are synced in a second, and each that is takes Python's lock from who reads elsewhere."""
 _CONVERSION_THREADS = 8
 _THREADS_OF_ONE_PIECE = 2
 """One converts; another may wait for a converter that is another process."""
