@@ -184,11 +184,11 @@ class Connection:
 
     def _reply(self, unique: int, method: Method, carried: Carried) -> None:
         try:
-            if type(carried) is int:
-                self._tally.failed(method.__name__, carried)
-                self.device.refuse(unique, carried)
-            else:
+            if type(carried) is not int:
                 self.device.reply(unique, carried)  # type: ignore[arg-type]  # as above
+                return
+            self._tally.failed(method.__name__, carried)
+            self.device.refuse(unique, carried)
         except OSError as error:
             # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
             self._explain(f"the reply to {method.__name__}", error)
