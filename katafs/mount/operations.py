@@ -25,8 +25,9 @@ _STORE_THREADS = 8
 _STORE_THREADS_OF_ONE_DISK = 4
 """Before a volume is removed its disk is asked whether it is empty."""
 _DISK_THREADS = 64
-_THREADS_OF_ONE_VOLUME = 2
-"""With more no more files are synced in a second, and each that is takes Python's lock from who reads elsewhere."""
+_THREADS_OF_ONE_VOLUME = 8
+_SYNCS_OF_ONE_VOLUME = 1
+"""Each that ends takes Python's lock from who reads in other volumes. A storm of them has a third fewer a second."""
 _CONVERSION_THREADS = 8
 _THREADS_OF_ONE_PIECE = 2
 """One converts; another may wait for a converter that is another process."""
@@ -75,12 +76,13 @@ class Operations:
         self.parts: Others | None = None
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
+        self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, _SYNCS_OF_ONE_VOLUME)
         self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _THREADS_OF_ONE_PIECE)
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
         deadline_s = time.monotonic() + seconds
-        pools = self._store_threads, self._disk_threads, self._conversion_threads
+        pools = self._store_threads, self._disk_threads, self._sync_threads, self._conversion_threads
         done = [pool.close(max(0.0, deadline_s - time.monotonic())) for pool in pools]
         return all(done)
 
@@ -89,6 +91,9 @@ class Operations:
 
     def _waiting_for_disk(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
         return Later(self._disk_threads.of(volume), call)
+
+    def _waiting_for_sync(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
+        return Later(self._sync_threads.of(volume), call)
 
     def _volume_of_file(self, handle: int) -> VolumeName | None:
         return self._tree.files.handles[handle].node.volume
@@ -254,14 +259,16 @@ class Operations:
         return self._tree.files.read(handle, offset, size_bytes)
 
     def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
-        if len(content) >= _LONG_WRITE_BYTES or self._tree.files.waits(handle):
-            call = partial(self._tree.files.write, handle, offset, content, appends=appends)
-            return self._waiting_for_disk(self._volume_of_file(handle), call)
-        return self._tree.files.write(handle, offset, content, appends=appends)
+        waits = self._tree.files.waits(handle)
+        if not waits and len(content) < _LONG_WRITE_BYTES:
+            return self._tree.files.write(handle, offset, content, appends=appends)
+        call = partial(self._tree.files.write, handle, offset, content, appends=appends)
+        waiting_for = self._waiting_for_sync if waits else self._waiting_for_disk
+        return waiting_for(self._volume_of_file(handle), call)
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         call = partial(self._tree.files.fsync, handle, data_only=data_only)
-        return self._waiting_for_disk(self._volume_of_file(handle), call)
+        return self._waiting_for_sync(self._volume_of_file(handle), call)
 
     def release(self, handle: int) -> None:
         self._tree.files.release(handle)
@@ -290,7 +297,8 @@ class Operations:
             errno_of("readdir", error)
 
     def fsyncdir(self, handle: int) -> Answer[None]:
-        return self._waiting_for_disk(self._volume_of_directory(handle), partial(self._tree.directories.fsync, handle))
+        call = partial(self._tree.directories.fsync, handle)
+        return self._waiting_for_sync(self._volume_of_directory(handle), call)
 
     def releasedir(self, handle: int) -> None:
         self._tree.directories.release(handle)
