@@ -36,11 +36,13 @@ class Device:
         self._probe_in = self._probe_each = _PROBE
         self._away = False
         self._postponed: deque[Callable[[], None]] = deque()
+        self._asleep = False
+        """Whether no reader sees by itself that something was postponed."""
 
     def postpone(self, call: Callable[[], None]) -> None:
-        """Have something done when no request waits, or a little later if that takes long. It may raise nothing."""
+        """Have something done when no request waits, or after some others if that takes long. It may raise nothing."""
         self._postponed.append(call)
-        if len(self._postponed) > _MOST_POSTPONED:
+        if self._asleep or len(self._postponed) > _MOST_POSTPONED:
             self._do_postponed()
 
     def _do_postponed(self) -> None:
@@ -78,8 +80,6 @@ class Device:
 
     def _sleep(self) -> None:
         """Wait until there is something to read, or this was called away."""
-        while self._postponed:
-            self._do_postponed()
         self._tries = self._tries // 2 or 1
         self._probe_in -= 1
         if self._probe_in <= 0:
@@ -89,7 +89,12 @@ class Device:
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         poll.register(self._called_away, select.POLLIN)
+        self._asleep = True
+        # Looked at after that was said, so that what another thread postpones meanwhile isn't missed.
+        while self._postponed:
+            self._do_postponed()
         poll.poll()
+        self._asleep = False
 
     def is_gone(self) -> bool:
         """Whether the kernel has ended the connection."""

@@ -3,7 +3,7 @@
 A program waits for each reply before it asks again, so that its processor is idle meanwhile, and the daemon's after
 that. To wake one that sleeps takes longer than most replies: on virtual machines, which must ask their host, far
 longer. The kernel lets it be said that no such wait is wanted (Documentation/power/pm_qos_interface.rst), by a
-file that forgets it when it is closed, however the daemon ends.
+file that forgets it when it is closed, as it is at the daemon's end.
 """
 
 import logging
@@ -13,7 +13,9 @@ _log = logging.getLogger(__name__)
 
 REQUESTS = "/dev/cpu_dma_latency"
 _MANY = 16
-"""In a moment of the readers' watcher: one a millisecond, which no program comes to that does much else."""
+_FEW = 4
+"""In a moment of the readers' watcher, which is some 10 ms: from so many on they are kept awake, until there are fewer
+than these. So they aren't let sleep and woken again in turns."""
 _NO_LATENCY = (0).to_bytes(4, "little")
 _ANY_LATENCY = (2_000_000_000).to_bytes(4, "little")
 """PM_QOS_CPU_LATENCY_DEFAULT_VALUE, µs."""
@@ -30,17 +32,22 @@ class Processors:
 
     def note(self, requests: int) -> None:
         """Let them sleep or not, by how many requests there have been since the last call. `requests` is how many there
-        have been in all."""
-        many = requests - self._requests >= _MANY
+        have been in all; 0 lets them sleep."""
+        many = requests - self._requests >= (_FEW if self._awake else _MANY)
         self._requests = requests
         if many != self._awake and self._descriptor is not None:
-            os.write(self._descriptor, _NO_LATENCY if many else _ANY_LATENCY)
             self._awake = many
+            try:
+                os.write(self._descriptor, _NO_LATENCY if many else _ANY_LATENCY)
+            except OSError as problem:  # whoever notes has more to do than this
+                _log.warning("processors sleep as they like from now on", extra={"reason": problem})
+                self.close()
 
     def close(self) -> None:
-        """Let them sleep. Nothing may be noted from now on."""
+        """Let them sleep from now on. Nobody may be noting meanwhile."""
         if self._descriptor is not None:
             os.close(self._descriptor)
+            self._descriptor = None
 
 
 def machine() -> Processors:

@@ -40,7 +40,7 @@ class Readers:
         note: Callable[[int], None],
     ) -> None:
         """`read` takes and answers one request, and keeps the reader's record of it. `note` is told every moment how
-        many have been taken in all, while there are any, and at the first moment without."""
+        many have been taken in all, until there were none for a while; and 0 in the end."""
         self._read = read
         self._note = note
         self._when_ended = ended
@@ -118,6 +118,7 @@ class Readers:
                 calm += 1
             else:
                 self._sleep(now)
+        self._note(0)
 
     def _sleep(self, seen: tuple[Reader, int]) -> None:
         self.watcher_asleep = True

@@ -43,7 +43,11 @@ class Files:
                     os.close(reached)
             if flags & os.O_TRUNC and caller.uid != 0:
                 # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
-                inodes.drop_privilege_bits(descriptor)
+                try:
+                    inodes.drop_privilege_bits(descriptor)
+                except BaseException:
+                    os.close(descriptor)
+                    raise
             keeps, node.opened_ctime_ns = node.opened_ctime_ns == status.st_ctime_ns, status.st_ctime_ns
             return self.adopt(node, descriptor, flags, keeps=keeps)
 

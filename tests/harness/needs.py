@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 _FUSE_DEVICE = Path("/dev/fuse")
+_LATENCY_DEVICE = Path("/dev/cpu_dma_latency")
 _PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -38,6 +39,13 @@ def fuse() -> None:
     if not os.access(_FUSE_DEVICE, os.R_OK | os.W_OK):
         _want(f"needs {_FUSE_DEVICE}, which is missing or not permitted")
     programs("fusermount3")
+
+
+def processors() -> None:
+    """The kernel can be asked to keep processors awake."""
+    root()
+    if not _LATENCY_DEVICE.exists():
+        _want(f"needs {_LATENCY_DEVICE}")
 
 
 def passthrough() -> None:

@@ -81,3 +81,16 @@ def test_no_more_is_postponed_than_a_little_where_requests_go_on_coming() -> Non
             device.postpone(functools.partial(done.append, number))
 
         assert done == [0, 1, 2, 3]
+
+
+def test_what_is_postponed_while_the_reader_sleeps_is_done_at_once() -> None:
+    with _device() as (device, _):
+        reader = threading.Thread(target=device.read, args=[memoryview(bytearray(64))])
+        reader.start()
+        until(lambda: _asleep(reader), "the reader waits")
+        done: list[int] = []
+        device.postpone(lambda: done.append(1))
+
+        assert done == [1]
+        device.call_away()
+        reader.join(10)

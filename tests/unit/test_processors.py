@@ -1,6 +1,7 @@
 """When idle processors are kept from sleeping: a file plays the kernel's, and then the kernel's own."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 
 from katafs.fuse import processors
 from katafs.fuse.processors import Processors
+from katafs.fuse.readers import Reader, Readers
 from tests.harness import needs
-from tests.harness.waiting import until
 
 NONE = (0).to_bytes(4, "little")
 ANY = (2_000_000_000).to_bytes(4, "little")
@@ -33,10 +34,14 @@ def test_they_are_awake_from_many_requests_in_a_moment_on_until_there_are_few(to
     assert file.read_bytes() == NONE
     ours.note(15 + 16 + 200)
     assert file.read_bytes() == NONE
-    ours.note(15 + 16 + 200 + 15)
+    ours.note(15 + 16 + 200 + 4)
+    assert file.read_bytes() == NONE
+    ours.note(15 + 16 + 200 + 4 + 3)
     assert file.read_bytes() == NONE + ANY
     ours.note(1000)
     assert file.read_bytes() == NONE + ANY + NONE
+    ours.note(0)
+    assert file.read_bytes() == NONE + ANY + NONE + ANY
 
 
 def test_where_the_kernel_may_not_be_told_nothing_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -47,11 +52,33 @@ def test_where_the_kernel_may_not_be_told_nothing_is(monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_kernel_takes_it_and_forgets_it_at_the_end() -> None:
-    needs.root()
-    kernels = Path(processors.REQUESTS)
+def test_a_kernel_that_refuses_is_asked_once(caplog: pytest.LogCaptureFixture) -> None:
+    with closing(Processors(os.open("/dev/full", os.O_WRONLY))) as ours:
+        for requests in (1000, 0, 1000):
+            ours.note(requests)
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_readers_let_them_sleep_when_they_end_amid_requests() -> None:
+    noted: list[int] = []
+    ended = threading.Event()
+
+    def read(reader: Reader) -> bool:
+        reader.taken += 1
+        return len(noted) < 3
+
+    readers = Readers(read, ended.set, 64, noted.append)
+    readers.start()
+    assert readers.join(60)
+
+    assert ended.is_set()
+    assert noted[-2] > noted[-1] == 0
+
+
+def test_the_kernel_takes_it() -> None:
+    needs.processors()
     with closing(processors.machine()) as ours:
         ours.note(1000)
-        assert kernels.read_bytes() == NONE
-    # Other tests' mounts may be at work just now.
-    until(lambda: kernels.read_bytes() != NONE, "the processors to be let sleep")
+
+        assert Path(processors.REQUESTS).read_bytes() == NONE
