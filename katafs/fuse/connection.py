@@ -49,7 +49,7 @@ class Connection:
         self.agreement: Agreement | None = None
         """What INIT agreed on; nothing but INIT comes before."""
         self._explain = _surely(explain)
-        self._passthrough = Passthrough(descriptor, self.device.postpone)
+        self._passthrough = Passthrough(descriptor)
         self._dispatcher = dispatcher = Dispatcher(operations, self._passthrough)
         self._methods = self._bare_methods = dispatcher.methods
         self._watching: list[Watching] = []

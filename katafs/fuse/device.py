@@ -3,8 +3,7 @@
 import errno
 import os
 import select
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from katafs.fuse import wire
 from katafs.fuse.negotiation import MOST_BYTES
@@ -22,7 +21,6 @@ _PROBE = 16
 _RAREST_PROBE = 1024
 """After so many times of too few tries it is seen whether more are worth it by now: more rarely each time that they
 aren't."""
-_MOST_POSTPONED = 16
 
 
 class Device:
@@ -35,22 +33,6 @@ class Device:
         self._tries = _MOST_TRIES
         self._probe_in = self._probe_each = _PROBE
         self._away = False
-        self._postponed: deque[Callable[[], None]] = deque()
-        self._asleep = False
-        """Whether no reader sees by itself that something was postponed."""
-
-    def postpone(self, call: Callable[[], None]) -> None:
-        """Have something done when no request waits, or after some others if that takes long. It may raise nothing."""
-        self._postponed.append(call)
-        if self._asleep or len(self._postponed) > _MOST_POSTPONED:
-            self._do_postponed()
-
-    def _do_postponed(self) -> None:
-        try:
-            call = self._postponed.popleft()
-        except IndexError:  # another thread was quicker
-            return
-        call()
 
     def read(self, buffer: memoryview) -> int:
         """The size of the next request, which is in the buffer then. 0 at the connection's end, or when called away.
@@ -63,8 +45,6 @@ class Device:
                 try:
                     size = os.readv(self.descriptor, (buffer,))
                 except BlockingIOError:
-                    if self._postponed:
-                        self._do_postponed()
                     continue
                 except OSError as problem:
                     if problem.errno in _ENDED:
@@ -89,12 +69,7 @@ class Device:
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         poll.register(self._called_away, select.POLLIN)
-        self._asleep = True
-        # Looked at after that was said, so that what another thread postpones meanwhile isn't missed.
-        while self._postponed:
-            self._do_postponed()
         poll.poll()
-        self._asleep = False
 
     def is_gone(self) -> bool:
         """Whether the kernel has ended the connection."""

@@ -7,14 +7,10 @@ read and written by requests, and nobody notices but by the clock.
 
 import errno
 import fcntl
-import functools
-import logging
 import struct
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
-
-_log = logging.getLogger(__name__)
 
 # _IOW(229, 1, struct fuse_backing_map) and _IOW(229, 2, uint32_t) of linux/fuse.h
 _BACKING_OPEN = 0x4010E501
@@ -29,7 +25,6 @@ NONE = 0
 
 @dataclass(slots=True)
 class _Inode:
-    inode: Hashable
     backing: int
     handles: int = 0
 
@@ -37,15 +32,12 @@ class _Inode:
 class Passthrough:
     """The backing ids of one connection."""
 
-    def __init__(self, device: int, postpone: Callable[[Callable[[], None]], None]) -> None:
-        """`postpone` makes a call when there is time for it: ids are given back while the program does something else
-        than to wait for a reply."""
+    def __init__(self, device: int) -> None:
         self._device = device
-        self._postpone = postpone
         self._lock = threading.Lock()
-        """Covers both tables."""
+        """Covers both tables, and that an id is made, used and given back in this order."""
         self._inodes: dict[Hashable, _Inode] = {}
-        self._by_handle: dict[int, _Inode] = {}
+        self._by_handle: dict[int, Hashable] = {}
         self._permitted = False
 
     def permit(self) -> None:
@@ -60,9 +52,9 @@ class Passthrough:
         with self._lock:
             known = self._inodes.get(inode)
             if known is None:
-                known = self._inodes[inode] = _Inode(inode, NONE if descriptor is None else self._make(descriptor))
+                known = self._inodes[inode] = _Inode(NONE if descriptor is None else self._make(descriptor))
             known.handles += 1
-            self._by_handle[handle] = known
+            self._by_handle[handle] = inode
             return known.backing
 
     def _make(self, descriptor: int) -> int:
@@ -79,18 +71,12 @@ class Passthrough:
     def released(self, handle: int) -> None:
         """The open file is closed for good."""
         with self._lock:
-            known = self._by_handle.pop(handle, None)
-            if known is None:
+            inode = self._by_handle.pop(handle, None)
+            if inode is None:
                 return
+            known = self._inodes[inode]
             known.handles -= 1
-            if known.handles:
-                return
-            del self._inodes[known.inode]
-        if known.backing != NONE:
-            self._postpone(functools.partial(self._give_back, known.backing))
-
-    def _give_back(self, backing: int) -> None:
-        try:
-            fcntl.ioctl(self._device, _BACKING_CLOSE, _BACKING_ID.pack(backing))
-        except OSError as problem:  # the kernel gives all back at the connection's end
-            _log.error("a backing id isn't given back", extra={"reason": problem})
+            if known.handles == 0:
+                del self._inodes[inode]
+                if known.backing != NONE:
+                    fcntl.ioctl(self._device, _BACKING_CLOSE, _BACKING_ID.pack(known.backing))

@@ -70,8 +70,8 @@ class Readers:
 
     def _start(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name="katafs-fuse", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _buffer(self) -> memoryview:
         try:
@@ -104,6 +104,12 @@ class Readers:
         self._stirred.release()
 
     def _watch(self) -> None:
+        try:
+            self._watch_readers()
+        finally:
+            self._note(0)
+
+    def _watch_readers(self) -> None:
         calm, seen = 0, (self._reading, -1)
         while not self._over:
             self._stirred.acquire(timeout=_MOMENT_S)
@@ -118,7 +124,6 @@ class Readers:
                 calm += 1
             else:
                 self._sleep(now)
-        self._note(0)
 
     def _sleep(self, seen: tuple[Reader, int]) -> None:
         self.watcher_asleep = True
@@ -135,9 +140,21 @@ class Readers:
                 self._reading = self._waiting.pop()
                 self._reading.turn.release()
                 return
+            before = self._reading
             self._reading = reader = Reader(self._buffer())
             self._all.append(reader)
-        self._start(lambda: self._run(reader))
+        try:
+            self._start(lambda: self._run(reader))
+        except RuntimeError:  # there are as many in the system as there may be: the one before reads when it can
+            self._take_back(reader, before)
+
+    def _take_back(self, reader: Reader, before: Reader) -> None:
+        with self._lock:
+            self._all.remove(reader)
+            self._reading = before
+            if before in self._waiting:
+                self._waiting.remove(before)
+                before.turn.release()
 
     def _end(self) -> None:
         with self._lock:

@@ -27,8 +27,10 @@ _STORE_THREADS_OF_ONE_DISK = 4
 _DISK_THREADS = 64
 _THREADS_OF_ONE_VOLUME = 8
 _QUICK_SYNC_S = 0.002
-"""On a disk where a sync takes no longer, a volume's are made one after the other: a storm of them would take Python's
-lock from who reads in other volumes. On a slower one those that wait together are done together, and seldom."""
+"""Where a sync takes no longer, a volume's are made one after the other: a storm of them would take Python's lock from
+who reads in other volumes. Of slower ones those that wait together are done together, and seldom."""
+_SYNC_PATIENCE_S = 1.0
+"""A program that is sent a signal while its turn hasn't come expects no EINTR of an fsync(2)."""
 _CONVERSION_THREADS = 8
 _THREADS_OF_ONE_PIECE = 2
 """One converts; another may wait for a converter that is another process."""
@@ -77,8 +79,10 @@ class Operations:
         self.parts: Others | None = None
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
-        self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1)
+        self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1, patience_s=_SYNC_PATIENCE_S)
         self._last_sync_s = 0.0
+        self._syncing_since_s: dict[VolumeName | None, float] = {}
+        """When a volume's first sync of those under way was begun. A look at it, its setting and removing: one step."""
         self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _THREADS_OF_ONE_PIECE)
 
     def close(self, seconds: float) -> bool:
@@ -95,16 +99,20 @@ class Operations:
         return Later(self._disk_threads.of(volume), call)
 
     def _waiting_for_sync(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
-        threads = self._sync_threads if self._last_sync_s < _QUICK_SYNC_S else self._disk_threads
+        since_s = self._syncing_since_s.get(volume)
+        longest_s = max(self._last_sync_s, 0.0 if since_s is None else time.monotonic() - since_s)
+        threads = self._sync_threads if longest_s < _QUICK_SYNC_S else self._disk_threads
+        return Later(threads.of(volume), partial(self._sync, volume, call))
 
-        def timed() -> Result:
-            start_s = time.monotonic()
-            try:
-                return call()
-            finally:
-                self._last_sync_s = time.monotonic() - start_s
-
-        return Later(threads.of(volume), timed)
+    def _sync(self, volume: VolumeName | None, call: Callable[[], Result]) -> Result:
+        start_s = time.monotonic()
+        self._syncing_since_s.setdefault(volume, start_s)
+        try:
+            result = call()
+        finally:
+            self._syncing_since_s.pop(volume, None)
+        self._last_sync_s = time.monotonic() - start_s
+        return result
 
     def _volume_of_file(self, handle: int) -> VolumeName | None:
         return self._tree.files.handles[handle].node.volume

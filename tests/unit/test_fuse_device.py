@@ -1,6 +1,5 @@
 """The device's descriptor, with several readers and with requests that never stop; a socket plays the kernel."""
 
-import functools
 import os
 import socket
 import threading
@@ -54,43 +53,3 @@ def test_who_is_called_away_goes_although_requests_go_on_coming() -> None:
         assert device.read(buffer) == 7
         device.call_away()
         assert [device.read(buffer) for _ in range(2)] == [0, 0]
-
-
-def test_what_was_postponed_is_done_before_a_reader_sleeps() -> None:
-    with _device() as (device, kernels):
-        kernels.send(b"request")
-        done: list[int] = []
-        for number in range(3):
-            device.postpone(functools.partial(done.append, number))
-        buffer = memoryview(bytearray(64))
-        assert device.read(buffer) == 7
-        assert done == []
-
-        reader = threading.Thread(target=device.read, args=[buffer])
-        reader.start()
-        until(lambda: _asleep(reader), "the reader waits")
-        assert done == [0, 1, 2]
-        device.call_away()
-        reader.join(10)
-
-
-def test_no_more_is_postponed_than_a_little_where_requests_go_on_coming() -> None:
-    with _device() as (device, _):
-        done: list[int] = []
-        for number in range(20):
-            device.postpone(functools.partial(done.append, number))
-
-        assert done == [0, 1, 2, 3]
-
-
-def test_what_is_postponed_while_the_reader_sleeps_is_done_at_once() -> None:
-    with _device() as (device, _):
-        reader = threading.Thread(target=device.read, args=[memoryview(bytearray(64))])
-        reader.start()
-        until(lambda: _asleep(reader), "the reader waits")
-        done: list[int] = []
-        device.postpone(lambda: done.append(1))
-
-        assert done == [1]
-        device.call_away()
-        reader.join(10)

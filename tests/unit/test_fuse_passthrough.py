@@ -25,14 +25,14 @@ def file(tmp_path: Path) -> Iterator[int]:
 
 
 def test_without_the_kernels_agreement_nothing_is_passed_through(descriptor: int, file: int) -> None:
-    passthrough = Passthrough(descriptor, lambda call: call())
+    passthrough = Passthrough(descriptor)
 
     assert passthrough.opened(1, "inode", file) == NONE
     passthrough.released(1)
 
 
 def test_a_kernel_that_refuses_is_taken_at_its_word(descriptor: int, file: int) -> None:
-    passthrough = Passthrough(descriptor, lambda call: call())
+    passthrough = Passthrough(descriptor)
     passthrough.permit()
 
     assert [passthrough.opened(handle, "inode", file) for handle in (1, 2)] == [NONE, NONE]
@@ -42,7 +42,7 @@ def test_a_kernel_that_refuses_is_taken_at_its_word(descriptor: int, file: int) 
 
 def test_a_handle_that_is_not_known_is_passed_over(descriptor: int) -> None:
     """As one is that was opened before the kernel agreed."""
-    passthrough = Passthrough(descriptor, lambda call: call())
+    passthrough = Passthrough(descriptor)
     passthrough.permit()
 
     passthrough.released(4711)

@@ -1,7 +1,6 @@
 """When idle processors are kept from sleeping: a file plays the kernel's, and then the kernel's own."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 from katafs.fuse import processors
 from katafs.fuse.processors import Processors
-from katafs.fuse.readers import Reader, Readers
 from tests.harness import needs
 
 NONE = (0).to_bytes(4, "little")
@@ -60,25 +58,11 @@ def test_a_kernel_that_refuses_is_asked_once(caplog: pytest.LogCaptureFixture) -
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
-def test_readers_let_them_sleep_when_they_end_amid_requests() -> None:
-    noted: list[int] = []
-    ended = threading.Event()
-
-    def read(reader: Reader) -> bool:
-        reader.taken += 1
-        return len(noted) < 3
-
-    readers = Readers(read, ended.set, 64, noted.append)
-    readers.start()
-    assert readers.join(60)
-
-    assert ended.is_set()
-    assert noted[-2] > noted[-1] == 0
-
-
-def test_the_kernel_takes_it() -> None:
+def test_the_kernel_takes_it(caplog: pytest.LogCaptureFixture) -> None:
     needs.processors()
     with closing(processors.machine()) as ours:
         ours.note(1000)
-
         assert Path(processors.REQUESTS).read_bytes() == NONE
+        ours.note(0)
+
+    assert caplog.records == []

@@ -3,10 +3,12 @@
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
 from katafs.fuse.operations import Later
+from katafs.mount import operations as operations_of_a_mount
 from katafs.mount.operations import Operations
 from tests.harness.waiting import until
 from tests.unit.kernel import ME, Kernel
@@ -51,13 +53,20 @@ def handles(tree: Kernel) -> list[int]:
     return [tree.tree.files.open(number, os.O_WRONLY, ME) for number in numbers]
 
 
-def sync(operations: Operations, handle: int) -> None:
+def sync(operations: Operations, handle: int) -> "Future[None]":
     """Begin to."""
     later = operations.fsync(handle, data_only=False)
     assert isinstance(later, Later)
-    later.pool.submit(later.call)
+    return later.pool.submit(later.call)
 
 
+@pytest.fixture
+def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long this machine takes, nothing is late."""
+    monkeypatch.setattr(operations_of_a_mount, "_QUICK_SYNC_S", 60.0)
+
+
+@pytest.mark.usefixtures("in_no_time")
 def test_the_second_waits_for_the_first(operations: Operations, disk: Disk, handles: list[int]) -> None:
     for handle in handles:
         sync(operations, handle)
@@ -65,6 +74,27 @@ def test_the_second_waits_for_the_first(operations: Operations, disk: Disk, hand
     threading.Event().wait(0.1)  # in which others would begin
 
     assert disk.at_work == 1
+
+
+@pytest.mark.usefixtures("in_no_time")
+def test_a_signal_leaves_one_that_waits_its_turn(operations: Operations, disk: Disk, handles: list[int]) -> None:
+    syncs = [sync(operations, handle) for handle in handles]
+    assert not syncs[-1].cancel()
+    disk.free.set()
+
+    assert [each.result(60) for each in syncs] == [None] * FILES
+
+
+def test_those_that_come_while_one_takes_its_time_do_not_wait_for_it(
+    operations: Operations, disk: Disk, handles: list[int]
+) -> None:
+    sync(operations, handles[0])
+    until(lambda: disk.at_work == 1, "the first sync")
+    threading.Event().wait(0.01)
+    for handle in handles[1:]:
+        sync(operations, handle)
+
+    until(lambda: disk.at_work == FILES, "all of them at once")
 
 
 def test_after_one_that_took_its_time_they_are_made_together(

@@ -1,0 +1,50 @@
+"""The threads that read requests, and who watches them."""
+
+import threading
+
+import pytest
+
+from katafs.fuse.readers import Reader, Readers
+from tests.harness.waiting import until
+
+
+def test_the_last_that_is_noted_is_0_also_amid_requests() -> None:
+    noted: list[int] = []
+    ended = threading.Event()
+
+    def read(reader: Reader) -> bool:
+        reader.taken += 1
+        return not noted or noted[-1] == 0
+
+    readers = Readers(read, ended.set, 64, noted.append)
+    readers.start()
+    assert readers.join(60)
+
+    assert ended.is_set()
+    assert noted[-2] > 0
+    assert noted[-1] == 0
+
+
+def test_where_no_thread_can_be_started_the_one_there_is_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, ended = threading.Event(), threading.Event()
+    refused: list[threading.Thread] = []
+
+    def read(reader: Reader) -> bool:
+        reader.taken += 1
+        reader.answering = True
+        slow.wait(60)
+        reader.answering = False
+        return reader.taken < 3
+
+    def refuse(thread: threading.Thread) -> None:
+        refused.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    readers = Readers(read, ended.set, 64, lambda _: None)
+    readers.start()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    until(lambda: len(refused) >= 2, "the watcher to have tried, and again")
+    slow.set()
+
+    assert readers.join(60)
+    assert ended.is_set()
