@@ -29,8 +29,6 @@ class Finder:
 
     def place_of(self, parent: Node, name: bytes) -> Place:
         """The place of a name in a directory."""
-        if parent.place.kind in PLAIN_BELOW:
-            return PLAIN
         return child(parent.place, name, self._core.settings.layout)
 
     def glimpse(self, parent: Node, name: bytes) -> Found | os.stat_result | None:

@@ -4,14 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.cpu_latency import ANY, NONE
 from tests.harness.faulty_katafs import telling
 from tests.harness.mounted import Mounted
 from tests.harness.mounts import Mounts
 from tests.harness.waiting import until
-
-NONE = (0).to_bytes(4, "little")
-ANY = (2_000_000_000).to_bytes(4, "little")
-"""What a wake-up may take, in µs."""
 
 
 @pytest.fixture

@@ -10,10 +10,7 @@ import pytest
 from katafs.fuse import processors
 from katafs.fuse.processors import Processors
 from tests.harness import needs
-
-NONE = (0).to_bytes(4, "little")
-ANY = (2_000_000_000).to_bytes(4, "little")
-"""What a wake-up may take, in µs."""
+from tests.harness.cpu_latency import ANY, NONE
 
 
 @pytest.fixture

@@ -60,6 +60,13 @@ def sync(operations: Operations, handle: int) -> "Future[None]":
     return later.pool.submit(later.call)
 
 
+def sync_long(operations: Operations, disk: Disk, handle: int) -> None:
+    """Begin to, and take longer than a quick disk does."""
+    sync(operations, handle)
+    until(lambda: disk.at_work == 1, "the first sync")
+    threading.Event().wait(0.01)
+
+
 @pytest.fixture
 def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long this machine takes, nothing is late."""
@@ -88,9 +95,7 @@ def test_a_signal_leaves_one_that_waits_its_turn(operations: Operations, disk: D
 def test_those_that_come_while_one_takes_its_time_do_not_wait_for_it(
     operations: Operations, disk: Disk, handles: list[int]
 ) -> None:
-    sync(operations, handles[0])
-    until(lambda: disk.at_work == 1, "the first sync")
-    threading.Event().wait(0.01)
+    sync_long(operations, disk, handles[0])
     for handle in handles[1:]:
         sync(operations, handle)
 
@@ -100,9 +105,7 @@ def test_those_that_come_while_one_takes_its_time_do_not_wait_for_it(
 def test_after_one_that_took_its_time_they_are_made_together(
     operations: Operations, disk: Disk, handles: list[int]
 ) -> None:
-    sync(operations, handles[0])
-    until(lambda: disk.at_work == 1, "the first sync")
-    threading.Event().wait(0.01)
+    sync_long(operations, disk, handles[0])
     disk.free.set()
     until(lambda: operations._last_sync_s > 0, "its end")  # noqa: SLF001  nothing else tells
     disk.free.clear()
