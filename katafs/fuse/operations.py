@@ -112,14 +112,16 @@ class Opened(NamedTuple):
 class Listing(Protocol):
     """The reply to a readdir, which takes entries until it is full."""
 
-    def fits(self, name: bytes) -> bool:
-        """Whether an entry of this name has room."""
+    def room_for(self, names: Sequence[bytes]) -> int:
+        """How many entries of these names, from the first one on, have room."""
 
-    def add(self, name: bytes, told: Attributes, following: int) -> None:
-        """Take in an entry that fits, and the number to continue with after it."""
+    def add(self, names: Sequence[bytes], told: Sequence[Attributes], following: int) -> None:
+        """Take in as many entries as are told of, all of which have room. `following` is the number to go on with after
+        the first of them."""
 
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
-        """The same of a directory of which nothing is told: the kernel asks when somebody wants to know."""
+        """Take in a directory of which nothing is told, `.` and `..` for instance: the kernel asks when somebody wants
+        to know."""
 
     def is_empty(self) -> bool:
         """Whether nothing was added."""
@@ -187,7 +189,7 @@ class Operations(Protocol):
         """A handle of a directory."""
 
     def readdir(self, handle: int, start: int, listing: Listing) -> Answer[None]:
-        """Fill the listing from the entry `start` on. Each entry in it but `.` and `..` counts as a lookup."""
+        """Fill the listing from the entry `start` on. Each entry in it that is told of counts as a lookup."""
 
     def fsyncdir(self, handle: int) -> Answer[None]:
         """fsync(2) of a directory."""

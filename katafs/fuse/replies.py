@@ -97,25 +97,30 @@ class Entries:
         self._left = size_bytes
         self._parts: list[bytes] = []
 
-    def fits(self, name: bytes) -> bool:
-        """Whether an entry of this name has room."""
-        return _ENTRY_BYTES + len(name) + -len(name) % 8 <= self._left
+    def room_for(self, names: Sequence[bytes]) -> int:
+        """How many entries of these names, from the first one on, have room."""
+        left = self._left
+        for count, name in enumerate(names):
+            left -= _ENTRY_BYTES + (len(name) + 7 & ~7)
+            if left < 0:
+                return count
+        return len(names)
 
-    def add(self, name: bytes, told: Attributes, following: int) -> None:
-        """Take in an entry that fits, and the number to continue with after it."""
-        length = len(name)
-        padding = -length % 8
-        self._left -= _ENTRY_BYTES + length + padding
-        lead = _UNCOUNTED if name in _DOTS else entry(told)
-        dirent = wire.DIRENT.pack(told.number, following, length, told.status.st_mode >> 12 & 0o17)
-        self._parts += (lead, dirent, name, _PADDING[padding])
+    def add(self, names: Sequence[bytes], told: Sequence[Attributes], following: int) -> None:
+        """Take in as many entries as are told of. `following` is the number to go on with after the first of them."""
+        for number, (name, each) in enumerate(zip(names, told, strict=False), following):
+            self._add(name, entry(each), each.number, number, each.status.st_mode)
 
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
         """Take in a directory of which only the inode number is known."""
-        padding = -len(name) % 8
-        self._left -= _ENTRY_BYTES + len(name) + padding
-        dirent = wire.DIRENT.pack(number, following, len(name), stat.S_IFDIR >> 12)
-        self._parts += (_UNCOUNTED, dirent, name, _PADDING[padding])
+        self._add(name, _UNCOUNTED, number, following, stat.S_IFDIR)
+
+    def _add(self, name: bytes, lead: bytes, number: int, following: int, mode: int) -> None:
+        length = len(name)
+        padding = -length % 8
+        self._left -= _ENTRY_BYTES + length + padding
+        dirent = wire.DIRENT.pack(number, following, length, mode >> 12)
+        self._parts += (lead, dirent, name, _PADDING[padding])
 
     def is_empty(self) -> bool:
         """Whether nothing was added."""
@@ -127,7 +132,6 @@ class Entries:
 
 
 _ENTRY_BYTES = wire.ENTRY_OUT.size + wire.DIRENT.size
-_DOTS = (b".", b"..")
 _UNCOUNTED = bytes(wire.ENTRY_OUT.size)
 """Node 0: the kernel takes the entry for no lookup."""
 _PADDING = [bytes(size) for size in range(8)]

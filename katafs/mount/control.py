@@ -207,9 +207,12 @@ class Control:
             return self._served.readdir(handle, start, listing)
         entries = [(b".", handle), (b"..", handle), *self._files.items()]
         for following, (name, number) in enumerate(entries[start:], start + 1):
-            if not listing.fits(name):
+            if not listing.room_for([name]):
                 break
-            listing.add(name, self._told(number), following)
+            if number == DIRECTORY_NUMBER:
+                listing.add_unknown(name, number, following)
+            else:
+                listing.add([name], [self._told(number)], following)
         return None
 
     def fsyncdir(self, handle: int) -> Answer[None]:

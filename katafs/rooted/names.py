@@ -3,7 +3,8 @@
 import errno
 import os
 import stat
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 
 from katafs.rooted import syscalls
 from katafs.rooted.answer import answer
@@ -12,13 +13,24 @@ RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 
 _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_ENTRIES = frozenset((b"", b".", b".."))
+_FILE_SYSTEM_ENCODING = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+"""What os.fsencode uses, whose own steps take longer."""
 
 
 def check(name: bytes) -> bytes:
     """`name` if it is one component of a path. Raises OSError(EINVAL) for anything that could lead elsewhere."""
-    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
+    if name in _NO_ENTRIES or b"/" in name or b"\0" in name:
         raise answer(errno.EINVAL, name)
     return name
+
+
+def check_all(wanted: Sequence[bytes]) -> None:
+    """The same of many at a time."""
+    joined = b"".join(wanted)
+    if b"/" in joined or b"\0" in joined or not _NO_ENTRIES.isdisjoint(wanted):
+        for name in wanted:
+            check(name)
 
 
 def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
@@ -70,31 +82,32 @@ def numbered(directory: int) -> dict[bytes, int]:
     try:
         with os.scandir(readable) as entries:
             return {
-                os.fsencode(entry.name): 0 if entry.is_dir(follow_symlinks=False) else entry.inode()
+                entry.name.encode(*_FILE_SYSTEM_ENCODING): 0 if entry.is_dir(follow_symlinks=False) else entry.inode()
                 for entry in entries
             }
     finally:
         os.close(readable)
 
 
-def glance(directory: int, wanted: Iterable[tuple[bytes, int]]) -> list[os.stat_result | None]:
-    """The status of each name that `numbered` gave, without opening it; None where `look` has to be asked.
+def glance(directory: int, wanted: Sequence[bytes], inodes: Iterable[int]) -> list[os.stat_result | None]:
+    """The status of each name that `numbered` gave with an inode's number, without opening it; None where `look` has to
+    be asked.
 
     At a mount point stat(2) tells of what is mounted there, while the directory goes on to give the number of what is
     below. Where the two agree on the directory's own device, nothing foreign is mounted. They may differ for other
     reasons: the name is another file's by now, or the file system is an overlay. Directories aren't glanced at."""
+    check_all(wanted)
     device = os.fstat(directory).st_dev
-    return [_glanced(directory, name, device, inode) if inode else None for name, inode in wanted]
-
-
-def _glanced(directory: int, name: bytes, device: int, inode: int) -> os.stat_result | None:
-    check(name)
-    try:
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except OSError:
-        return None  # it is gone, or `look` says what is wrong with it
-    same = status.st_ino == inode and status.st_dev == device
-    return status if same and not stat.S_ISDIR(status.st_mode) else None
+    found: list[os.stat_result | None] = []
+    for name, inode in zip(wanted, inodes, strict=True):
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False) if inode else None
+        except OSError:
+            status = None  # it is gone, or `look` says what is wrong with it
+        if status and (status.st_ino != inode or status.st_dev != device or stat.S_ISDIR(status.st_mode)):
+            status = None
+        found.append(status)
+    return found
 
 
 def is_empty(directory: int) -> bool:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from katafs.errors import KatafsError
@@ -15,7 +16,7 @@ from katafs.tree.nodes import Node
 from katafs.tree.requests import Elsewhere
 from katafs.tree.tags import Tags
 
-_DOTS = [(b".", 0), (b"..", 0)]
+_DOTS = {b".": 0, b"..": 0}
 _AT_ONCE = 64
 """Entries that are added in one holding of the lock, for which others wait some tenths of a millisecond then."""
 
@@ -32,11 +33,11 @@ class _Glimpse(NamedTuple):
 class Reply(Protocol):
     """What a listing is put into."""
 
-    def fits(self, name: bytes) -> bool:
-        """Whether an entry of this name has room."""
+    def room_for(self, names: Sequence[bytes]) -> int:
+        """How many entries of these names, from the first one on, have room."""
 
-    def add(self, name: bytes, told: Attributes, following: int) -> None:
-        """Take the entry in, and the number to go on with after it."""
+    def add(self, names: Sequence[bytes], told: Sequence[Attributes], following: int) -> None:
+        """Take in so many entries as are told of, and the number to go on with after the first of them."""
 
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
         """The same of a directory of which nothing is told: the kernel asks when somebody wants to know."""
@@ -68,7 +69,8 @@ class Directories:
         entry but `.` and `..` is a lookup, also where an error comes after it."""
         opened = self.handles[handle]
         if start == 0:
-            opened.names = [*_DOTS, *self._names_in(opened.node)]
+            listed = _DOTS | self._names_in(opened.node)
+            opened.names, opened.inodes = [*listed], [*listed.values()]
         while start < len(opened.names):
             glimpse = self._glance(opened, start)
             end = start + max(1, len(glimpse.found))
@@ -76,7 +78,7 @@ class Directories:
                 start += self._add(opened, start, glimpse, reply)
                 if start == end:
                     break
-                if not reply.fits(opened.names[start][0]):
+                if not reply.room_for(opened.names[start : start + 1]):
                     return
                 self._fill_one(opened, start, reply)
                 start += 1
@@ -88,7 +90,8 @@ class Directories:
             return _Glimpse(start, [], self._core.changes, node.identity)
         with self._core.borrowed(node) as directory:
             changes, identity = self._core.changes, node.identity
-            found = names.glance(directory, opened.names[start : start + _AT_ONCE])
+            next_ones = slice(start, start + _AT_ONCE)
+            found = names.glance(directory, opened.names[next_ones], opened.inodes[next_ones])
         return _Glimpse(start, found, changes, identity)
 
     def _add(self, opened: OpenDirectory, start: int, glimpse: _Glimpse, reply: Reply) -> int:
@@ -97,62 +100,47 @@ class Directories:
         found = glimpse.found[start - glimpse.start :]
         if not found or found[0] is None:
             return 0
-        core, added = self._core, 0
+        core = self._core
+        shown = opened.names[start : start + len(found)]
+        entered: list[Attributes] = []
         with core.locked:
             parent = core.steady(opened.node)
             if (core.changes, parent.identity) != (glimpse.changes, glimpse.identity):
                 return 0
-            timeout_s = core.timeout_of(parent.volume)
-            for (name, _), status in zip(opened.names[start : start + len(found)], found, strict=False):
-                if status is None or not reply.fits(name):
-                    break
-                node = self._finder.listed(parent, name, status)
-                node.lookups += 1
-                added += 1
-                reply.add(name, core.tell_backed(node, status, 0, timeout_s), start + added)
-        return added
+            try:
+                self._finder.enter_listed(parent, shown[: reply.room_for(shown)], found, entered)
+            finally:
+                reply.add(shown, entered, start + 1)
+        return len(entered)
 
     def _fill_one(self, opened: OpenDirectory, index: int, reply: Reply) -> None:
-        name, _ = opened.names[index]
+        name, node = opened.names[index], opened.node
+        if index < len(_DOTS):
+            shown = node if name == b"." or node.parent is None else node.parent
+            reply.add_unknown(name, shown.number, index + 1)
+            return
         try:
-            told = self._dot(opened.node, name) if index < len(_DOTS) else self._entry(opened.node, name)
+            told = self._entry(node, name)
         except Elsewhere:
-            reply.add_unknown(name, self._number_elsewhere(opened.node, name), index + 1)
+            reply.add_unknown(name, self._finder.closed(node, name).number, index + 1)
             return
         if told is not None:
-            reply.add(name, told, index + 1)
-
-    def _number_elsewhere(self, node: Node, name: bytes) -> int:
-        if name == b".." and node.parent is not None:
-            return node.parent.number
-        if name in (b".", b".."):
-            return node.number
-        return self._finder.closed(node, name).number
+            reply.add([name], [told], index + 1)
 
     def waits(self, handle: int) -> bool:
         """Whether a reading may have to look into an avatar's git, which takes its time."""
         return self._tags.listed_in(self.handles[handle].node)
 
-    def _names_in(self, node: Node) -> list[tuple[bytes, int]]:
+    def _names_in(self, node: Node) -> dict[bytes, int]:
         if self._tags.shown(node):
-            return [(name, 0) for name in self._tags.names(node)]
+            return dict.fromkeys(self._tags.names(node), 0)
         with self._core.locked:
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
             self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
             present = {} if node.identity is None else names.numbered(self._core.directory(node))
         added += self._tags.added_to(node, present)
-        return [*present.items(), *((name, 0) for name in added if name not in present)]
-
-    def _dot(self, node: Node, name: bytes) -> Attributes | None:
-        shown = node if name == b"." or node.parent is None else node.parent
-        if self._tags.shown(shown):
-            return self._tags.told(shown)
-        with self._core.locked:
-            if self._core.is_elsewhere(shown):
-                raise Elsewhere(None)
-            self._core.steady(shown)
-            return self._core.tell(shown, self._core.status(shown))
+        return present | dict.fromkeys((name for name in added if name not in present), 0)
 
     def _entry(self, parent: Node, name: bytes) -> Attributes | None:
         """None for a name that went away meanwhile, or that something foreign is mounted on."""

@@ -5,12 +5,14 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterable
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place, child
 from katafs.rooted import names
 from katafs.rooted.answer import answer
+from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.nodes import Node, identity_of
 from katafs.tree.requests import Found
@@ -212,6 +214,25 @@ class Finder:
             if node.parent is parent and node.name == name and self._stays(node, parent, status):
                 return node
         return self.remember(parent, name, Found(PLAIN, parent.volume, number, status, piece=parent.piece))
+
+    def enter_listed(
+        self, parent: Node, wanted: Iterable[bytes], found: Iterable[os.stat_result | None], entered: list[Attributes]
+    ) -> None:
+        """Count a lookup of each of these names that have the statuses found, up to one without, and tell of them: the
+        same as one `listed` after the other, for hundreds at a time."""
+        core, nodes = self._core, self._core.nodes
+        volume, timeout_s = parent.volume, core.timeout_of(parent.volume)
+        for name, status in zip(wanted, found, strict=False):
+            if status is None:
+                break
+            number = core.numbers.of_inode(status)
+            if core.legacy is None and nodes.known(number) is None:
+                identity = (status.st_dev, status.st_ino)
+                node = nodes.add(Node(number, PLAIN, volume, parent, name, identity, is_directory=False))
+            else:
+                node = self.listed(parent, name, status)
+            node.lookups += 1
+            entered.append(Attributes(number, node.generation, status, status.st_nlink, node.tell(status), timeout_s))
 
     @staticmethod
     def _stays(node: Node, parent: Node, status: os.stat_result) -> bool:

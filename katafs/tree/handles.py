@@ -30,8 +30,9 @@ class OpenDirectory:
     """An open directory, with the names it had when it was read from its beginning last."""
 
     node: Node
-    names: list[tuple[bytes, int]] = field(default_factory=list)
-    """Each with the inode number that its directory says it has; 0 for one that is in no volume's directory."""
+    names: list[bytes] = field(default_factory=list)
+    inodes: list[int] = field(default_factory=list)
+    """The number that the directory says each inode has; 0 for another directory and for what no volume holds."""
 
 
 Open = TypeVar("Open", OpenFile, OpenDirectory)

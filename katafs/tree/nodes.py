@@ -95,8 +95,8 @@ class NodeTable:
         except KeyError:
             raise answer(errno.ESTALE) from None
 
-    def add(self, node: Node) -> None:
-        """Take in a node that a reply is about to name."""
+    def add(self, node: Node) -> Node:
+        """Take in a node that a reply is about to name. Gives it back."""
         self._nodes[node.number] = node
         count = len(self._nodes)
         if count > self.most:
@@ -104,6 +104,7 @@ class NodeTable:
         if count > self.alarm_at:
             self.alarm_at = sys.maxsize
             self.crowded.set()
+        return node
 
     def revive(self, number: int) -> Node | None:
         """Take in again a directory that was forgotten, if something was seen in it last: a move of it must go on to

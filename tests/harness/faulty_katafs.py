@@ -5,7 +5,7 @@ Run as a program it patches what its first argument names, and goes on as `kataf
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,13 +167,20 @@ class _EndingInABug:
     def __init__(self, listing: Any) -> None:  # noqa: ANN401  # as the original's
         self._listing = listing
 
-    def fits(self, name: bytes) -> bool:
+    def room_for(self, names: Sequence[bytes]) -> int:
         """As the listing's."""
-        return bool(self._listing.fits(name))
+        return int(self._listing.room_for(names))
 
-    def add(self, name: bytes, told: object, following: int) -> None:
+    def add(self, names: Sequence[bytes], told: Sequence[object], following: int) -> None:
         """As the listing's, but for the bug."""
-        self._listing.add(name, told, following) if following <= 3 else 1 // 0
+        sound = max(0, 4 - following)
+        self._listing.add(names, told[:sound], following)
+        if len(told) > sound:
+            1 // 0  # noqa: B018  # that is the bug
+
+    def add_unknown(self, name: bytes, number: int, following: int) -> None:
+        """As the listing's."""
+        self._listing.add_unknown(name, number, following)
 
 
 def ask_always() -> None:

@@ -2,14 +2,15 @@
 
 import errno
 import os
+import stat
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from katafs.kata_id import VolumeName
 from katafs.rooted.answer import answer
-from katafs.tree.attributes import Attributes
+from katafs.tree.attributes import Attributes, made_up
 from katafs.tree.legacy import Unconverted
 from katafs.tree.requests import Caller
 from katafs.tree.tree import Tree
@@ -165,17 +166,20 @@ class Reply:
         self.entries: list[Taken] = []
         self._room = room
 
-    def fits(self, _: bytes) -> bool:
-        """Whether there is room."""
-        return len(self.entries) < self._room
+    def room_for(self, names: Sequence[bytes]) -> int:
+        """How many there is room for."""
+        return min(len(names), self._room - len(self.entries))
 
-    def add(self, name: bytes, told: Attributes, following: int) -> None:
-        """Take it."""
-        self.entries.append(Taken(name, told, following))
+    def add(self, names: Sequence[bytes], told: Sequence[Attributes], following: int) -> None:
+        """Take them."""
+        for number, (name, each) in enumerate(zip(names, told, strict=False), following):
+            self.entries.append(Taken(name, each, number))
 
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
-        """No tree without a mount has anything on another disk."""
-        raise AssertionError(f"{name!r}, inode {number}, before {following}, is elsewhere")
+        """Take a dot: no tree without a mount has anything on another disk."""
+        assert name in (b".", b"..")
+        status = made_up(stat.S_IFDIR, (0, 0), 0, 0, 0)
+        self.entries.append(Taken(name, Attributes(number, 0, status, 0, 0, 0.0), following))
 
     def is_empty(self) -> bool:
         """Whether nothing was added."""

@@ -118,7 +118,7 @@ def test_an_open_file_that_the_kernel_reads_itself_has_a_backing_id_and_no_cache
 def test_an_entry_of_a_listing_is_padded_to_8_bytes() -> None:
     listing = replies.Entries(4096)
 
-    listing.add(b"name", Told(), 17)
+    listing.add([b"name"], [Told()], 17)
     dirent = struct.pack("=QQII", 0x1122334455667788, 17, 4, 8) + b"name" + bytes(4)
     assert listing.content() == replies.entry(Told()) + dirent
 
@@ -127,21 +127,29 @@ def test_an_entry_of_a_listing_is_padded_to_8_bytes() -> None:
 def test_the_dots_of_a_listing_are_no_lookups(name: bytes) -> None:
     listing = replies.Entries(4096)
 
-    listing.add(name, Told(), 1)
+    listing.add_unknown(name, 7, 1)
     assert listing.content()[:128] == bytes(128)
 
 
 def test_a_listing_takes_no_more_than_there_is_room_for() -> None:
     listing = replies.Entries(2 * 160 + 159)
-    added = 0
-    while listing.fits(b"12345678"):
-        listing.add(b"12345678", Told(), added)
-        added += 1
+    names = [b"12345678"] * 5
+    room = listing.room_for(names)
+    listing.add(names, [Told()] * room, 1)
 
-    assert (added, len(listing.content())) == (2, 320)
-    assert not listing.fits(b"1234567")
-    assert replies.Entries(160).fits(b"12345678")
-    assert not replies.Entries(160).fits(b"123456789")
+    assert (room, len(listing.content())) == (2, 320)
+    assert not listing.room_for([b"1234567"])
+    assert replies.Entries(160).room_for([b"12345678"]) == 1
+    assert replies.Entries(160).room_for([b"123456789"]) == 0
+
+
+def test_entries_taken_in_together_are_followed_by_one_number_after_the_other() -> None:
+    together, apart = replies.Entries(4096), replies.Entries(4096)
+
+    together.add([b"a", b"b", b"untold"], [Told(), Told()], 8)
+    apart.add([b"a"], [Told()], 8)
+    apart.add([b"b"], [Told()], 9)
+    assert together.content() == apart.content()
 
 
 def test_the_names_of_extended_attributes_end_with_nul() -> None:

@@ -204,16 +204,23 @@ def test_numbers_are_those_of_the_inodes_and_directories_have_none(disk: Path, d
 def test_a_glance_shows_what_is_still_what_it_was(disk: Path, directory: int) -> None:
     for name in ("same", "replaced", "gone"):
         (disk / name).touch()
-    wanted = names.numbered(directory).items()
+    numbered = names.numbered(directory)
     (disk / "new").touch()
     (disk / "new").rename(disk / "replaced")
     (disk / "gone").unlink()
 
-    found = dict(zip([name for name, _ in wanted], names.glance(directory, wanted), strict=True))
+    found = dict(zip(numbered, names.glance(directory, [*numbered], numbered.values()), strict=True))
 
     assert found == {b"same": (disk / "same").stat(), b"replaced": None, b"gone": None}
+
+
+@pytest.mark.parametrize("bad", [b"../same", b"same\0", b"..", b".", b""])
+def test_a_glance_looks_at_nothing_that_leads_elsewhere(disk: Path, directory: int, bad: bytes) -> None:
+    (disk / "same").touch()
+    inode = (disk / "same").stat().st_ino
+
     with refused(errno.EINVAL):
-        names.glance(directory, [(b"../same", 5)])
+        names.glance(directory, [b"same", bad], [inode, inode])
 
 
 def test_a_glance_leaves_what_is_wrong_with_an_entry_to_be_asked(
@@ -223,7 +230,8 @@ def test_a_glance_leaves_what_is_wrong_with_an_entry_to_be_asked(
     ask, sound = os.stat, disk / "sound"
     for path in (sound, disk / "broken"):
         path.touch()
-    wanted = [(name, names.numbered(directory)[name]) for name in (b"broken", b"sound")]
+    wanted = [b"broken", b"sound"]
+    inodes = [names.numbered(directory)[name] for name in wanted]
 
     def failing(name: bytes, **how: Any) -> os.stat_result:  # noqa: ANN401  # as the original's
         if name == b"broken":
@@ -231,7 +239,7 @@ def test_a_glance_leaves_what_is_wrong_with_an_entry_to_be_asked(
         return ask(name, **how)
 
     monkeypatch.setattr(os, "stat", failing)
-    found = names.glance(directory, wanted)
+    found = names.glance(directory, wanted, inodes)
     monkeypatch.undo()
 
     assert found == [None, sound.stat()]

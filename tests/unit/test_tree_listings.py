@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 
 import pytest
 
@@ -149,8 +150,8 @@ def test_a_forget_while_a_reply_is_filled_takes_back_older_lookups_only(tree: Ke
     number = tree.write(b"f", b"").number
 
     class Forgetting(Reply):
-        def add(self, name: bytes, told: Attributes, following: int) -> None:
-            super().add(name, told, following)
+        def add(self, names: Sequence[bytes], told: Sequence[Attributes], following: int) -> None:
+            super().add(names, told, following)
             tree.forget_all()
 
     handle = tree.tree.directories.open(ROOT)

@@ -2,19 +2,22 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from itertools import count
 
 import pytest
 
 from katafs.rooted import names
+from katafs.rooted.answer import answer
+from katafs.tree.numbers import Numbers
 from katafs.volumes.memory import MemoryStore
 from tests.harness.other_mounts import bound
 from tests.harness.refusals import refused
-from tests.unit.kernel import Kernel
+from tests.unit.kernel import Kernel, Reply
 
 KATA = b"123456789A"
 PLACE = KATA + b"/inside"
-Glance = Callable[[int, Iterable[tuple[bytes, int]]], list[os.stat_result | None]]
+Glance = Callable[[int, Sequence[bytes], Sequence[int]], list[os.stat_result | None]]
 
 
 @pytest.fixture
@@ -74,6 +77,31 @@ def test_only_what_was_listed_is_known(kata: Kernel) -> None:
         kata.tree.forget([(number, 1) for number in taken])
 
 
+def test_what_comes_before_an_error_is_told_and_known(kata: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel counts a lookup of each entry that it is told of, and of no other."""
+    kata.forget_all()
+    handle = kata.tree.directories.open(kata.number(PLACE))
+    reply, asked = Reply(), count()
+
+    def failing(self: Numbers, status: os.stat_result) -> int:
+        if next(asked) == 2:
+            raise answer(errno.EXDEV)
+        return number_of(self, status)
+
+    number_of = Numbers.of_inode
+    monkeypatch.setattr(Numbers, "of_inode", failing)
+    with refused(errno.EXDEV):
+        kata.tree.directories.fill(handle, 0, reply)
+    monkeypatch.undo()
+    told = reply.entries[2:]
+
+    assert len(told) == 2
+    assert [each.following for each in told] == [3, 4]
+    assert all(is_known(kata, each.told.number) for each in told)
+    kata.tree.forget([(each.told.number, 1) for each in told])
+    assert not any(is_known(kata, each.told.number) for each in told)
+
+
 def is_known(tree: Kernel, number: int) -> bool:
     """Whether the tree has a node for the number."""
     try:
@@ -100,8 +128,8 @@ def renamed_while_looked_at(tree: Kernel, then: Callable[[], None]) -> Glance:
     """A `names.glance` during which something happens, once."""
     glance, happens = names.glance, [then]
 
-    def looked(directory: int, wanted: Iterable[tuple[bytes, int]]) -> list[os.stat_result | None]:
-        found = glance(directory, wanted)
+    def looked(directory: int, wanted: Sequence[bytes], inodes: Sequence[int]) -> list[os.stat_result | None]:
+        found = glance(directory, wanted, inodes)
         if happens:
             happens.pop()()
         return found
