@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 Result = TypeVar("Result")
 Ready = TypeVar("Ready", covariant=True)
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Later(Generic[Ready]):
 
     pool: Executor
     call: Callable[[], Ready]
+
+    def then(self, made_of: Callable[[Ready], Made]) -> "Later[Made]":
+        """An answer that is made of this one, by the same thread."""
+        call = self.call
+        return Later(self.pool, lambda: made_of(call()))
 
 
 Answer: TypeAlias = Result | Later[Result]

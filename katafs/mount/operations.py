@@ -1,19 +1,16 @@
 """The kernel's requests, each handed to the tree: at once where that is quick, in a pool where it may wait."""
 
-import functools
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from katafs.errors import WrittenLate
 from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
 from katafs.tree.attributes import Attributes
 from katafs.tree.inodes import Changes
-from katafs.tree.legacy import Unconverted
 from katafs.tree.nodes import Node
 from katafs.tree.requests import Elsewhere
 from katafs.tree.tree import Tree
@@ -31,33 +28,9 @@ _QUICK_SYNC_S = 0.002
 who reads in other volumes. Of slower ones those that wait together are done together, and seldom."""
 _SYNC_PATIENCE_S = 1.0
 """A program that is sent a signal while its turn hasn't come expects no EINTR of an fsync(2)."""
-_CONVERSION_THREADS = 8
-_THREADS_OF_ONE_PIECE = 2
-"""One converts; another may wait for a converter that is another process."""
-
 _FORGOTTEN_AT_ONCE = Absent(0.0)
 
-Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-
-def _changing(
-    handler: Callable[Concatenate["Operations", Arguments], Answer[Result]],
-) -> Callable[Concatenate["Operations", Arguments], Answer[Result]]:
-    """A handler of what may change something. Where that is on the legacy disk still, the handler says so before it has
-    done anything; then that is converted in a pool, and the handler begins anew there."""
-
-    @functools.wraps(handler)
-    def wrapped(self: "Operations", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer[Result]:
-        try:
-            answer = handler(self, *args, **kwargs)
-        except Unconverted as first:
-            return self.converting(first, partial(handler, self, *args, **kwargs))
-        if isinstance(answer, Later):
-            return Later(answer.pool, partial(self.finished, answer.call, partial(handler, self, *args, **kwargs)))
-        return answer
-
-    return wrapped
 
 
 class Others(Protocol):
@@ -77,19 +50,19 @@ class Operations:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self.parts: Others | None = None
+        self._absent = self._lasting if tree.creation.keeps_absence else lambda *_: _FORGOTTEN_AT_ONCE
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
         self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1, patience_s=_SYNC_PATIENCE_S)
+        self._pools = [self._store_threads, self._disk_threads, self._sync_threads]
         self._last_sync_s = 0.0
         self._syncing_since_s: dict[VolumeName | None, float] = {}
         """When a volume's first sync of those under way was begun. A look at it, its setting and removing: one step."""
-        self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _THREADS_OF_ONE_PIECE)
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
         deadline_s = time.monotonic() + seconds
-        pools = self._store_threads, self._disk_threads, self._sync_threads, self._conversion_threads
-        done = [pool.close(max(0.0, deadline_s - time.monotonic())) for pool in pools]
+        done = [pool.close(max(0.0, deadline_s - time.monotonic())) for pool in self._pools]
         return all(done)
 
     def _waiting_for_store(self, volume: VolumeName, call: Callable[[], Result]) -> Later[Result]:
@@ -120,39 +93,6 @@ class Operations:
     def _volume_of_directory(self, handle: int) -> VolumeName | None:
         return self._tree.directories.handles[handle].node.volume
 
-    def converting(self, first: Unconverted, attempt: Callable[[], Answer[Result]]) -> Later[Result]:
-        """Have a piece of the legacy disk converted, and then try again."""
-
-        def convert() -> Result:
-            self._convert(first)
-            return self.finished(attempt, attempt)
-
-        return Later(self._conversion_threads.of(first.piece), convert)
-
-    def finished(self, call: Callable[[], Answer[Result]], attempt: Callable[[], Answer[Result]]) -> Result:
-        """The result of a call, however long it takes; what turns out to be unconverted is converted and tried anew."""
-        while True:
-            try:
-                answer = call()
-                while isinstance(answer, Later):
-                    answer = answer.call()
-            except Unconverted as first:
-                self._convert(first)
-                call = attempt
-            else:
-                return answer
-
-    def _convert(self, first: Unconverted) -> None:
-        try:
-            self._tree.convert(first.piece)
-        except WrittenLate as late:
-            errno_of("convert", late)  # it was converted all the same, and somebody has to hear of the rest
-        except Exception as problem:
-            if first.needed:
-                raise
-            errno_of("open", problem)
-            self._tree.leave_as_it_is(first.piece)
-
     # Names
 
     def lookup(self, parent: int, name: bytes) -> Answer[Attributes | Absent]:
@@ -166,7 +106,7 @@ class Operations:
         except Elsewhere as there:
             return self._entered(there, parent, name)
 
-    def _absent(self, parent: int, name: bytes) -> Absent:
+    def _lasting(self, parent: int, name: bytes) -> Absent:
         timeout_s = self._tree.creation.absence_s(parent, name)
         return Absent(timeout_s) if timeout_s else _FORGOTTEN_AT_ONCE
 
@@ -175,11 +115,9 @@ class Operations:
             raise there
         return self.parts.enter(there.disk, self._tree.node(parent), name)
 
-    @_changing
     def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
         return self._tree.creation.mknod(parent, name, mode, device, who)
 
-    @_changing
     def mkdir(self, parent: int, name: bytes, mode: int, who: Who) -> Answer[Attributes]:
         volume = self._tree.volumes.made_by_mkdir(parent, name)
         if volume is None:
@@ -192,19 +130,16 @@ class Operations:
         except Elsewhere as there:
             return self._entered(there, parent, name).call()
 
-    @_changing
     def symlink(self, parent: int, name: bytes, target: bytes, who: Who) -> Answer[Attributes]:
         return self._tree.creation.symlink(parent, name, target, who)
 
-    @_changing
     def link(self, number: int, parent: int, name: bytes) -> Answer[Attributes]:
         return self._tree.creation.link(number, parent, name)
 
-    @_changing
-    def unlink(self, parent: int, name: bytes) -> None:
+    def unlink(self, parent: int, name: bytes) -> Answer[None]:
         self._tree.removal.unlink(parent, name)
+        return None
 
-    @_changing
     def rmdir(self, parent: int, name: bytes) -> Answer[None]:
         volume = self._tree.volumes.removed_by_rmdir(parent, name)
         if volume is None:
@@ -212,9 +147,9 @@ class Operations:
             return None
         return self._waiting_for_store(volume, partial(self._tree.volumes.remove, volume, parent, name))
 
-    @_changing
-    def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> None:
+    def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> Answer[None]:
         self._tree.removal.rename(old, new, flags)
+        return None
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         self._tree.forget(forgotten)
@@ -228,7 +163,6 @@ class Operations:
             return self._waiting_for_disk(self._tree.volume_of(number), partial(self._tree.tags.getattr, number))
         return self._tree.inodes.getattr(number)
 
-    @_changing
     def setattr(self, number: int, wanted: Wanted, handle: int | None) -> Answer[Attributes]:
         return self._tree.inodes.setattr(number, Changes(*wanted), handle)
 
@@ -241,20 +175,19 @@ class Operations:
     def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:
         return self._tree.inodes.getxattr(number, name, who)
 
-    @_changing
-    def setxattr(self, number: int, name: bytes, value: bytes, flags: int, who: Who) -> None:
+    def setxattr(self, number: int, name: bytes, value: bytes, flags: int, who: Who) -> Answer[None]:
         self._tree.inodes.setxattr(number, name, value, flags, who)
+        return None
 
     def listxattr(self, number: int, who: Who) -> Answer[Sequence[bytes]]:
         return self._tree.inodes.listxattr(number, who)
 
-    @_changing
-    def removexattr(self, number: int, name: bytes, who: Who) -> None:
+    def removexattr(self, number: int, name: bytes, who: Who) -> Answer[None]:
         self._tree.inodes.removexattr(number, name, who)
+        return None
 
     # Open files
 
-    @_changing
     def open(self, number: int, flags: int, who: Who) -> Answer[Opened]:
         if self._tree.tags.show(number):
             return self._waiting_for_disk(
@@ -269,7 +202,6 @@ class Operations:
         descriptor = None if file.asks else file.descriptor
         return Opened(handle, file.keeps and not is_live, (node.number, node.generation), descriptor, is_live)
 
-    @_changing
     def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:
         handle, told = self._tree.files.create(parent, name, flags, mode, who)
         return told, self._opened(handle)

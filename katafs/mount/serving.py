@@ -10,6 +10,7 @@ from katafs.fuse.connection import Connection
 from katafs.mount.access_log import AccessLog
 from katafs.mount.coherence import Coherence
 from katafs.mount.control import Control
+from katafs.mount.converting import ConvertingOperations
 from katafs.mount.operations import Operations
 from katafs.mount.parts import Parts
 from katafs.mount.shrinker import Shrinker
@@ -36,7 +37,7 @@ class Serving:
     ) -> None:
         """`ended` is called when the kernel has nothing more to ask."""
         self._tree = tree
-        self._operations = Operations(tree)
+        self._operations = ConvertingOperations(tree) if tree.converts else Operations(tree)
         control, faults = Control(self._operations), Faults()
         kept_awake = processors.machine() if settings.awake else None
         self._connection = Connection(device, control, faults.errno_of, ended, kept_awake)

@@ -78,7 +78,7 @@ class Core:
             self.home, self.owners = part.home, part.home.owners
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
-        self.node = self.nodes.__getitem__ if legacy is None else lambda number: self.steady(self.nodes[number])
+        self.node = self.nodes.find if legacy is None else lambda number: self.steady(self.nodes.find(number))
         """The node that a request is about, by its number. Raises OSError(ESTALE) for one that isn't in use."""
         self.changes = 0
         """Counts the requests that may have changed something. What was looked at without the lock is as it was if none

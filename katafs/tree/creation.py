@@ -22,6 +22,8 @@ class Creation:
     def __init__(self, core: Core, finder: Finder) -> None:
         self._core = core
         self._finder = finder
+        self.keeps_absence = core.settings.negative_timeout_s > 0
+        """Whether the kernel may ever keep that a name isn't there."""
 
     def lookup(self, parent_number: int, name: bytes) -> Attributes | None:
         """The entry of a name, if it is there. Raises a fault of the store."""
@@ -42,10 +44,8 @@ class Creation:
     def absence_s(self, parent_number: int, name: bytes) -> float:
         """How many seconds the kernel may keep that the name isn't there: none where a volume or git may bring it."""
         longest_s = self._core.settings.negative_timeout_s
-        if not longest_s:
-            return 0.0
         with self._core.locked:
-            parent = self._core.nodes[parent_number]
+            parent = self._core.nodes.find(parent_number)
             if self._finder.place_of(parent, name).kind is not Kind.PLAIN:
                 return 0.0
             lasting_s = min(longest_s, self._core.timeout_of(parent.volume))

@@ -77,7 +77,7 @@ class Files:
             except BaseException:
                 os.close(descriptor)
                 raise
-            return self.adopt(core.nodes[told.number], descriptor, flags), told
+            return self.adopt(core.nodes.find(told.number), descriptor, flags), told
 
     def adopt(self, node: Node, descriptor: int, flags: int, *, keeps: bool = False) -> int:
         """A handle of a descriptor, which it owns from now on. `keeps`: whether nothing has changed in the inode since

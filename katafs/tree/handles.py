@@ -3,7 +3,7 @@
 import errno
 import itertools
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from katafs.rooted.answer import answer
 from katafs.tree.nodes import Node
@@ -38,31 +38,25 @@ class OpenDirectory:
 Open = TypeVar("Open", OpenFile, OpenDirectory)
 
 
-class Handles(Generic[Open]):
-    """The handles in use. Guarded by the tree's lock where one is added or removed; a look at one is atomic."""
+class Handles(dict[int, Open]):
+    """What is open, by handle. Guarded by the tree's lock where one is added or removed; a look at one is atomic, and
+    no call of Python's. Raises OSError(EBADF) for a handle that isn't in use."""
 
     def __init__(self, first: int) -> None:
-        self._open: dict[int, Open] = {}
+        super().__init__()
         self._numbers = itertools.count(first)
 
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def __getitem__(self, handle: int) -> Open:
-        """Raises OSError(EBADF) for a handle that isn't in use."""
-        try:
-            return self._open[handle]
-        except KeyError:
-            raise answer(errno.EBADF) from None
+    def __missing__(self, handle: int) -> Open:
+        raise answer(errno.EBADF)
 
     def add(self, opened: Open) -> int:
         """A new handle of what was opened."""
         handle = next(self._numbers)
-        self._open[handle] = opened
+        self[handle] = opened
         return handle
 
     def remove(self, handle: int) -> Open:
         """Give the handle up."""
         opened = self[handle]
-        del self._open[handle]
+        del self[handle]
         return opened

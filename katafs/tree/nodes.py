@@ -65,16 +65,26 @@ def identity_of(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+class _Numbered(dict[int, Node]):
+    """Nodes by number. To look for one is no call of Python's."""
+
+    def __missing__(self, number: int) -> Node:
+        raise answer(errno.ESTALE)
+
+
 class NodeTable:
     """Every node with a lookup count above zero, and the root. Guarded by the tree's lock."""
 
     def __init__(self, root: Node, *, knows_root: bool = True) -> None:
         """A part of a tree doesn't know the root: that is the tree's own."""
         self.root = root
-        self._nodes = {root.number: root} if knows_root else {}
+        self._nodes = _Numbered({root.number: root} if knows_root else {})
         """Those that were added, or passed over, longest ago come first."""
         self.known = self._nodes.get
         """The node of a number, or None where the kernel doesn't know the inode."""
+        self.find = self._nodes.__getitem__
+        """The node of a number. Raises OSError(ESTALE) for one that isn't in use: the kernel then looks the path up
+        anew."""
         self._parents: WeakValueDictionary[int, Node] = WeakValueDictionary()
         """Directories that the kernel has forgotten while it knows something that was seen last in one of them."""
         self.most = 1
@@ -87,13 +97,6 @@ class NodeTable:
 
     def __len__(self) -> int:
         return len(self._nodes)
-
-    def __getitem__(self, number: int) -> Node:
-        """Raises OSError(ESTALE) for a number that isn't in use: the kernel then looks the path up anew."""
-        try:
-            return self._nodes[number]
-        except KeyError:
-            raise answer(errno.ESTALE) from None
 
     def add(self, node: Node) -> Node:
         """Take in a node that a reply is about to name. Gives it back."""

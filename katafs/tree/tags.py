@@ -101,7 +101,7 @@ class Tags:
     def lookup(self, parent_number: int, name: bytes) -> Attributes | None:
         """The entry of a tag or of the tags' directory, if it is there, whether a volume holds it or git."""
         with self._core.lock:
-            parent = self._core.nodes[parent_number]
+            parent = self._core.nodes.find(parent_number)
         try:
             held = self._entered(parent, name)
             return held or self._counted(parent, name, self._made(self._finder.place_of(parent, name), parent))
@@ -142,7 +142,7 @@ class Tags:
 
     def getattr(self, number: int) -> Attributes:
         """The attributes of a tag or of the tags' directory."""
-        return self.told(self._core.nodes[number])
+        return self.told(self._core.nodes.find(number))
 
     def told(self, node: Node) -> Attributes:
         """The same of a node."""
@@ -202,7 +202,7 @@ class Tags:
         """A handle of a tag's content as it is now. Raises OSError(EROFS) for writing."""
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
             raise answer(errno.EROFS)
-        node = self._core.nodes[number]
+        node = self._core.nodes.find(number)
         if node.parent is None or node.place.tag is None:
             raise answer(errno.EISDIR, node.name)
         with self._avatar(node.place, node.parent) as avatar:

@@ -52,6 +52,8 @@ class Tree:
         legacy = None
         if isinstance(store, LegacyStore) and mover is not None:
             legacy = Legacy(store, mover, settings.convert)
+        self.converts = legacy is not None
+        """Whether there is a legacy disk, of which what is to be changed is `Unconverted`."""
         self._mover = mover
         self._tag_source = tag_source
         self._parts: dict[Disk, Tree] = {}
@@ -92,7 +94,7 @@ class Tree:
 
     def node(self, number: int) -> Node:
         """A node, to be told to another part. Raises OSError(ESTALE) for a number that isn't in use."""
-        return self._core.nodes[number]
+        return self._core.nodes.find(number)
 
     def disk_of(self, volume: VolumeName) -> Disk | None:
         """The disk that a volume is on; None for the root volume's."""

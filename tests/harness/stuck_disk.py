@@ -80,7 +80,7 @@ def _sticking(control: Path, kind: str) -> None:
 def _run() -> None:
     control = Path(sys.argv.pop(1))
     for kind, method in list(vars(Operations).items()):
-        if callable(method) and not kind.startswith("_") and kind not in (*_NEVER_WAITING, "converting", "finished"):
+        if callable(method) and not kind.startswith("_") and kind not in _NEVER_WAITING:
             _sticking(control, kind)
     ask_always()
     katafs()

@@ -22,12 +22,12 @@ def add(table: NodeTable, number: int, lookups: int, *, is_directory: bool = Fal
 
 
 def test_a_node_is_found_by_its_number(table: NodeTable) -> None:
-    assert table[add(table, 5, 1).number].name == b"f"
+    assert table.find(add(table, 5, 1).number).name == b"f"
 
 
 def test_a_number_that_is_not_in_use_is_stale(table: NodeTable) -> None:
     with refused(errno.ESTALE):
-        table[5]
+        table.find(5)
 
 
 def test_a_node_stays_until_its_last_lookup_is_taken_back(table: NodeTable) -> None:
@@ -46,7 +46,7 @@ def test_with_its_last_lookup_a_node_goes(table: NodeTable) -> None:
 
 def test_the_root_never_goes(table: NodeTable) -> None:
     assert table.forget(ROOT_NUMBER, 1000) is None
-    assert table[ROOT_NUMBER] is table.root
+    assert table.find(ROOT_NUMBER) is table.root
 
 
 def test_to_forget_what_is_not_known_changes_nothing(table: NodeTable) -> None:
@@ -105,7 +105,7 @@ def test_a_forgotten_directory_that_something_is_in_is_the_same_node_again(table
 
     assert table.known(5) is None
     assert table.revive(5) is directory
-    assert table[5] is directory
+    assert table.find(5) is directory
     assert directory.lookups == 0
 
 

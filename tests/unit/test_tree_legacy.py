@@ -200,7 +200,7 @@ def _waits_for_lock(disk: Path) -> bool:
 
 def test_nothing_is_deleted_under_who_reads(tree_beside: Beside) -> None:
     """A tag, say, is read from an avatar's git without the tree's lock."""
-    node = tree_beside.core.nodes[tree_beside.kernel.number(IN + b"lion/sandbox")]
+    node = tree_beside.core.nodes.find(tree_beside.kernel.number(IN + b"lion/sandbox"))
     with ThreadPoolExecutor(1) as another:
         with tree_beside.core.borrowed(node) as directory:
             conversion = another.submit(tree_beside.convert_elsewhere, KATA)
