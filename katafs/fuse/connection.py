@@ -175,20 +175,20 @@ class Connection:
         except Exception as error:  # noqa: BLE001 as above
             self._refuse(unique, method, error)
             return
-        if type(answer) is Later:
+        if isinstance(answer, Later):
             # Of all arguments only a write's content is still where it was read to.
             lent = self._readers.lend_buffer(reader) if opcode == wire.WRITE else None
             self._submit(unique, method, answer, lent)
         else:
-            self._reply(unique, method, answer)  # type: ignore[arg-type]  # mypy doesn't narrow by this check
+            self._reply(unique, method, answer)
 
     def _reply(self, unique: int, method: Method, carried: Carried) -> None:
         try:
-            if type(carried) is not int:
-                self.device.reply(unique, carried)  # type: ignore[arg-type]  # as above
-                return
-            self._tally.failed(method.__name__, carried)
-            self.device.refuse(unique, carried)
+            if isinstance(carried, bytes):
+                self.device.reply(unique, carried)
+            else:
+                self._tally.failed(method.__name__, carried)
+                self.device.refuse(unique, carried)
         except OSError as error:
             # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
             self._explain(f"the reply to {method.__name__}", error)

@@ -11,6 +11,7 @@ from katafs.fuse.negotiation import MOST_BYTES
 REQUEST_BYTES = MOST_BYTES + 4096
 """The largest request there is: a write, with what comes before its content."""
 
+_header, _HEADER_BYTES = wire.REPLY_HEADER.pack, wire.REPLY_HEADER.size
 _ENDED = frozenset((errno.ENODEV, errno.ECONNABORTED, errno.EBADF))
 _PASSED = _ENDED | {errno.ENOENT, errno.ENOTDIR}
 _SMALL_BYTES = 8192
@@ -84,7 +85,7 @@ class Device:
 
     def reply(self, unique: int, payload: bytes) -> None:
         """Answer a request. Raises OSError for a reply that the kernel doesn't take."""
-        header = wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size + len(payload), 0, unique)
+        header = _header(_HEADER_BYTES + len(payload), 0, unique)
         try:
             if len(payload) <= _SMALL_BYTES:
                 os.write(self.descriptor, header + payload)
@@ -96,7 +97,7 @@ class Device:
     def refuse(self, unique: int, number: int) -> None:
         """Answer a request with an errno."""
         try:
-            os.write(self.descriptor, wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size, -number, unique))
+            os.write(self.descriptor, _header(_HEADER_BYTES, -number, unique))
         except OSError as problem:
             _pass_over(problem)
 
@@ -125,7 +126,7 @@ class Device:
         self._notify(wire.NOTIFY_PRUNE, wire.PRUNE_OUT.pack(len(nodes)) + b"".join(nodes))
 
     def _notify(self, code: int, payload: bytes) -> None:
-        header = wire.REPLY_HEADER.pack(wire.REPLY_HEADER.size + len(payload), code, 0)
+        header = _header(_HEADER_BYTES + len(payload), code, 0)
         try:
             os.write(self.descriptor, header + payload)
         except OSError as problem:

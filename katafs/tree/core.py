@@ -355,7 +355,7 @@ class Core:
     def tell(self, node: Node, status: os.stat_result | None, *, closed: bool = False) -> Attributes:
         """A node's attributes for a reply, remembered as what the kernel knows."""
         timeout_s = self.timeout_of(node.volume)
-        added = 0 if node.place.kind is Kind.PLAIN else self.grafts.count_in(node.place)
+        added = 0 if node.place is PLAIN else self.grafts.count_in(node.place)
         if status is None:
             return self._tell_virtual(node, added, timeout_s, closed=closed)
         return self.tell_backed(node, status, added, timeout_s)
