@@ -11,12 +11,10 @@ from typing import NamedTuple
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import ROOT_VOLUME, VolumeName
-from katafs.namespace import PLAIN, ROOT, Kind, Place, alias_target
+from katafs.namespace import PLAIN, ROOT, Kind
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import Creator
-from katafs.tree import attributes
-from katafs.tree.attributes import Attributes
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
 from katafs.tree.kept import OtherNames
@@ -25,11 +23,9 @@ from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
 from katafs.tree.requests import Elsewhere, Locked, Reached
 from katafs.tree.settling import settle
+from katafs.tree.telling import Telling
 from katafs.volumes.disks import Disk
 from katafs.volumes.store import VolumeStore
-
-_CLOSED = stat.S_IFDIR
-"""The mode of a directory whose volume can't be served: nobody's to read, so that it never shows as an empty one."""
 
 
 class Part(NamedTuple):
@@ -78,6 +74,7 @@ class Core:
             self.home, self.owners = part.home, part.home.owners
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
+        self.telling = Telling(store, settings, legacy, self.grafts, self.nodes.root, self.root_status)
         self.node = self.nodes.find if legacy is None else lambda number: self.steady(self.nodes.find(number))
         """The node that a request is about, by its number. Raises OSError(ESTALE) for one that isn't in use."""
         self.changes = 0
@@ -349,48 +346,6 @@ class Core:
         except FileNotFoundError:
             return None  # its volume is gone: what that means is said where it is opened
         return status if status is not None and identity_of(status) == node.identity else None
-
-    # Telling the kernel
-
-    def tell(self, node: Node, status: os.stat_result | None, *, closed: bool = False) -> Attributes:
-        """A node's attributes for a reply, remembered as what the kernel knows."""
-        timeout_s = self.timeout_of(node.volume)
-        added = 0 if node.place is PLAIN else self.grafts.count_in(node.place)
-        if status is None:
-            return self._tell_virtual(node, added, timeout_s, closed=closed)
-        return self.tell_backed(node, status, added, timeout_s)
-
-    @staticmethod
-    def tell_backed(node: Node, status: os.stat_result, added: int, timeout_s: float) -> Attributes:
-        """The same of an inode in a volume, to which others add so many directories. One link is what a file system
-        says that doesn't count a directory's: then they still aren't counted."""
-        links = status.st_nlink + added if status.st_nlink > 1 else status.st_nlink
-        return Attributes(node.number, node.generation, status, links, node.tell(status), timeout_s)
-
-    def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:
-        outer = self._legacy_outer(node.place)
-        model = outer or self.root_model()
-        if node.place.kind is Kind.ALIAS and node.place.kata and not node.is_directory:
-            size = len(alias_target(node.place.kata, self.settings.layout))
-            return attributes.of_virtual(node.number, model, stat.S_IFLNK | 0o777, 1, size, timeout_s)
-        mode = _CLOSED if closed else outer.st_mode if outer else attributes.directory_mode(model)
-        links = attributes.VIRTUAL_LINKS + added
-        return attributes.of_virtual(node.number, model, mode, links, 0, 0.0 if closed else timeout_s)
-
-    def _legacy_outer(self, place: Place) -> os.stat_result | None:
-        """An outer directory as it is on a legacy disk."""
-        if place.kind is not Kind.OUTER or self.legacy is None:
-            return None
-        return self.legacy.disk.outer_status(place.outer)
-
-    def root_model(self) -> os.stat_result:
-        """The status of the root volume's top now, or of `/` where there is no root volume."""
-        held = self.nodes.root.held
-        return self.root_status if held is None else os.fstat(held)
-
-    def timeout_of(self, volume: VolumeName | None) -> float:
-        """How many seconds the kernel may keep what it is told of a volume: none while a container uses it."""
-        return 0.0 if volume is not None and self.store.in_use(volume) else self.settings.timeout_s
 
     # Forgetting
 

@@ -48,13 +48,13 @@ class Creation:
             parent = self._core.nodes.find(parent_number)
             if self._finder.place_of(parent, name).kind is not Kind.PLAIN:
                 return 0.0
-            lasting_s = min(longest_s, self._core.timeout_of(parent.volume))
+            lasting_s = min(longest_s, self._core.telling.timeout_of(parent.volume))
             return lasting_s if lasting_s and self._core.other_names.add(parent_number, name, lasting_s) else 0.0
 
     def enter(self, parent: Node, name: bytes, found: Found) -> Attributes:
         """Count a lookup of what was found and answer with it."""
         node = self._finder.remember(parent, name, found)
-        told = self._core.tell(node, found.status, closed=found.closed)
+        told = self._core.telling.tell(node, found.status, closed=found.closed)
         node.lookups += 1
         return told
 
@@ -62,7 +62,7 @@ class Creation:
         """The same of something plain, no directory, that has this status."""
         node = self._finder.listed(parent, name, status)
         node.lookups += 1
-        return self._core.tell_backed(node, status, 0, self._core.timeout_of(node.volume))
+        return self._core.telling.tell_backed(node, status, 0, self._core.telling.timeout_of(node.volume))
 
     def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The same of a file that was just made there."""
@@ -129,7 +129,7 @@ class Creation:
             raise answer(errno.EROFS, node.name)
         if node.place.kind is Kind.OUTER and self._core.legacy is not None:
             self._core.legacy.keep_outer(node.place.outer)
-        model = self._core.root_model()
+        model = self._core.telling.root_model()
         directory = self._core.directory(parent)
         with (
             contextlib.suppress(FileExistsError),

@@ -165,7 +165,7 @@ class Directories:
             found = self._finder.closed(parent, name)
         # Counted here, with the lock held: a FORGET may come while a worker thread fills the reply.
         node = self._finder.remember(parent, name, found)
-        told = self._core.tell(node, found.status, closed=found.closed)
+        told = self._core.telling.tell(node, found.status, closed=found.closed)
         node.lookups += 1
         return told
 

@@ -221,7 +221,7 @@ class Finder:
         """Count a lookup of each of these names that have the statuses found, up to one without, and tell of them: the
         same as one `listed` after the other, for hundreds at a time."""
         core, nodes = self._core, self._core.nodes
-        volume, timeout_s = parent.volume, core.timeout_of(parent.volume)
+        volume, timeout_s = parent.volume, core.telling.timeout_of(parent.volume)
         for name, status in zip(wanted, found, strict=False):
             if status is None:
                 break

@@ -45,7 +45,7 @@ class Inodes:
         """The inode's attributes now."""
         with self._core.locked:
             node = self._core.node(number)
-            return self._core.tell(node, self._core.status(node))
+            return self._core.telling.tell(node, self._core.status(node))
 
     def setattr(self, number: int, changes: Changes, handle: int | None) -> Attributes:
         """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's
@@ -58,7 +58,7 @@ class Inodes:
                 if changes.size is not None:
                     self._set_size(reached, changes.size, handle)
                 self._set_rest(reached, changes)
-                return self._core.tell(node, os.fstat(reached))
+                return self._core.telling.tell(node, os.fstat(reached))
 
     def _set_size(self, reached: int, size_bytes: int, handle: int | None) -> None:
         if handle is None:

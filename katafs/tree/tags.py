@@ -153,7 +153,7 @@ class Tags:
     def _made(self, place: Place, parent: Node) -> Attributes:
         with self._avatar(place, parent) as avatar:
             owner = os.fstat(avatar)
-            timeout_s = self._core.timeout_of(parent.volume)
+            timeout_s = self._core.telling.timeout_of(parent.volume)
             number = self._core.numbers.of_tag(place)
             if place.tag is None:
                 self._numbers(avatar)
@@ -162,7 +162,8 @@ class Tags:
             return attributes.of_tag(number, owner, _FILE_MODE, status.size_bytes, status.mtime_ns, timeout_s)
 
     def _damaged(self, place: Place) -> Attributes:
-        return attributes.of_tag(self._core.numbers.of_tag(place), self._core.root_model(), stat.S_IFREG, 0, 0, 0.0)
+        number, owner = self._core.numbers.of_tag(place), self._core.telling.root_model()
+        return attributes.of_tag(number, owner, stat.S_IFREG, 0, 0, 0.0)
 
     def _avatar(self, place: Place, parent: Node) -> contextlib.AbstractContextManager[int]:
         """A descriptor of the directory of the avatar that a place below it belongs to."""

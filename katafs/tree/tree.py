@@ -124,7 +124,7 @@ class Tree:
 
     def is_live(self, node: Node) -> bool:
         """Whether others may change what a node stands for at any time, so that nothing of it is to be kept."""
-        return self._core.timeout_of(node.volume) == 0
+        return self._core.telling.timeout_of(node.volume) == 0
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups: inode numbers with counts."""
