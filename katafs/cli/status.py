@@ -18,6 +18,11 @@ from katafs.doctor.asking import Unanswered, within
 from katafs.errors import MountPointUnusable
 from katafs.observe.pairs import pairs
 
+_PROCESSORS = {
+    True: "kept awake, since many requests come",
+    False: "kept awake when many requests come",
+    None: "sleep as they like",
+}
 _ANSWER_S = 5.0
 """How long a mount may take to answer one question."""
 
@@ -74,6 +79,8 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "descriptors", f"{found['kept_descriptors']} of {found['most_kept_descriptors']} kept"
     if "kept_descriptor_hits" in found:  # a daemon that began before an upgrade says less
         yield "looked for", f"{found['kept_descriptor_hits']} hits, {found['kept_descriptor_misses']} misses"
+    if "processors_awake" in found:  # likewise
+        yield "processors", _PROCESSORS[found["processors_awake"]]
     yield "options", pairs({name: value for name, value in found["options"].items() if value is not None})
     yield "operations", pairs(found["operations"])
     for operation, errors in found["errors"].items():

@@ -45,7 +45,7 @@ class Connection:
         """Owns the descriptor and the processors from now on. `ended` is called in one of the threads when nothing
         more is to come."""
         self.device = Device(descriptor)
-        self._processors = processors or Processors()
+        self.processors = processors or Processors()
         self.agreement: Agreement | None = None
         """What INIT agreed on; nothing but INIT comes before."""
         self._explain = _surely(explain)
@@ -65,7 +65,7 @@ class Connection:
         self._later: dict[int, Future[None]] = {}
         """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
         its setting and removing, are one step each."""
-        self._readers = Readers(self._serve_one, ended, REQUEST_BYTES, self._processors.note)
+        self._readers = Readers(self._serve_one, ended, REQUEST_BYTES, self.processors.note)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -82,7 +82,7 @@ class Connection:
         # A thread that is still at a request must not find the descriptor's number to be another file.
         if done and not self._later:
             self.device.close()
-            self._processors.close()
+            self.processors.close()
         return done
 
     def route(self, route: Route) -> None:

@@ -43,6 +43,10 @@ class Processors:
                 _log.warning("processors sleep as they like from now on", extra={"reason": problem})
                 self.close()
 
+    def are_awake(self) -> bool | None:
+        """Whether they are kept awake now; None where they are left alone."""
+        return None if self._descriptor is None else self._awake
+
     def close(self) -> None:
         """Let them sleep from now on. Nobody may be noting meanwhile."""
         if self._descriptor is not None:

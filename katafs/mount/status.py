@@ -94,6 +94,7 @@ class Status:
             "most_kept_descriptors": figures.most_kept_descriptors,
             "kept_descriptor_hits": figures.kept_descriptor_hits,
             "kept_descriptor_misses": figures.kept_descriptor_misses,
+            "processors_awake": self._connection.processors.are_awake(),
             "operations": self._connection.operations(),
             "errors": self._connection.errors(),
         }

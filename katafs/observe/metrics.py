@@ -111,5 +111,6 @@ def _gauges(status: Mapping[str, Any]) -> Iterator[Metric]:
         ("open_files", "Open files.", status["open_files"]),
         ("open_directories", "Open directories.", status["open_directories"]),
         ("kept_descriptors", "Descriptors kept between requests.", status["kept_descriptors"]),
+        ("processors_awake", "Whether idle processors are kept from sleeping.", bool(status["processors_awake"])),
     ):
         yield GaugeMetricFamily(f"katafs_{name}", purpose, float(value))

@@ -83,6 +83,7 @@ def test_the_rest_is_as_in_the_status(mount: Mounts) -> None:
     assert figure(shown, "katafs_open_files") == status["open_files"] == 1
     assert figure(shown, "katafs_nodes") == status["nodes"]
     assert figure(shown, "katafs_kept_descriptors") == status["kept_descriptors"]
+    assert ("katafs_processors_awake", frozenset()) in shown
     assert figure(shown, "katafs_store_reachable") == 1
     assert figure(shown, "katafs_info", version=status["version"]) == 1
     assert figure(shown, "process_resident_memory_bytes") > 0

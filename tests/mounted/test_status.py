@@ -126,6 +126,7 @@ def test_the_command_prints_lines_or_the_file(mount: Mounts) -> None:
 
     assert lines["katas"] == "1"
     assert lines["store"].endswith(", reachable")
+    assert lines["processors"].startswith(("kept awake", "sleep as they like"))
     assert "mkdir=1" in lines["operations"].split()
     assert {"read_only=false", 'prefix=""'} <= set(lines["options"].split())
     assert shown.keys() == status_of(path).keys()

@@ -24,9 +24,9 @@ def told(tmp_path: Path) -> Iterator[tuple[Processors, Path]]:
 def test_they_are_awake_from_many_requests_in_a_moment_on_until_there_are_few(told: tuple[Processors, Path]) -> None:
     ours, file = told
     ours.note(15)
-    assert file.read_bytes() == b""
+    assert (file.read_bytes(), ours.are_awake()) == (b"", False)
     ours.note(15 + 16)
-    assert file.read_bytes() == NONE
+    assert (file.read_bytes(), ours.are_awake()) == (NONE, True)
     ours.note(15 + 16 + 200)
     assert file.read_bytes() == NONE
     ours.note(15 + 16 + 200 + 4)
@@ -43,6 +43,7 @@ def test_where_the_kernel_may_not_be_told_nothing_is(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(processors, "REQUESTS", str(tmp_path / "missing"))
     with closing(processors.machine()) as ours:
         ours.note(1000)
+        assert ours.are_awake() is None
 
     assert list(tmp_path.iterdir()) == []
 
@@ -51,6 +52,7 @@ def test_a_kernel_that_refuses_is_asked_once(caplog: pytest.LogCaptureFixture) -
     with closing(Processors(os.open("/dev/full", os.O_WRONLY))) as ours:
         for requests in (1000, 0, 1000):
             ours.note(requests)
+        assert ours.are_awake() is None
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
