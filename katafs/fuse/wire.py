@@ -59,8 +59,9 @@ INTERRUPT_IN = Struct("=Q")
 
 # What replies carry
 
-_ATTR = "QQQqqqIIIIIIIIII"
-"""Inode, size, blocks, atime, mtime, ctime, their nanoseconds, mode, links, uid, gid, device, block size, flags."""
+_ATTR = "QqqqqqIIIIIIIIII"
+"""Inode, size, blocks, atime, mtime, ctime, their nanoseconds, mode, links, uid, gid, device, block size, flags. Size
+and blocks are as stat(2) has them, which a broken disk may make negative."""
 INIT_OUT = Struct("=IIIIHHIIHHIIHxx20x")
 """Major, minor, most bytes to read ahead, flags, most requests in the background, when that is congestion, most bytes
 of a write, nanoseconds a time is exact to, most pages of a request, map alignment, flags from bit 32 on, how deep a

@@ -29,6 +29,15 @@ class _Glimpse(NamedTuple):
     changes: int
     identity: tuple[int, int] | None
 
+    def run(self, start: int) -> list[os.stat_result]:
+        """What was seen of the entries from one on, up to one of which nothing was."""
+        run: list[os.stat_result] = []
+        for status in self.found[start - self.start :]:
+            if status is None:
+                break
+            run.append(status)
+        return run
+
 
 class Reply(Protocol):
     """What a listing is put into."""
@@ -97,8 +106,8 @@ class Directories:
     def _add(self, opened: OpenDirectory, start: int, glimpse: _Glimpse, reply: Reply) -> int:
         """How many entries were added of which there was a glimpse, before one that there was none of, or that has no
         room. None where something may have changed since."""
-        found = glimpse.found[start - glimpse.start :]
-        if not found or found[0] is None:
+        found = glimpse.run(start)
+        if not found:
             return 0
         core = self._core
         shown = opened.names[start : start + len(found)]
@@ -138,7 +147,10 @@ class Directories:
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
             self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
-            present = {} if node.identity is None else names.numbered(self._core.directory(node))
+            present = {}
+            if node.identity is not None:
+                present = names.numbered(self._core.directory(node))
+                self._core.status(node)  # a directory that was removed behind the mount has no names: it isn't empty
         added += self._tags.added_to(node, present)
         return present | dict.fromkeys((name for name in added if name not in present), 0)
 

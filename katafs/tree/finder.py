@@ -216,15 +216,13 @@ class Finder:
         return self.remember(parent, name, Found(PLAIN, parent.volume, number, status, piece=parent.piece))
 
     def enter_listed(
-        self, parent: Node, wanted: Iterable[bytes], found: Iterable[os.stat_result | None], entered: list[Attributes]
+        self, parent: Node, wanted: Iterable[bytes], found: Iterable[os.stat_result], entered: list[Attributes]
     ) -> None:
-        """Count a lookup of each of these names that have the statuses found, up to one without, and tell of them: the
-        same as one `listed` after the other, for hundreds at a time."""
+        """Count a lookup of each of these names, which have the statuses found, and tell of them: the same as one
+        `listed` after the other, for hundreds at a time."""
         core, nodes = self._core, self._core.nodes
         volume, timeout_s = parent.volume, core.telling.timeout_of(parent.volume)
         for name, status in zip(wanted, found, strict=False):
-            if status is None:
-                break
             number = core.numbers.of_inode(status)
             if core.legacy is None and nodes.known(number) is None:
                 identity = (status.st_dev, status.st_ino)

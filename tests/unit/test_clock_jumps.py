@@ -12,6 +12,7 @@ import pytest
 
 from katafs.config import MountSettings
 from katafs.fuse.connection import Connection
+from katafs.fuse.processors import Processors
 from katafs.fuse.requests import Request
 from katafs.kata_id import VolumeName, kata_id
 from katafs.mount.status import Faults, Status
@@ -32,7 +33,7 @@ JUMPS = pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S], ids=["on", "back"]
 @pytest.fixture
 def status(tree: Kernel) -> Iterator[Status]:
     """The status of a tree that is mounted nowhere."""
-    unasked = cast(Connection, SimpleNamespace(operations=dict, errors=dict))
+    unasked = cast(Connection, SimpleNamespace(operations=dict, errors=dict, processors=Processors()))
     with closing(Status(tree.tree, unasked, Faults(), "/mnt", MountSettings("memory"))) as status:
         yield status
 

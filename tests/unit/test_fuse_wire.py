@@ -46,10 +46,10 @@ SIZES = {
 """sizeof() of each structure."""
 
 
-def _status(mtime_ns: int) -> os.stat_result:
-    shown = (0o100644, 0, 0, 0, 1000, 2**32 - 2, 2**40, 5, mtime_ns // 1_000_000_000, 0)
+def _status(mtime_ns: int, size: int = 2**40, blocks: int = 9) -> os.stat_result:
+    shown = (0o100644, 0, 0, 0, 1000, 2**32 - 2, size, 5, mtime_ns // 1_000_000_000, 0)
     times = {"st_atime_ns": 5_000_000_006, "st_mtime_ns": mtime_ns, "st_ctime_ns": 0}
-    return os.stat_result(shown, {"st_blocks": 9, "st_blksize": 4096, "st_rdev": 0, **times})
+    return os.stat_result(shown, {"st_blocks": blocks, "st_blksize": 4096, "st_rdev": 0, **times})
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,13 @@ def test_a_time_before_1970() -> None:
     (nanoseconds,) = struct.unpack_from("=I", replies.attributes(replace(Told(), status=_status(-1))), 16 + 52)
 
     assert (seconds, nanoseconds) == (-1, 999_999_999)
+
+
+def test_a_negative_size() -> None:
+    """An answer that can't be made would leave lookups counted that the kernel wasn't told of."""
+    told = replies.entry(replace(Told(), status=_status(0, size=-1, blocks=-1)))
+
+    assert struct.unpack_from("=2q", told, 40 + 8) == (-1, -1)
 
 
 @pytest.mark.parametrize(("keeps", "flags"), [(True, 2), (False, 0)])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -171,6 +172,25 @@ def test_what_is_replaced_behind_the_tree_shows_what_replaced_it(kata: Kernel, s
 
     assert sorted(listed) == [b"a", b"c", b"d"]
     assert listed[b"a"].status.st_size == 6
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["anew", "first"])
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "removed"])
+def test_a_directory_that_was_removed_behind_the_tree_is_not_an_empty_one(
+    kata: Kernel, store: MemoryStore, seen: bool, replaced: bool
+) -> None:
+    """Whoever copies what it finds, and deletes what it doesn't, would lose everything."""
+    inside = store.path / "123456789A" / "inside"
+    handle = kata.tree.directories.open(kata.number(PLACE))
+    if seen:
+        kata.listed(handle)
+    shutil.rmtree(inside)
+    if replaced:
+        inside.mkdir()
+        (inside / "new").touch()
+
+    with refused(errno.ESTALE):
+        kata.listed(handle)
 
 
 def test_files_and_directories_in_turn_are_all_listed(kata: Kernel) -> None:
