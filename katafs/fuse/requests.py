@@ -175,9 +175,7 @@ class Dispatcher:
     def getxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
         value = self._operations.getxattr(request.node, request.name(wire.GETXATTR_IN.size), request)
-        if isinstance(value, Later):
-            return value.then(lambda made: _fitting(made, room))
-        return errno.ENODATA if value is None else _fitting(value, room)
+        return value.then(lambda made: _fitting(made, room)) if isinstance(value, Later) else _fitting(value, room)
 
     def listxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)

@@ -6,6 +6,7 @@ files say.
 """
 
 import errno
+import functools
 import itertools
 import os
 import stat
@@ -178,10 +179,8 @@ class Control:
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
             raise answer(errno.EROFS)
         reading = self._made[number]()
-        if isinstance(reading, Later):
-            call = reading.call
-            return Later(reading.pool, lambda: self._opened(number, call()))
-        return self._opened(number, reading)
+        opened = functools.partial(self._opened, number)
+        return reading.then(opened) if isinstance(reading, Later) else opened(reading)
 
     def _opened(self, number: int, reading: Reading) -> Opened:
         handle = next(self._handles)

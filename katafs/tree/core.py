@@ -113,10 +113,6 @@ class Core:
                 node.handles, node.held = [], None
             self.descriptors.close()
 
-    def is_elsewhere(self, node: Node) -> bool:
-        """Whether a node is another part's, or forgotten by the kernel."""
-        return self.nodes.known(node.number) is not node
-
     # The nodes of a request
 
     def steady(self, node: Node) -> Node:

@@ -147,12 +147,13 @@ class Directories:
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
             self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
-            present = {}
+            present: dict[bytes, int] = {}
             if node.identity is not None:
                 present = names.numbered(self._core.directory(node))
                 self._core.status(node)  # a directory that was removed behind the mount has no names: it isn't empty
-        added += self._tags.added_to(node, present)
-        return present | dict.fromkeys((name for name in added if name not in present), 0)
+        for name in added + self._tags.added_to(node, present):
+            present.setdefault(name, 0)
+        return present
 
     def _entry(self, parent: Node, name: bytes) -> Attributes | None:
         """None for a name that went away meanwhile, or that something foreign is mounted on."""

@@ -220,17 +220,12 @@ class Finder:
     ) -> None:
         """Count a lookup of each of these names, which have the statuses found, and tell of them: the same as one
         `listed` after the other, for hundreds at a time."""
-        core, nodes = self._core, self._core.nodes
-        volume, timeout_s = parent.volume, core.telling.timeout_of(parent.volume)
+        telling = self._core.telling
+        timeout_s = telling.timeout_of(parent.volume)
         for name, status in zip(wanted, found, strict=False):
-            number = core.numbers.of_inode(status)
-            if core.legacy is None and nodes.known(number) is None:
-                identity = (status.st_dev, status.st_ino)
-                node = nodes.add(Node(number, PLAIN, volume, parent, name, identity, is_directory=False))
-            else:
-                node = self.listed(parent, name, status)
+            node = self.listed(parent, name, status)
             node.lookups += 1
-            entered.append(Attributes(number, node.generation, status, status.st_nlink, node.tell(status), timeout_s))
+            entered.append(telling.tell_backed(node, status, 0, timeout_s))
 
     @staticmethod
     def _stays(node: Node, parent: Node, status: os.stat_result) -> bool:

@@ -142,10 +142,7 @@ class Tags:
 
     def getattr(self, number: int) -> Attributes:
         """The attributes of a tag or of the tags' directory."""
-        return self.told(self._core.nodes.find(number))
-
-    def told(self, node: Node) -> Attributes:
-        """The same of a node."""
+        node = self._core.nodes.find(number)
         if node.parent is None:
             raise answer(errno.ESTALE, node.name)
         return self._made(node.place, node.parent)
