@@ -4,6 +4,7 @@ whether the daemon was started again or not, and what is restored is what was th
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.harness.own_root import OwnRoot
 from tests.harness.pages import Page
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
+from tests.harness.waiting import until
 from tests.system.facts import differences
 from tests.system.old_disks import make_kata
 
@@ -180,6 +182,9 @@ class History:
 
     def _backup(self, prepare: str = "") -> int:
         printed = self._machine.run(f"{prepare}\n{self.tool.backup}")
+        # borg names an archive by the second, and refuses a second one of the same.
+        ended_s = int(time.time())
+        until(lambda: int(time.time()) > ended_s, "the next second")
         return self.tool.files_read(_without_trace(printed.stdout + printed.stderr))
 
     def _restore(self) -> Description:
