@@ -3,11 +3,11 @@
 Knows nothing of katas: names here are the engine's own.
 """
 
+import contextlib
 import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import docker
@@ -18,7 +18,7 @@ from docker.utils import kwargs_from_env
 
 from katafs.errors import StoreUnreachable
 from katafs.volumes.docker_socket import SocketAdapter
-from katafs.volumes.docker_stream import EventStream
+from katafs.volumes.docker_stream import Event, EventStream
 
 Answer = TypeVar("Answer")
 
@@ -131,11 +131,18 @@ class Engine:
         """Remove a volume and what is in it. Raises FileNotFoundError, and OSError(EBUSY) where a container has it."""
         self._ask(lambda client: client.remove_volume(volume))
 
-    def volume_events(self, since_s: int) -> EventStream:
+    def volume_events(self, since_s: float) -> EventStream:
         """What happens to volumes from now on, and what has happened since (at most the engine's last 256 events).
 
         `since_s` is in seconds since the epoch."""
-        return EventStream(self._ask(lambda client: _stream(client, since_s)))
+        return EventStream(self._ask(lambda client: _stream(client, {"since": f"{since_s:.9f}"}, None)))
+
+    def past_volume_events(self, since_s: float, until_s: float) -> list[Event]:
+        """What has happened to volumes between two times, which are past, as far as the engine has kept it."""
+        span = {"since": f"{since_s:.9f}", "until": f"{until_s:.9f}"}
+        stream = EventStream(self._ask(lambda client: _stream(client, span, _TIMEOUT_S)))
+        with self.faults(), contextlib.closing(stream):
+            return list(stream)
 
     def _new_client(self, version: str) -> docker.APIClient:
         settings = {"base_url": self._base_url} if self._base_url else kwargs_from_env()
@@ -152,7 +159,7 @@ class Engine:
         with self.faults():
             return question(client)
 
-    @contextmanager
+    @contextlib.contextmanager
     def faults(self) -> Iterator[None]:
         """Make answers and faults of what the client raises."""
         try:
@@ -167,12 +174,12 @@ class Engine:
             raise StoreUnreachable(f"no answer from the Docker Engine at {self.url}: {_one_line(problem)}") from problem
 
 
-def _stream(client: docker.APIClient, since_s: int) -> requests.Response:
+def _stream(client: docker.APIClient, span: Mapping[str, str], timeout_s: float | None) -> requests.Response:
     # Not by the client's own call, whose stream can't be closed completely.
     response: requests.Response = client.get(
         f"{client.base_url}/v{client.api_version}/events",
-        params={"since": str(since_s), "filters": json.dumps({"type": ["volume"]})},
-        timeout=(_TIMEOUT_S, None),
+        params={**span, "filters": json.dumps({"type": ["volume"]})},
+        timeout=(_TIMEOUT_S, timeout_s),
         stream=True,
     )
     response.raise_for_status()

@@ -8,16 +8,15 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_index import STARTING_S, Place, VolumeIndex, place_of
 from katafs.volumes.docker_questions import Questions
-from katafs.volumes.docker_stream import EventStream
+from katafs.volumes.docker_stream import Event, EventStream
 from katafs.volumes.names import Prefix
 
 _log = logging.getLogger("katafs.volumes.docker")
@@ -45,8 +44,6 @@ class Follower:
         self._lock = threading.Lock()
         """Covers that no stream is begun once it is to stop."""
         self._stream: EventStream | None = None
-        self._began_s = 0.0
-        """When the stream was begun, since the epoch."""
         self._listed_s = 0.0
         """When the latest list was asked for, by time.monotonic(): inf while one is yet to be."""
         self._unsure = False
@@ -88,16 +85,28 @@ class Follower:
 
     def _subscribe(self) -> None:
         # From before the listing on: what happens meanwhile is in the events, and looked up once more does no harm.
-        # From so long before that the mounts of the containers that are being started are among them.
-        self._began_s = time.time()
-        stream = self._engine.volume_events(since_s=int(self._began_s) - STARTING_S)
+        began_s = time.time()
+        stream = self._engine.volume_events(since_s=began_s)
         with self._lock:
             ended, self._stream = self._stream, stream
             if ended is not None:
                 ended.close()
             if self._stopping.is_set():
                 stream.interrupt()
+        self._take_starting(until_s=began_s)
         self._unsure = self._list()
+
+    def _take_starting(self, until_s: float) -> None:
+        """Take what containers had mounted until then and not unmounted: one that is being started isn't listed yet."""
+        having = dict[tuple[VolumeName, str], None]()
+        for event in self._engine.past_volume_events(until_s - STARTING_S, until_s):
+            name = self._prefix.strip(event["Actor"]["ID"])
+            if name is not None and event["Action"] == "mount":
+                having[name, _container(event)] = None
+            elif name is not None and event["Action"] == "unmount":
+                having.pop((name, _container(event)), None)
+        for name, container in having:
+            self._index.mounted(name, container)
 
     def _list(self) -> bool:
         """Whether containers keep volumes that the engine doesn't say are theirs."""
@@ -143,18 +152,18 @@ class Follower:
             if self._stream is not None:
                 self._stream.interrupt()
 
-    def _events(self) -> Iterator[Mapping[str, Any]]:
+    def _events(self) -> Iterator[Event]:
         with self._engine.faults():
             yield from self._stream or ()
 
-    def _handle(self, event: Mapping[str, Any], questions: Questions) -> None:
-        action, actor = event["Action"], event["Actor"]
+    def _handle(self, event: Event, questions: Questions) -> None:
+        action = event["Action"]
         if self._is_late(event):
             self._listed_s = math.inf
             questions.put(partial(self._list_anew, questions))
         elif action == "prune":
             questions.put(self._list_places)  # engines before 23 name no volume that they prune
-        name = self._prefix.strip(actor["ID"])
+        name = self._prefix.strip(event["Actor"]["ID"])
         if name is None:
             return
         if action == "create":
@@ -162,13 +171,11 @@ class Follower:
         elif action == "destroy":
             questions.put(partial(self.look_up, name))
         elif action == "mount":
-            mounted = partial(self._index.mounted, name, actor["Attributes"]["container"], self._index.now_s())
-            # From before the stream began it may be undone by the next event: then by the next question.
-            questions.put(mounted) if event["timeNano"] / 1e9 < self._began_s else mounted()
+            self._index.mounted(name, _container(event))
         elif action == "unmount":
-            questions.put(partial(self._unmounted, name, actor["Attributes"]["container"], self._index.now_s()))
+            questions.put(partial(self._unmounted, name, _container(event), self._index.now_s()))
 
-    def _is_late(self, event: Mapping[str, Any]) -> bool:
+    def _is_late(self, event: Event) -> bool:
         """Whether events have piled up, by one that is read now, and no list tells what was missed."""
         # The list's age not by the clock of the events, which may be set back: lost ones would go unnoticed so long.
         return time.time() - event["timeNano"] / 1e9 > _LATE_S and time.monotonic() - self._listed_s > _LATE_S
@@ -202,3 +209,8 @@ class Follower:
                 self.fault = None
                 _log.info("the engine answers again", extra={"engine": self._engine.url})
                 return
+
+
+def _container(event: Event) -> str:
+    container: str = event["Actor"]["Attributes"]["container"]
+    return container

@@ -145,11 +145,11 @@ class VolumeIndex:
                     starting.setdefault(name, {})[container] = mounted_s
         return starting
 
-    def mounted(self, name: VolumeName, container: str, at_s: float | None = None) -> None:
-        """A container has mounted the volume, at a time by the index's clock; None: now."""
+    def mounted(self, name: VolumeName, container: str) -> None:
+        """A container has mounted the volume, just now."""
         with self._lock:
             new = () if name in self._users else (name,)
-            self._users.setdefault(name, {})[container] = self._clock() if at_s is None else at_s
+            self._users.setdefault(name, {})[container] = self._clock()
         self._tell_used(new)
 
     def when_used(self, call: Used) -> None:

@@ -10,6 +10,9 @@ import requests
 
 from katafs.errors import StoreUnreachable
 
+Event = Mapping[str, Any]
+"""What the engine tells: https://docs.docker.com/engine/api/v1.41/#operation/SystemEvents."""
+
 _LONGEST_CHUNK_BYTES = 65536
 """A chunk, in which the engine sends one event, is handed on as soon as it is there."""
 
@@ -22,7 +25,7 @@ class EventStream:
         self._socket = socket.socket(fileno=os.dup(response.raw.fileno()))
         """The connection, for `interrupt`: a response can't be closed while another thread reads from it."""
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+    def __iter__(self) -> Iterator[Event]:
         """Every event, until the connection ends. Raises StoreUnreachable for what is no event."""
         for line in self._response.iter_lines(chunk_size=_LONGEST_CHUNK_BYTES):
             event = json.loads(line) if line else {}

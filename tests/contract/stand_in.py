@@ -24,6 +24,8 @@ class StandIn:
         self.volumes: list[str] = []
         self.events: Iterable[dict[str, Any]] = ()
         """Sent, one after the other, to whoever follows; then the connection stays open."""
+        self.past: list[dict[str, Any]] = []
+        """What has happened already."""
         self.refusal: str | None = None
         """What a request that would change something is told."""
         self.listings = 0
@@ -63,6 +65,10 @@ class StandIn:
         """The status and the answer of a request that would change something."""
         return 500, {"message": self.refusal}
 
+    def happened(self, since_s: float, until_s: float) -> list[dict[str, Any]]:
+        """What is sent to whoever asks what has happened between two times."""
+        return [event for event in self.past if since_s * 1e9 <= event["timeNano"] <= until_s * 1e9]
+
     def happening(self, since_s: float) -> Iterator[dict[str, Any]]:
         """What one follower is sent that asks for what has happened since, until its connection is to end."""
         yield from self.events
@@ -87,14 +93,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            since_s = float(parse_qs(urlsplit(self.path).query)["since"][0])
-            for event in self.engine.happening(since_s):
-                line = json.dumps(event).encode() + b"\n"
-                self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
-            self.close_connection = True
+            query = parse_qs(urlsplit(self.path).query)
+            since_s, until = float(query["since"][0]), query.get("until")
+            if until:
+                self._send(self.engine.happened(since_s, float(until[0])))
+                self.wfile.write(b"0\r\n\r\n")
+            else:
+                self._send(self.engine.happening(since_s))
+                self.close_connection = True
         else:
             answer = self.engine.answer(path)
             self._reply(404 if answer is None else 200, {"message": "no such thing"} if answer is None else answer)
+
+    def _send(self, events: Iterable[dict[str, Any]]) -> None:
+        """Each in a chunk of its own."""
+        for event in events:
+            line = json.dumps(event).encode() + b"\n"
+            self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
 
     def do_POST(self) -> None:
         self._change()

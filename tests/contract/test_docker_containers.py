@@ -9,6 +9,7 @@ import pytest
 
 from katafs.kata_id import VolumeName
 from katafs.volumes.docker import MADE_BY_LABEL, TOKEN_LABEL, DockerStore
+from katafs.volumes.docker_index import VolumeIndex
 from tests.contract.conftest import DockerPlace
 from tests.contract.names import KATA, OTHER
 from tests.harness import waiting
@@ -43,6 +44,22 @@ def test_a_volume_that_was_in_use_before_the_store_is_in_use(docker_place: Docke
     used = later.in_use(KATA)
     later.close()
     assert used
+
+
+def test_a_volume_whose_container_ended_before_the_store_came_was_never_in_use(
+    docker_place: DockerPlace, store: DockerStore, container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even until the store has read of the end: it may be asked before."""
+    waiting.until(lambda: store.in_use(KATA), "the volume to be in use")
+    docker_place.engine.remove_container(container)
+    came = list[VolumeName]()
+    monkeypatch.setattr(VolumeIndex, "mounted", lambda _, name, __: came.append(name))
+    later = docker_place.open()
+    docker_place.engine.run("true", mounts=[f"{store.location(OTHER)},target=/kata"])
+    waiting.until(lambda: OTHER in came, "another's mount to be told")
+    later.close()
+
+    assert KATA not in came
 
 
 def test_a_volume_is_no_longer_in_use_when_its_container_ended(

@@ -99,30 +99,16 @@ def test_a_container_that_is_being_started_has_its_volume_when_it_lists_again(
     assert used
 
 
-def test_only_a_container_that_comes_now_is_told_ahead_of_questions(
-    engine: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that came before has perhaps gone since, as the next event says: it must not count until that is asked."""
-    taken_in = dict[str, str]()
-    monkeypatch.setattr(
-        docker_index.VolumeIndex,
-        "mounted",
-        lambda _, __, container, *___: taken_in.update({container: threading.current_thread().name}),
-    )
-    engine.events = [
-        {
-            "Type": "volume",
-            "Action": "mount",
-            "Actor": {"ID": KATA, "Attributes": {"container": container}},
-            "timeNano": time.time_ns() + ahead_ns,
-        }
-        for container, ahead_ns in (("before", -(10**9)), ("now", 10**12))
-    ]
+def test_what_containers_had_before_the_store_came_is_known_at_once(engine: StandIn) -> None:
+    """One that is being started has its volume, though it isn't listed yet; one that has unmounted it hasn't."""
+    for action, volume in (("mount", KATA), ("mount", OTHER), ("unmount", OTHER)):
+        actor = {"ID": volume, "Attributes": {"container": f"of {volume}"}}
+        engine.past.append({"Type": "volume", "Action": action, "Actor": actor, "timeNano": time.time_ns()})
     store = DockerStore(base_url=engine.url)
-    waiting.until(lambda: len(taken_in) == 2, "both to be taken in")
+    used = store.in_use(KATA), store.in_use(OTHER)
     store.close()
 
-    assert taken_in == {"before": "docker-questions", "now": "docker-events"}
+    assert used == (True, False)
 
 
 def test_a_container_whose_end_was_lost_with_other_events_is_gone_once_it_had_time_to_start(

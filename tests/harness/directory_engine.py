@@ -33,7 +33,6 @@ class DirectoryEngine(StandIn):
         self._mounted: dict[str, str] = {}
         """By container the volume that it has."""
         self._followers: list[queue.Queue[Event | None]] = []
-        self._happened: list[Event] = []
         self._labels: dict[str, Any] = {}
         self._free = threading.Event()
         """Set while calls are answered."""
@@ -109,12 +108,18 @@ class DirectoryEngine(StandIn):
 
     # What it answers
 
+    def happened(self, since_s: float, until_s: float) -> list[Event]:
+        """As in StandIn."""
+        self._wait()
+        with self._lock:
+            return super().happened(since_s, until_s)
+
     def happening(self, since_s: float) -> Iterator[Event]:
         """As in StandIn."""
         self._wait()
         events: queue.Queue[Event | None] = queue.Queue()
         with self._lock:
-            for earlier in self._happened:
+            for earlier in self.past:
                 if earlier["timeNano"] >= since_s * 1e9:
                     events.put(earlier)
             self._followers.append(events)
@@ -128,7 +133,7 @@ class DirectoryEngine(StandIn):
         happened_ns = time.time_ns() - int(seconds_ago * 1e9)
         event = {"Type": "volume", "Action": action, "timeNano": happened_ns, "Actor": actor}
         with self._lock:
-            self._happened.append(event)
+            self.past.append(event)
             for follower in self._followers:
                 follower.put(event)
 
