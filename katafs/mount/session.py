@@ -1,6 +1,7 @@
 """One mount from its start to its end: mounted, answering, unmounted from within by a signal or from outside."""
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -24,6 +25,9 @@ _log = logging.getLogger(__name__)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
+_YOUNG_OBJECTS = 10_000
+"""So many new ones that may refer to others let the garbage collector look at them; Python's own number is 700."""
+
 
 def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable[[], None]) -> None:
     """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
@@ -31,6 +35,7 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
 
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
     metrics is taken."""
+    _collect_seldom()
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
         serving = Serving(tree, mounting.mount(mount_point, _options(settings)), mount_point, settings, events.end)
         mount = OwnMount(mount_point)
@@ -46,6 +51,14 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             serving.close()
     _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
     _log.info("ends", extra={"path": mount_point})
+
+
+def _collect_seldom() -> None:
+    """Let the collector look for garbage more rarely, and never among what is there by now. Requests leave none that
+    refers to itself, while a walk makes a node of each file: the collector took a seventh of its time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 @contextlib.contextmanager
