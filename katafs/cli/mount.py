@@ -9,7 +9,7 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
-from katafs.cli.process import raised_limit, share_one_heap
+from katafs.cli.process import make_room_for_descriptors, raised_limit, share_one_heap
 from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
@@ -22,6 +22,9 @@ from katafs.volumes.store import VolumeStore
 _log = logging.getLogger("katafs")
 
 _READY = b"ready"
+
+_SHARES = 2
+"""Of the descriptors: one for directories, and one for the files that programs open."""
 
 _EXAMPLES = """\b
 Examples:
@@ -45,6 +48,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
     path = os.path.abspath(mount_point or str(wished.mountpoint))
     detach = _daemonize() if daemon else _nothing_to_detach
     share_one_heap()
+    make_room_for_descriptors(_SHARES * wished.open_directories)
     stacks.log_on_signal()
     with opened_stores(wished.volumes, wished.prefix, wished.legacy) as (store, mover):
         _serve(path, store, mover, wished, detach)
@@ -84,8 +88,7 @@ def _of_tree(settings: Settings) -> TreeSettings:
         timeout_s=settings.timeout,
         negative_timeout_s=settings.negative_timeout,
         xattrs=settings.xattrs,
-        # The other half of the descriptors is for the files that programs open.
-        open_directories=min(settings.open_directories, raised_limit() // 2),
+        open_directories=min(settings.open_directories, raised_limit() // _SHARES),
         inodes=settings.inodes,
     )
 

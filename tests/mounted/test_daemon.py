@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from katafs.config import TreeSettings
 from tests.harness import needs, waiting
 from tests.harness.mount_table import mount_at, tear_off
 from tests.harness.mounted import PROGRAM
@@ -51,6 +52,15 @@ def place(disk: Path) -> Iterator[Place]:
     place = Place(disk)
     yield place
     place.clear()
+
+
+def test_there_is_room_for_its_descriptors_from_the_start(place: Place) -> None:
+    """A fork(2) gives the child a table that just fits, and to double it takes a daemon with threads many ms."""
+    place.mount()
+    (daemon,) = place.daemons()
+    told = dict(line.split(":", 1) for line in Path(f"/proc/{daemon}/status").read_text().splitlines())
+
+    assert int(told["FDSize"]) >= 2 * TreeSettings.open_directories
 
 
 def test_it_returns_when_the_mount_answers(place: Place) -> None:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAPS = """
 import ctypes, os, sys, threading
 from katafs.cli.process import share_one_heap
@@ -37,3 +39,22 @@ def heaps(how: str) -> int:
 def test_threads_share_one_heap() -> None:
     assert heaps("own") > 1
     assert heaps("shared") == 1
+
+
+ROOM = """
+import os, resource, sys
+from katafs.cli.process import make_room_for_descriptors
+wanted, limit = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, 64), limit))
+before = os.listdir("/proc/self/fd")
+make_room_for_descriptors(wanted)
+assert os.listdir("/proc/self/fd") == before
+print(*[line.split()[1] for line in open("/proc/self/status") if line.startswith("FDSize")])
+"""
+
+
+@pytest.mark.parametrize(("wanted", "limit", "room"), [(8192, 20_000, 8192), (8192, 500, 500)])
+def test_there_is_room_for_descriptors(wanted: int, limit: int, room: int) -> None:
+    words = [sys.executable, "-c", ROOM, str(wanted), str(limit)]
+    told = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    assert int(told.stdout) >= room
