@@ -80,7 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        if url.path.endswith("/events"):
+        if url.path.endswith("/events") and "until" in parse_qs(url.query):
+            self._reply(b"")
+        elif url.path.endswith("/events"):
             self._reply_never()
         elif url.path.endswith("/_ping"):
             self._reply(b"OK")
