@@ -13,7 +13,7 @@ from katafs.fuse.operations import Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.processors import Processors
 from katafs.fuse.readers import Reader, Readers
-from katafs.fuse.requests import Carried, Dispatcher, Method, Request
+from katafs.fuse.requests import Around, Carried, Dispatcher, Method, Request
 from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
@@ -186,11 +186,15 @@ class Connection:
         try:
             if isinstance(carried, bytes):
                 self.device.reply(unique, carried)
+            elif isinstance(carried, Around):
+                with carried.giving:
+                    self.device.reply(unique, carried.content)
             else:
                 self._tally.failed(method.__name__, carried)
                 self.device.refuse(unique, carried)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 as above
             # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
+            # After a reply that it has taken this one is passed over.
             self._explain(f"the reply to {method.__name__}", error)
             self.device.refuse(unique, errno.EIO)
 

@@ -7,6 +7,7 @@ this one goes on to the next request. Any exception becomes an errno; which one 
 import os
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -128,6 +129,9 @@ class Listing(Protocol):
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
         """Take in a directory of which nothing is told, `.` and `..` for instance: the kernel asks when somebody wants
         to know."""
+
+    def give_within(self, giving: AbstractContextManager[None]) -> None:
+        """Have the reply given to the kernel in a `with` of this, in which an error says that it couldn't be."""
 
     def is_empty(self) -> bool:
         """Whether nothing was added."""

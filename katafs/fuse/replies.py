@@ -10,6 +10,7 @@ from katafs.fuse import wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from katafs.fuse.operations import Attributes, Opened, Statistics
 
@@ -94,6 +95,8 @@ class Entries:
     """The reply to READDIRPLUS: entries with their attributes, up to the size that the kernel has room for."""
 
     def __init__(self, size_bytes: int) -> None:
+        self.given_within: AbstractContextManager[None] | None = None
+        """What the reply is to be given in a `with` of."""
         self._left = size_bytes
         self._parts: list[bytes] = []
 
@@ -114,6 +117,10 @@ class Entries:
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
         """Take in a directory of which only the inode number is known."""
         self._add(name, _UNCOUNTED, number, following, stat.S_IFDIR)
+
+    def give_within(self, giving: AbstractContextManager[None]) -> None:
+        """Have the reply given in a `with` of this."""
+        self.given_within = giving
 
     def _add(self, name: bytes, lead: bytes, number: int, following: int, mode: int) -> None:
         length = len(name)

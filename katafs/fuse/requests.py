@@ -4,7 +4,8 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from contextlib import AbstractContextManager
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from katafs.fuse import replies, wire
 from katafs.fuse.operations import Absent, Answer, Attributes, Later, Opened, Operations, Wanted
@@ -51,7 +52,14 @@ class Malformed(Exception):
     """A request that isn't as the protocol says: shorter than its structure, or without a name."""
 
 
-Carried: TypeAlias = bytes | int
+class Around(NamedTuple):
+    """What a reply carries that is to be given to the kernel in a `with`."""
+
+    giving: AbstractContextManager[None]
+    content: bytes
+
+
+Carried: TypeAlias = bytes | int | Around
 """What a reply carries; or an errno, for the negative answers that are so common that an exception is too dear."""
 
 Method: TypeAlias = Callable[[Request], Answer[Carried]]
@@ -61,6 +69,11 @@ Method: TypeAlias = Callable[[Request], Answer[Carried]]
 def _then(answer: Answer[Result], made_of: Callable[[Result], Carried]) -> Answer[Carried]:
     """What is made of the answer. The most frequent requests see for themselves whether it is there."""
     return answer.then(made_of) if isinstance(answer, Later) else made_of(answer)
+
+
+def _listed(listing: replies.Entries) -> Carried:
+    content = listing.content()
+    return content if listing.given_within is None else Around(listing.given_within, content)
 
 
 def _nothing(_: object) -> bytes:
@@ -242,7 +255,7 @@ class Dispatcher:
         handle, start, size, _, _, _ = wire.READ_IN.unpack_from(request.body)
         listing = replies.Entries(size)
         filling = self._operations.readdir(handle, start, listing)
-        return listing.content() if filling is None else filling.then(lambda _: listing.content())
+        return _listed(listing) if filling is None else filling.then(lambda _: _listed(listing))
 
     def fsyncdir(self, request: Request) -> Answer[Carried]:
         handle, _ = wire.FSYNC_IN.unpack_from(request.body)

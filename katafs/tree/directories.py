@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from katafs.errors import KatafsError
@@ -10,6 +11,7 @@ from katafs.namespace import PLAIN_BELOW, Kind
 from katafs.rooted import names
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
+from katafs.tree.entering import Entering
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenDirectory
 from katafs.tree.nodes import Node
@@ -51,6 +53,9 @@ class Reply(Protocol):
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
         """The same of a directory of which nothing is told: the kernel asks when somebody wants to know."""
 
+    def give_within(self, giving: AbstractContextManager[None]) -> None:
+        """Have the reply given to the kernel in a `with` of this."""
+
 
 class Directories:
     """opendir(), readdir() with attributes, fsyncdir() and releasedir()."""
@@ -76,7 +81,7 @@ class Directories:
 
         A reading from the beginning takes the names anew (rewinddir(3)); until then none is seen twice or missed. Each
         entry but `.` and `..` is a lookup, also where an error comes after it."""
-        opened = self.handles[handle]
+        opened, entering = self.handles[handle], Entering(self._core, self._finder)
         if start == 0:
             listed = _DOTS | self._names_in(opened.node)
             opened.names, opened.inodes = [*listed], [*listed.values()]
@@ -84,7 +89,7 @@ class Directories:
             glimpse = self._glance(opened, start)
             end = start + max(1, len(glimpse.found))
             while start < end:
-                start += self._add(opened, start, glimpse, reply)
+                start += self._add(opened, start, glimpse, reply, entering)
                 if start == end:
                     break
                 if not reply.room_for(opened.names[start : start + 1]):
@@ -103,7 +108,7 @@ class Directories:
             found = names.glance(directory, opened.names[next_ones], opened.inodes[next_ones])
         return _Glimpse(start, found, changes, identity)
 
-    def _add(self, opened: OpenDirectory, start: int, glimpse: _Glimpse, reply: Reply) -> int:
+    def _add(self, opened: OpenDirectory, start: int, glimpse: _Glimpse, reply: Reply, entering: Entering) -> int:
         """How many entries were added of which there was a glimpse, before one that there was none of, or that has no
         room. None where something may have changed since."""
         found = glimpse.run(start)
@@ -111,16 +116,17 @@ class Directories:
             return 0
         core = self._core
         shown = opened.names[start : start + len(found)]
-        entered: list[Attributes] = []
+        told: list[Attributes] = []
         with core.locked:
             parent = core.steady(opened.node)
             if (core.changes, parent.identity) != (glimpse.changes, glimpse.identity):
                 return 0
             try:
-                self._finder.enter_listed(parent, shown[: reply.room_for(shown)], found, entered)
+                entering.tell(parent, shown[: reply.room_for(shown)], found, told)
             finally:
-                reply.add(shown, entered, start + 1)
-        return len(entered)
+                reply.give_within(entering)
+                reply.add(shown, told, start + 1)
+        return len(told)
 
     def _fill_one(self, opened: OpenDirectory, index: int, reply: Reply) -> None:
         name, node = opened.names[index], opened.node

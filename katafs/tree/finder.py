@@ -5,14 +5,12 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place, child
 from katafs.rooted import names
 from katafs.rooted.answer import answer
-from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.nodes import Node, identity_of
 from katafs.tree.requests import Found
@@ -214,18 +212,6 @@ class Finder:
             if node.parent is parent and node.name == name and self._stays(node, parent, status):
                 return node
         return self.remember(parent, name, Found(PLAIN, parent.volume, number, status, piece=parent.piece))
-
-    def enter_listed(
-        self, parent: Node, wanted: Iterable[bytes], found: Iterable[os.stat_result], entered: list[Attributes]
-    ) -> None:
-        """Count a lookup of each of these names, which have the statuses found, and tell of them: the same as one
-        `listed` after the other, for hundreds at a time."""
-        telling = self._core.telling
-        timeout_s = telling.timeout_of(parent.volume)
-        for name, status in zip(wanted, found, strict=False):
-            node = self.listed(parent, name, status)
-            node.lookups += 1
-            entered.append(telling.tell_backed(node, status, 0, timeout_s))
 
     @staticmethod
     def _stays(node: Node, parent: Node, status: os.stat_result) -> bool:

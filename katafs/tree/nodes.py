@@ -94,9 +94,16 @@ class NodeTable:
         self.alarm_at = sys.maxsize
         """More than so many set `crowded`, once."""
         self.crowded = threading.Event()
+        self.flooded_at = sys.maxsize
+        """With more than so many, whoever asks the kernel to forget some doesn't keep up."""
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+    @property
+    def flooded(self) -> bool:
+        """Whether the kernel is being asked to forget some, and more come all the same than go."""
+        return len(self._nodes) > self.flooded_at and self.alarm_at == sys.maxsize
 
     def add(self, node: Node) -> Node:
         """Take in a node that a reply is about to name. Gives it back."""

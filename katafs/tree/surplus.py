@@ -37,6 +37,7 @@ class Surplus:
         self._alarm_at = self.limit - room
         self._enough = self._alarm_at - room // 2
         self._nodes.alarm_at = self._alarm_at
+        self._nodes.flooded_at = self.limit
         self.crowded = self._nodes.crowded
         """Set when there is something to do."""
         self.forgotten = threading.Event()

@@ -6,6 +6,7 @@ Run as a program it patches what its first argument names, and goes on as `kataf
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,10 @@ class _EndingInABug:
     def add_unknown(self, name: bytes, number: int, following: int) -> None:
         """As the listing's."""
         self._listing.add_unknown(name, number, following)
+
+    def give_within(self, giving: AbstractContextManager[None]) -> None:
+        """As the listing's."""
+        self._listing.give_within(giving)
 
 
 def ask_always() -> None:

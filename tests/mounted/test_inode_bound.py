@@ -79,22 +79,19 @@ def most_remembered(served: Served) -> int:
     return int(said[1])
 
 
-@pytest.mark.parametrize(
-    ("kernel", "most"),
-    # An older kernel is told of one file at a time: on a busy machine others come faster than they go.
-    [("this kernel", 4000), ("an older kernel", 12_000)],
-)
-def test_walks_stay_below_the_bound_and_see_everything(kernel: str, most: int) -> None:
-    with serving(kernel, 4000, directories=200) as served:
+@pytest.mark.parametrize("kernel", ["this kernel", "an older kernel"])
+def test_walks_stay_below_the_bound_and_see_everything(kernel: str) -> None:
+    """On a busy machine others come faster than they go, so that it may be passed for some moments."""
+    with serving(kernel, 4000, directories=300) as served:
         alone = walk(served.top)
         finds = [subprocess.Popen(["find", served.top, "-type", "f"], stdout=subprocess.PIPE) for _ in range(3)]
         listed = [len(set(find.communicate(timeout=100)[0].split())) for find in finds]
         again = walk(served.top)
 
-        assert len(alone) == 20_000
-        assert listed == [20_000] * 3
+        assert len(alone) == 30_000
+        assert listed == [30_000] * 3
         assert again == alone
-        assert 2000 < most_remembered(served) <= most
+        assert 2000 < most_remembered(served) < 2 * 4000
 
 
 @KERNELS

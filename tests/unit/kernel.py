@@ -5,6 +5,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -139,7 +140,7 @@ class Kernel:
         """The entries in one reply that has room for so many."""
         reply = Reply(room)
         self.tree.directories.fill(handle, start, reply)
-        return reply.entries
+        return reply.given()
 
     def names(self, path: bytes) -> list[bytes]:
         """The names in a directory, sorted."""
@@ -165,6 +166,8 @@ class Reply:
     def __init__(self, room: int = 1 << 30) -> None:
         self.entries: list[Taken] = []
         self._room = room
+        self.within: AbstractContextManager[None] = nullcontext()
+        """What it is to be given in a `with` of."""
 
     def room_for(self, names: Sequence[bytes]) -> int:
         """How many there is room for."""
@@ -180,6 +183,15 @@ class Reply:
         assert name in (b".", b"..")
         status = made_up(stat.S_IFDIR, (0, 0), 0, 0, 0)
         self.entries.append(Taken(name, Attributes(number, 0, status, 0, 0, 0.0), following))
+
+    def give_within(self, giving: AbstractContextManager[None]) -> None:
+        """Be given in a `with` of this."""
+        self.within = giving
+
+    def given(self) -> "list[Taken]":
+        """The entries, once the kernel has them."""
+        with self.within:
+            return self.entries
 
     def is_empty(self) -> bool:
         """Whether nothing was added."""

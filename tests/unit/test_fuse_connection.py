@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from katafs.errors import StoreUnreachable
-from katafs.fuse import wire
+from katafs.fuse import replies, wire
 from katafs.fuse.operations import Absent, Answer, Later, Opened, Operations, Wanted
 from katafs.fuse.requests import Request
 from tests.harness.waiting import until
@@ -289,6 +289,75 @@ def test_others_are_served_while_a_request_keeps_the_reading_thread(served: Serv
     for gate, unique in zip(gates, waiting, strict=True):
         gate.set()
         assert served.kernel.receive()[:2] == (unique, 0)
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
+class Around:
+    """What a listing is given within: notes what it sees."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.seen: list[object] = []
+        self.given = threading.Event()
+        self._failure = failure
+
+    def __enter__(self) -> None:
+        self.seen.append("begin")
+
+    def __exit__(self, problem: type[BaseException] | None, *_: object) -> None:
+        self.seen.append(problem if problem or self.given.wait(30) else "no reply")
+        if self._failure is not None:
+            raise self._failure
+
+
+def listed_within(recorder: Recorder, around: Around, *, later: bool) -> None:
+    """Have listings given within this, by the reading thread or by a pool's."""
+
+    def answer() -> object:
+        listing = cast(replies.Entries, recorder.calls[-1][-1])
+        listing.give_within(around)
+        return Later(recorder.pool, lambda: None) if later else None
+
+    recorder.answers["readdir"] = answer
+
+
+BY_WHOM = pytest.mark.parametrize("later", [False, True], ids=["at once", "later"])
+
+
+@BY_WHOM
+def test_a_listing_is_given_within_what_it_asks_for(served: Served, recorder: Recorder, later: bool) -> None:
+    around = Around()
+    listed_within(recorder, around, later=later)
+    answered = served.kernel.ask(wire.READDIRPLUS, bytes(wire.READ_IN.size))
+    around.given.set()
+
+    assert answered == (0, b"")
+    until(lambda: len(around.seen) == 2, "its end")
+    assert around.seen == ["begin", None]
+
+
+@BY_WHOM
+def test_a_listing_that_can_not_be_given_says_so(
+    served: Served, recorder: Recorder, later: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    around = Around()
+    listed_within(recorder, around, later=later)
+    monkeypatch.setattr(served.connection.device, "reply", lambda *_: failing(OSError(errno.ENOMEM, "no memory"))())
+
+    assert served.kernel.ask(wire.READDIRPLUS, bytes(wire.READ_IN.size)) == (errno.EIO, b"")
+    assert around.seen == ["begin", OSError]
+
+
+@BY_WHOM
+def test_a_bug_after_a_listing_was_given_is_told(served: Served, recorder: Recorder, later: bool) -> None:
+    """The kernel passes over what is answered to a request that has its reply (ENOENT)."""
+    around = Around(ZeroDivisionError("oh"))
+    listed_within(recorder, around, later=later)
+    assert served.kernel.ask(wire.READDIRPLUS, bytes(wire.READ_IN.size)) == (0, b"")
+    around.given.set()
+    _, error, _ = served.kernel.receive()
+
+    assert error == errno.EIO
+    assert [operation for operation, _ in served.said] == ["the reply to readdir"]
     assert served.kernel.ask(wire.READLINK) == (0, b"target")
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -94,13 +95,74 @@ def test_what_comes_before_an_error_is_told_and_known(kata: Kernel, monkeypatch:
     with refused(errno.EXDEV):
         kata.tree.directories.fill(handle, 0, reply)
     monkeypatch.undo()
-    told = reply.entries[2:]
+    told = reply.given()[2:]
 
     assert len(told) == 2
     assert [each.following for each in told] == [3, 4]
     assert all(is_known(kata, each.told.number) for each in told)
     kata.tree.forget([(each.told.number, 1) for each in told])
     assert not any(is_known(kata, each.told.number) for each in told)
+
+
+def test_what_is_new_is_known_once_the_kernel_has_the_reply(kata: Kernel) -> None:
+    """Whoever asks for it meanwhile waits."""
+    kata.forget_all()
+    reply = filled(kata)
+    numbers = [each.told.number for each in reply.entries if each.name in (b"a", b"b", b"c")]
+    before = [is_known(kata, number) for number in numbers]
+    asked = threading.Thread(target=lambda: before.extend(is_known(kata, number) for number in numbers))
+    with reply.within:
+        asked.start()
+        asked.join(0.1)
+        waits = asked.is_alive()
+    asked.join()
+
+    assert waits
+    assert before == [False] * 3 + [True] * 3
+    kata.tree.forget([(number, 1) for number in numbers])
+    assert not any(is_known(kata, number) for number in numbers)
+
+
+def test_nothing_new_is_known_where_the_kernel_did_not_take_the_reply(kata: Kernel) -> None:
+    kata.forget_all()
+    reply = filled(kata)
+    numbers = [each.told.number for each in reply.entries if each.name in (b"a", b"b", b"c")]
+    with pytest.raises(ZeroDivisionError), reply.within:
+        1 / 0  # noqa: B018  # instead of giving it
+
+    assert not any(is_known(kata, number) for number in numbers)
+
+
+def test_two_new_names_of_one_inode_are_two_lookups(kata: Kernel) -> None:
+    kata.link(PLACE + b"/a", PLACE + b"/z")
+    kata.forget_all()
+    told = {each.name: each.told for each in filled(kata).given()}
+    number = told[b"a"].number
+    kata.tree.forget([(number, 1)])
+
+    assert told[b"z"].number == number
+    assert is_known(kata, number)
+    kata.tree.forget([(number, 1)])
+    assert not is_known(kata, number)
+
+
+def test_a_name_that_becomes_known_before_the_reply_is_given_is_two_lookups(kata: Kernel) -> None:
+    kata.forget_all()
+    reply = filled(kata)
+    number = kata.lookup(PLACE + b"/a").number
+    reply.given()
+    kata.tree.forget([(number, 1)])
+
+    assert is_known(kata, number)
+    kata.tree.forget([(number, 1)])
+    assert not is_known(kata, number)
+
+
+def filled(kata: Kernel) -> Reply:
+    """A listing of the directory, which the kernel hasn't yet."""
+    reply = Reply()
+    kata.tree.directories.fill(kata.tree.directories.open(kata.number(PLACE)), 0, reply)
+    return reply
 
 
 def is_known(tree: Kernel, number: int) -> bool:

@@ -1,0 +1,65 @@
+"""The entries of a listing, of which most have no node yet: that is made when the kernel has been told of them.
+
+What asked takes the reply in then, and looks at what it holds, which takes it longer: so nobody waits for the nodes.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+
+from katafs.tree.attributes import Attributes
+from katafs.tree.core import Core
+from katafs.tree.finder import Finder
+from katafs.tree.nodes import Node
+
+_MOST = 256
+"""So many are made at a time, for which others wait less than a millisecond then."""
+_PAUSE_S = 0.002
+"""In which the kernel can be asked to forget more inodes than one listing brings, where others come faster than that:
+the thread that asks it has to wait for Python's lock."""
+
+
+class Entering:
+    """What one reply tells of. In a `with` around the giving of it nobody else gets at the tree, and after it all its
+    nodes are there; where it can't be given, none of those that are new."""
+
+    def __init__(self, core: Core, finder: Finder) -> None:
+        self._core = core
+        self._finder = finder
+        self._owed: list[tuple[Node, bytes, os.stat_result]] = []
+
+    def __enter__(self) -> None:
+        self._core.locked.__enter__()
+
+    def __exit__(self, problem: type[BaseException] | None, *_: object) -> None:
+        try:
+            if problem is None:
+                for parent, name, status in self._owed:
+                    self._enter(parent, name, status).tell(status)
+        finally:
+            self._core.locked.__exit__()
+        if self._core.nodes.flooded:
+            time.sleep(_PAUSE_S)
+
+    def tell(
+        self, parent: Node, names: Iterable[bytes], found: Iterable[os.stat_result], told: list[Attributes]
+    ) -> None:
+        """Tell of something plain, no directories, that was seen under these names: of each a lookup is counted, now
+        where it has a node already. Called with the tree's lock held."""
+        core = self._core
+        timeout_s = core.telling.timeout_of(parent.volume)
+        known, number_of = core.nodes.known, core.numbers.of_inode
+        may_owe = core.legacy is None and len(self._owed) < _MOST
+        for name, status in zip(names, found, strict=False):
+            number = number_of(status)
+            if may_owe and known(number) is None:
+                self._owed.append((parent, name, status))
+                told.append(Attributes(number, 0, status, status.st_nlink, status.st_ctime_ns, timeout_s))
+            else:
+                node = self._enter(parent, name, status)
+                told.append(core.telling.tell_backed(node, status, 0, timeout_s))
+
+    def _enter(self, parent: Node, name: bytes, status: os.stat_result) -> Node:
+        node = self._finder.listed(parent, name, status)
+        node.lookups += 1
+        return node
