@@ -1,6 +1,7 @@
-"""The entries of a listing, of which most have no node yet: that is made when the kernel has been told of them.
+"""The entries of a listing, of which most are told by their statuses alone: their nodes are made, or their lookups
+counted, when the kernel has been told.
 
-What asked takes the reply in then, and looks at what it holds, which takes it longer: so nobody waits for the nodes.
+What asked takes the reply in then, and looks at what it holds, which takes it longer: so nobody waits for that.
 """
 
 import os
@@ -21,12 +22,14 @@ the thread that asks it has to wait for Python's lock."""
 
 class Entering:
     """What one reply tells of. In a `with` around the giving of it nobody else gets at the tree, and after it all its
-    nodes are there; where it can't be given, none of those that are new."""
+    nodes are there; where it can't be given, nothing comes of those that were put off."""
 
     def __init__(self, core: Core, finder: Finder) -> None:
         self._core = core
         self._finder = finder
         self._owed: list[tuple[Node, bytes, os.stat_result]] = []
+        # A legacy disk may have more to say of an inode; and whose part a request is for is seen without a part's lock.
+        self._may_owe = core.legacy is None and core.disk is None
 
     def __enter__(self) -> None:
         self._core.locked.__enter__()
@@ -44,15 +47,16 @@ class Entering:
     def tell(
         self, parent: Node, names: Iterable[bytes], found: Iterable[os.stat_result], told: list[Attributes]
     ) -> None:
-        """Tell of something plain, no directories, that was seen under these names: of each a lookup is counted, now
-        where it has a node already. Called with the tree's lock held."""
+        """Tell of something plain, no directories, that was seen under these names, of which each is a lookup. At once
+        it is counted where the node has to say what is told. Called with the tree's lock held."""
         core = self._core
         timeout_s = core.telling.timeout_of(parent.volume)
-        known, number_of = core.nodes.known, core.numbers.of_inode
-        may_owe = core.legacy is None and len(self._owed) < _MOST
+        known, stays, number_of = core.nodes.known, self._finder.stays, core.numbers.of_inode
+        may_owe = self._may_owe and len(self._owed) < _MOST
         for name, status in zip(names, found, strict=False):
             number = number_of(status)
-            if may_owe and known(number) is None:
+            node = known(number)
+            if may_owe and (node is None or (not node.generation and stays(node, parent, status))):
                 self._owed.append((parent, name, status))
                 told.append(Attributes(number, 0, status, status.st_nlink, status.st_ctime_ns, timeout_s))
             else:

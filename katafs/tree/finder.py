@@ -209,12 +209,12 @@ class Finder:
                 node = Node(number, PLAIN, parent.volume, parent, name, identity_of(status), is_directory=False)
                 core.nodes.add(node)
                 return node
-            if node.parent is parent and node.name == name and self._stays(node, parent, status):
+            if node.parent is parent and node.name == name and self.stays(node, parent, status):
                 return node
         return self.remember(parent, name, Found(PLAIN, parent.volume, number, status, piece=parent.piece))
 
     @staticmethod
-    def _stays(node: Node, parent: Node, status: os.stat_result) -> bool:
+    def stays(node: Node, parent: Node, status: os.stat_result) -> bool:
         """Whether a node that has the name stands for the plain file there as it did."""
         return (
             node.place is PLAIN

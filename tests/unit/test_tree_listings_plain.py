@@ -158,6 +158,22 @@ def test_a_name_that_becomes_known_before_the_reply_is_given_is_two_lookups(kata
     assert not is_known(kata, number)
 
 
+def test_a_number_that_another_inode_has_taken_is_told_so(kata: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once more: the kernel drops what it kept of the inode before by the generation."""
+    taken, taking = (kata.lookup(PLACE + b"/" + name).number for name in (b"a", b"b"))
+    kata.tree.removal.unlink(kata.number(PLACE), b"a")
+    number_of = Numbers.of_inode
+
+    def as_taken(self: Numbers, status: os.stat_result) -> int:
+        number = number_of(self, status)
+        return taken if number == taking else number
+
+    monkeypatch.setattr(Numbers, "of_inode", as_taken)
+    generations = [{each.name: each.told.generation for each in filled(kata).given()}[b"b"] for _ in range(2)]
+
+    assert generations == [1, 1]
+
+
 def filled(kata: Kernel) -> Reply:
     """A listing of the directory, which the kernel hasn't yet."""
     reply = Reply()

@@ -10,7 +10,7 @@ from katafs.tree.requests import Elsewhere
 from katafs.volumes.disks import Disk
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
-from tests.unit.kernel import ROOT, Kernel
+from tests.unit.kernel import ROOT, Kernel, Reply
 
 KATA, OTHER = b"123456789A", b"34ABCDEF01"
 DISK = Disk(b"9:9")
@@ -40,6 +40,25 @@ def test_a_volume_on_another_disk_is_left_to_its_part(tree: Kernel, store: Memor
     assert part.knows(told.number)
     assert not tree.tree.knows(told.number)
     assert part.path_of(told.number) == tree.tree.path_of(told.number) == b"/" + KATA
+
+
+def test_what_is_listed_on_another_disk_is_known_before_the_kernel_has_the_reply(
+    tree: Kernel, store: MemoryStore, mounted: Move
+) -> None:
+    """Which part a request is for is seen without waiting for the part."""
+    sandbox = store.path / KATA.decode() / "inside"
+    sandbox.mkdir(parents=True)
+    (sandbox / "file").touch()
+    mounted()
+    part = tree.tree.on(DISK)
+    top = part.creation.lookup_top(tree.tree.node(ROOT), KATA)
+    inside = part.creation.lookup(top.number, b"inside")
+    assert inside is not None
+    reply = Reply()
+    part.directories.fill(part.directories.open(inside.number), 0, reply)
+    (listed,) = (each for each in reply.entries if each.name == b"file")
+
+    assert part.knows(listed.told.number)
 
 
 def test_a_kata_that_exists_on_another_disk_is_not_made_again(tree: Kernel, store: MemoryStore, mounted: Move) -> None:
