@@ -195,16 +195,16 @@ class Operations:
             )
         return self._opened(self._tree.files.open(number, flags, who))
 
-    def _opened(self, handle: int) -> Opened:
+    def _opened(self, handle: int, told: Attributes | None = None) -> Opened:
         file = self._tree.files.handles[handle]
         node = file.node
-        is_live = self._tree.is_live(node)
+        is_live = self._tree.is_live(node) if told is None else not told.timeout_s
         descriptor = None if file.asks else file.descriptor
         return Opened(handle, file.keeps and not is_live, (node.number, node.generation), descriptor, is_live)
 
     def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:
         handle, told = self._tree.files.create(parent, name, flags, mode, who)
-        return told, self._opened(handle)
+        return told, self._opened(handle, told)
 
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
         return self._tree.files.read(handle, offset, size_bytes)

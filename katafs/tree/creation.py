@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from katafs.namespace import PLAIN, Kind
+from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes, directory_mode
@@ -66,8 +66,7 @@ class Creation:
 
     def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The same of a file that was just made there."""
-        place = self._finder.place_of(parent, name)
-        if place is PLAIN:
+        if parent.place.kind in PLAIN_BELOW or (place := self._finder.place_of(parent, name)) is PLAIN:
             return self.enter_plain(parent, name, status)
         return self.enter(parent, name, Found(place, parent.volume, self._core.numbers.of_inode(status), status))
 
@@ -106,14 +105,15 @@ class Creation:
         """The descriptor of a directory in which `name` may be made as an ordinary entry.
 
         Raises FileExistsError where a volume already gives the name a meaning."""
-        place = self._finder.place_of(parent, name)
-        if place.kind is not Kind.PLAIN and (
-            self._core.grafts.volume_at(place) is not None or self._core.grafts.calls_for(place)
-        ):
+        if parent.place.kind not in PLAIN_BELOW and self._has_meaning(self._finder.place_of(parent, name)):
             raise answer(errno.EEXIST, name)
         if self._core.legacy is not None and self._core.legacy.stray(parent.place, name) is not None:
             raise answer(errno.EEXIST, name)
         return self.backed(parent)
+
+    def _has_meaning(self, place: Place) -> bool:
+        grafts = self._core.grafts
+        return place.kind is not Kind.PLAIN and (grafts.volume_at(place) is not None or grafts.calls_for(place))
 
     def backed(self, node: Node) -> int:
         """The descriptor of a directory, which is made first if only volumes' names call for it.
