@@ -97,16 +97,18 @@ class Follower:
         self._unsure = self._list()
 
     def _take_starting(self, until_s: float) -> None:
-        """Take what containers had mounted until then and not unmounted: one that is being started isn't listed yet."""
-        having = dict[tuple[VolumeName, str], None]()
+        """Take what containers have mounted until then: one that is being started isn't listed yet. And what they have
+        unmounted, of what is known from a connection before."""
+        last = dict[tuple[VolumeName, str], str]()
         for event in self._engine.past_volume_events(until_s - STARTING_S, until_s):
             name = self._prefix.strip(event["Actor"]["ID"])
-            if name is not None and event["Action"] == "mount":
-                having[name, _container(event)] = None
-            elif name is not None and event["Action"] == "unmount":
-                having.pop((name, _container(event)), None)
-        for name, container in having:
-            self._index.mounted(name, container)
+            if name is not None and event["Action"] in ("mount", "unmount"):
+                last[name, _container(event)] = event["Action"]
+        for (name, container), action in last.items():
+            if action == "mount":
+                self._index.mounted(name, container)
+            elif self._index.uses(name, container):
+                self._unmounted(name, container, self._index.now_s())
 
     def _list(self) -> bool:
         """Whether containers keep volumes that the engine doesn't say are theirs."""

@@ -85,6 +85,10 @@ class VolumeIndex:
         """Whether a container has the volume mounted."""
         return name in self._users
 
+    def uses(self, name: VolumeName, container: str) -> bool:
+        """Whether this container has it mounted, as far as is known."""
+        return container in self._users.get(name, ())
+
     @contextmanager
     def question(self) -> Iterator[Question]:
         """Announce a question, until its answer has been taken."""

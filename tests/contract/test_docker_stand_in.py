@@ -16,6 +16,7 @@ from katafs.volumes.docker import DockerStore
 from tests.contract.names import KATA, OTHER
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
+from tests.harness.directory_engine import DirectoryEngine
 
 
 @pytest.fixture
@@ -109,6 +110,24 @@ def test_what_containers_had_before_the_store_came_is_known_at_once(engine: Stan
     store.close()
 
     assert used == (True, False)
+
+
+def test_a_container_that_ended_while_nobody_followed_is_gone_when_somebody_does(disk: Path) -> None:
+    """It has mounted its volume so short a time ago that it might be starting still."""
+    (disk / "engine").mkdir()
+    with DirectoryEngine(disk / "engine") as engine:
+        engine.make(KATA)
+        store = DockerStore(base_url=engine.url)
+        waiting.until(lambda: engine.followers == 1, "the store to follow")
+        container = engine.mount(KATA)
+        waiting.until(lambda: store.in_use(KATA), "the container to have its volume")
+        with engine.deaf():
+            engine.unmount(container)
+        waiting.until(lambda: engine.followers == 1 and store.fault() is None, "the store to follow again")
+        used = store.in_use(KATA)
+        store.close()
+
+    assert not used
 
 
 def test_a_container_whose_end_was_lost_with_other_events_is_gone_once_it_had_time_to_start(
