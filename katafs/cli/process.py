@@ -1,5 +1,6 @@
 """What this process asks of the system for itself."""
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -24,7 +25,8 @@ def make_room_for_descriptors(count: int) -> None:
     Only before there are threads, and after the last fork(2), which makes a table that just fits."""
     any_descriptor = os.open("/", os.O_PATH | os.O_CLOEXEC)
     last = min(count, raised_limit()) - 1
-    os.close(fcntl.fcntl(any_descriptor, fcntl.F_DUPFD_CLOEXEC, last))
+    with contextlib.suppress(OSError):  # the last one is taken, so that there is room
+        os.close(fcntl.fcntl(any_descriptor, fcntl.F_DUPFD_CLOEXEC, last))
     os.close(any_descriptor)
 
 

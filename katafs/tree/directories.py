@@ -124,7 +124,8 @@ class Directories:
             try:
                 entering.tell(parent, shown[: reply.room_for(shown)], found, told)
             finally:
-                reply.give_within(entering)
+                if entering.owes:
+                    reply.give_within(entering)
                 reply.add(shown, told, start + 1)
         return len(told)
 

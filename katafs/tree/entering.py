@@ -27,7 +27,7 @@ class Entering:
     def __init__(self, core: Core, finder: Finder) -> None:
         self._core = core
         self._finder = finder
-        self._owed: list[tuple[Node, bytes, os.stat_result]] = []
+        self._owed: list[tuple[Node, bytes, os.stat_result, int]] = []
         # A legacy disk may have more to say of an inode; and whose part a request is for is seen without a part's lock.
         self._may_owe = core.legacy is None and core.disk is None
 
@@ -37,12 +37,17 @@ class Entering:
     def __exit__(self, problem: type[BaseException] | None, *_: object) -> None:
         try:
             if problem is None:
-                for parent, name, status in self._owed:
-                    self._enter(parent, name, status).tell(status)
+                for owed in self._owed:
+                    self._settle(*owed)
         finally:
             self._core.locked.__exit__()
         if self._core.nodes.flooded:
             time.sleep(_PAUSE_S)
+
+    @property
+    def owes(self) -> bool:
+        """Whether there is anything to do after the reply."""
+        return bool(self._owed)
 
     def tell(
         self, parent: Node, names: Iterable[bytes], found: Iterable[os.stat_result], told: list[Attributes]
@@ -51,17 +56,34 @@ class Entering:
         it is counted where the node has to say what is told. Called with the tree's lock held."""
         core = self._core
         timeout_s = core.telling.timeout_of(parent.volume)
-        known, stays, number_of = core.nodes.known, self._finder.stays, core.numbers.of_inode
+        known, number_of = core.nodes.known, core.numbers.of_inode
         may_owe = self._may_owe and len(self._owed) < _MOST
         for name, status in zip(names, found, strict=False):
             number = number_of(status)
             node = known(number)
-            if may_owe and (node is None or (not node.generation and stays(node, parent, status))):
-                self._owed.append((parent, name, status))
+            if may_owe and (node is None or self._is_as_known(node, parent, name, status)):
+                self._owed.append((parent, name, status, number))
                 told.append(Attributes(number, 0, status, status.st_nlink, status.st_ctime_ns, timeout_s))
+                if node is not None:
+                    node.tell(status)
             else:
                 node = self._enter(parent, name, status)
                 told.append(core.telling.tell_backed(node, status, 0, timeout_s))
+
+    def _is_as_known(self, node: Node, parent: Node, name: bytes, status: os.stat_result) -> bool:
+        if node.generation or node.parent is not parent or node.name != name:
+            return False
+        return self._finder.stays(node, parent, status)
+
+    def _settle(self, parent: Node, name: bytes, status: os.stat_result, number: int) -> None:
+        """Count a lookup. What others came to know of the number since is newer than what was seen here."""
+        node = self._core.nodes.known(number)
+        if node is None:
+            self._enter(parent, name, status).tell(status)
+        elif self._finder.stays(node, parent, status):
+            self._enter(parent, name, status)
+        else:
+            node.lookups += 1
 
     def _enter(self, parent: Node, name: bytes, status: os.stat_result) -> Node:
         node = self._finder.listed(parent, name, status)

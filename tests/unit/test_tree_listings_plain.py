@@ -11,11 +11,12 @@ import pytest
 
 from katafs.rooted import names
 from katafs.rooted.answer import answer
+from katafs.tree.inodes import Changes
 from katafs.tree.numbers import Numbers
 from katafs.volumes.memory import MemoryStore
 from tests.harness.other_mounts import bound
 from tests.harness.refusals import refused
-from tests.unit.kernel import Kernel, Reply
+from tests.unit.kernel import ME, Kernel, Reply
 
 KATA = b"123456789A"
 PLACE = KATA + b"/inside"
@@ -172,6 +173,35 @@ def test_a_number_that_another_inode_has_taken_is_told_so(kata: Kernel, monkeypa
     generations = [{each.name: each.told.generation for each in filled(kata).given()}[b"b"] for _ in range(2)]
 
     assert generations == [1, 1]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
+def test_what_changes_before_the_reply_is_given_stays_what_is_known(kata: Kernel, known: bool) -> None:
+    """By another thread: the kernel keeps a change of a file from coming between as little as a lookup."""
+    kata.forget_all()
+    if known:
+        kata.lookup(PLACE + b"/a")
+    reply = filled(kata)
+    number = kata.lookup(PLACE + b"/a").number
+    kata.tree.inodes.setattr(number, Changes(mode=0o600), None)
+    reply.given()
+
+    kata.tree.files.release(kata.tree.files.open(number, os.O_RDONLY, ME))
+
+
+def test_a_number_that_came_to_be_another_inodes_meanwhile_stays_that(
+    kata: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kata.forget_all()
+    reply = filled(kata)
+    number = next(each.told.number for each in reply.entries if each.name == b"a")
+    place = kata.number(PLACE)
+    monkeypatch.setattr(Numbers, "of_inode", lambda *_: number)
+    kata.tree.creation.lookup(place, b"d")
+    monkeypatch.undo()
+    reply.given()
+
+    assert kata.tree.path_of(number).endswith(b"/d")
 
 
 def filled(kata: Kernel) -> Reply:
