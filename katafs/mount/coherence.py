@@ -84,6 +84,7 @@ class Coherence:
 
     def _drop(self, volume: VolumeName, anew: threading.Event) -> None:
         is_left = self._connection.under_way()
+        were_under_way = is_left()  # what they tell of may be in no table yet, whenever they end
         kept = self._tree.kept_of(volume)
         self._expire(kept)
         for number in kept.numbers:
@@ -91,7 +92,7 @@ class Coherence:
                 return
             self._connection.device.invalidate_inode(number)
         _log.debug("volume %s is in use: dropped %d names and %d inodes", volume, len(kept.names), len(kept.numbers))
-        if not is_left():
+        if not were_under_way:
             return
         until_s = time.monotonic() + _REPLIES_S
         while is_left() and time.monotonic() < until_s:

@@ -1,7 +1,7 @@
 """What is done when a container comes to use a volume, without a kernel: what waits does so until the test lets it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import cast
 
@@ -25,9 +25,16 @@ class Mount:
         self.expired: list[bytes] = []
         self.replied = threading.Event()
         device = SimpleNamespace(expire_entry=self._expire, invalidate_inode=lambda _: None)
-        tree = SimpleNamespace(kept_of=lambda _: self.kept)
+        self.looked: Callable[[], None] = lambda: None
+        """Called after each look at what is kept."""
+        tree = SimpleNamespace(kept_of=lambda _: self._look())
         connection = SimpleNamespace(device=device, under_way=lambda: lambda: not self.replied.is_set())
         self.coherence = Coherence(cast("Tree", tree), cast("Connection", connection))
+
+    def _look(self) -> Kept:
+        kept = self.kept
+        self.looked()
+        return kept
 
     def _expire(self, _: int, name: bytes) -> None:
         self.expired.append(name)
@@ -53,6 +60,16 @@ def test_what_was_told_meanwhile_is_dropped_when_the_replies_have_come(mount: Mo
     mount.kept = Kept([7], [(7, b"told meanwhile")])
     mount.replied.set()
     until(lambda: mount.expired[1:] == [b"told meanwhile"] * 2, "the other name to be dropped twice")
+
+
+def test_what_was_told_by_a_reply_that_came_right_after_the_look_is_dropped(mount: Mount) -> None:
+    def reply() -> None:
+        mount.kept = Kept([7], [(7, b"told meanwhile")])
+        mount.replied.set()
+
+    mount.looked = reply
+    mount.coherence.used(VOLUME)
+    until(lambda: b"told meanwhile" in mount.expired, "the other name to be dropped", 10)
 
 
 def test_a_container_that_comes_while_replies_are_waited_for_has_all_dropped_at_once(mount: Mount) -> None:
