@@ -81,7 +81,8 @@ class Directories:
 
         A reading from the beginning takes the names anew (rewinddir(3)); until then none is seen twice or missed. Each
         entry but `.` and `..` is a lookup, also where an error comes after it."""
-        opened, entering = self.handles[handle], Entering(self._core, self._finder)
+        opened = self.handles[handle]
+        entering = Entering(self._core, self._finder, opened.node)
         if start == 0:
             listed = _DOTS | self._names_in(opened.node)
             opened.names, opened.inodes = [*listed], [*listed.values()]
@@ -110,7 +111,7 @@ class Directories:
 
     def _add(self, opened: OpenDirectory, start: int, glimpse: _Glimpse, reply: Reply, entering: Entering) -> int:
         """How many entries were added of which there was a glimpse, before one that there was none of, or that has no
-        room. None where something may have changed since."""
+        room. No entry where something may have changed since."""
         found = glimpse.run(start)
         if not found:
             return 0
@@ -122,7 +123,7 @@ class Directories:
             if (core.changes, parent.identity) != (glimpse.changes, glimpse.identity):
                 return 0
             try:
-                entering.tell(parent, shown[: reply.room_for(shown)], found, told)
+                entering.tell(shown[: reply.room_for(shown)], found, told)
             finally:
                 if entering.owes:
                     reply.give_within(entering)

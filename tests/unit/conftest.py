@@ -1,18 +1,22 @@
-"""What unit tests of the tree and of `rooted` ask for; and how hypothesis searches, the same way in every run."""
+"""What tests of the tree, `rooted` and a connection ask for; and how hypothesis searches, the same way in every run."""
 
 import ctypes
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import settings
 
 from katafs.config import TreeSettings
+from katafs.fuse.operations import Operations
 from katafs.tree.tree import Tree
 from katafs.volumes.memory import MemoryStore
 from tests.harness import needs
 from tests.harness.old_disk import OldDisk
+from tests.unit.fuse_kernel import Served, serving
+from tests.unit.fuse_recorder import Recorder
 from tests.unit.kernel import Kernel
 from tests.unit.legacy import KATA, SECOND, Beside, beside
 
@@ -81,3 +85,18 @@ def tree_beside(store: MemoryStore, old: OldDisk, own_process: None) -> Iterator
     """A split tree that has both."""
     with beside(store, old) as tree:
         yield tree
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Operations for a connection."""
+    recorder = Recorder()
+    yield recorder
+    recorder.pool.shutdown()
+
+
+@pytest.fixture
+def served(recorder: Recorder) -> Iterator[Served]:
+    """A connection that asks the recorder."""
+    with serving(cast(Operations, recorder)) as served:
+        yield served
