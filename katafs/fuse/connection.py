@@ -12,6 +12,7 @@ from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.processors import Processors
+from katafs.fuse.put_off import UNHURRIED, PutOff
 from katafs.fuse.readers import Reader, Readers
 from katafs.fuse.requests import Around, Carried, Dispatcher, Method, Request
 from katafs.fuse.tally import Tally
@@ -29,6 +30,8 @@ Route = Callable[[int, Method], Method]
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
 _OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
+_BUSY = 32
+"""Where so many requests in a row didn't have to be waited for, others wait already, and nothing is put off."""
 
 
 class Connection:
@@ -62,6 +65,8 @@ class Connection:
             wire.BATCH_FORGET: dispatcher.forget,
             wire.INTERRUPT: self.interrupt,
         }
+        self._put_off = PutOff()
+        """Whoever reads serves it when nothing else comes."""
         self._later: dict[int, Future[None]] = {}
         """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
         its setting and removing, are one step each."""
@@ -137,37 +142,67 @@ class Connection:
 
     def _serve_one(self, reader: Reader) -> bool:
         try:
-            size = self.device.read(reader.buffer)
+            size = self.device.read(reader.buffer, patient=not self._put_off)
         except Exception as error:  # noqa: BLE001 a reader that died without a word would leave a mount that hangs
             self._explain("the reading of requests", error)
             return False
-        if size == 0:
-            return False
-        reader.taken += 1
+        if size is not None:
+            reader.taken += 1
         reader.answering = True
         if self._readers.watcher_asleep:
             self._readers.stir()
         try:
-            self._serve(reader, size)
+            if size:
+                self._serve(reader, size)
+            else:
+                self._catch_up(reader)
         except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away
             self._explain("request", error)
         finally:
             reader.answering = False
-        return True
+        return size != 0
 
     def _serve(self, reader: Reader, size: int) -> None:
         if size < _HEADER_BYTES:
             _log.error("a request of %d bytes is none", size)
             return
         length, opcode, unique, node, uid, gid, pid, _ = wire.REQUEST_HEADER.unpack_from(reader.buffer)
-        request = Request(opcode, unique, node, uid, gid, pid, reader.buffer[_HEADER_BYTES:size])
-        method = self._methods.get(opcode)
-        if method is None:
-            self._serve_other(request)
-            return
         if length != size:
             _log.error("a request of %d bytes says that it has %d", size, length)
             self.device.refuse(unique, errno.EIO)
+            return
+        request = Request(opcode, unique, node, uid, gid, pid, reader.buffer[_HEADER_BYTES:size])
+        put_off = self._put_off
+        if opcode in UNHURRIED and self.device.since_idle < _BUSY:
+            if put_off:
+                self._catch_up(reader)
+            put_off.put(request)
+            if not self._readers.reads(reader):  # who reads now may have seen nothing put off, and sleep
+                self._catch_up(reader)
+        elif not put_off:
+            self._answer(reader, request)
+        elif put_off.lets_pass(request):
+            self._answer(reader, request)
+            if not put_off.may_pass:
+                self._catch_up(reader)
+        else:
+            self._catch_up(reader)
+            self._answer(reader, request)
+
+    def _catch_up(self, reader: Reader) -> None:
+        put_off = self._put_off
+        while put_off:
+            try:
+                request = put_off.popleft()
+            except IndexError:  # another thread has taken it
+                return
+            self._answer(reader, request)
+
+    def _answer(self, reader: Reader, request: Request) -> None:
+        opcode, unique = request.opcode, request.unique
+        method = self._methods.get(opcode)
+        if method is None:
+            self._serve_other(request)
             return
         self._tally.asked[opcode] += 1
         try:

@@ -18,6 +18,8 @@ _SMALL_BYTES = 8192
 """Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
 _MOST_TRIES = 96
 """Some 100 µs: a program that does a little with each reply is back by then."""
+_TRIES_IN_PASSING = 24
+"""Some 20 µs."""
 _PROBE = 16
 _RAREST_PROBE = 1024
 """After so many times of too few tries it is seen whether more are worth it by now: more rarely each time that they
@@ -34,15 +36,19 @@ class Device:
         self._tries = _MOST_TRIES
         self._probe_in = self._probe_each = _PROBE
         self._away = False
+        self.since_idle = 0
+        """How many requests have been there already when they were asked for, since the last that had to be waited
+        for."""
 
-    def read(self, buffer: memoryview) -> int:
+    def read(self, buffer: memoryview, *, patient: bool = True) -> int | None:
         """The size of the next request, which is in the buffer then. 0 at the connection's end, or when called away.
+        None where none comes within a moment, for who isn't `patient`.
 
         On an idle machine the next request comes a moment after the last reply, and to be put to sleep and woken takes
         longer than that. So it is asked for a few times first: as often as was of use lately, since on a busy machine
         the program that would make it only waits for this CPU."""
         while not self._away:
-            for tried in range(self._tries):
+            for tried in range(self._tries if patient else min(self._tries, _TRIES_IN_PASSING)):
                 try:
                     size = os.readv(self.descriptor, (buffer,))
                 except BlockingIOError:
@@ -53,9 +59,12 @@ class Device:
                     if problem.errno != errno.ENOENT:  # it was taken back before it was read
                         raise
                 else:
-                    if tried:
+                    self.since_idle = 0 if tried else self.since_idle + 1
+                    if tried and patient:
                         self._tries, self._probe_each = min(2 * tried + 8, _MOST_TRIES), _PROBE
                     return size
+            if not patient:
+                return None
             self._sleep()
         return 0
 

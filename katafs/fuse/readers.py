@@ -63,6 +63,10 @@ class Readers:
         """Those that are at a request now, each with the number of requests it has taken."""
         return [(reader, reader.taken) for reader in self._all.copy() if reader.answering]
 
+    def reads(self, reader: Reader) -> bool:
+        """Whether it's this one's turn to read. Another that reads now has begun to after its turn came."""
+        return self._reading is reader
+
     def start(self) -> None:
         """Begin to read."""
         for target in (self._watch, lambda: self._run(self._reading)):

@@ -1,0 +1,155 @@
+"""A close lets what programs wait for go first: not for long, and never what minds whether a file is open."""
+
+import struct
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from katafs.fuse import wire
+from katafs.fuse.put_off import PutOff
+from katafs.fuse.requests import Request
+from tests.unit.fuse_kernel import Served
+from tests.unit.fuse_recorder import Recorder
+from tests.unit.test_fuse_wire import Told
+
+FILE, ANOTHER = 11, 12
+CLOSE = struct.pack("=QIIQ", 5, 0, 0, 0)
+OPEN, LOOKUP = (wire.OPEN, bytes(8), ANOTHER), (wire.LOOKUP, b"name\0", ANOTHER)
+
+
+def send_at_once(served: Served, recorder: Recorder, requests: Sequence[tuple[int, bytes, int]]) -> list[int]:
+    """Send requests so that all of them wait before the first is read, behind one that is answered first."""
+    gate, begun = threading.Event(), threading.Event()
+
+    def hold() -> bytes:
+        begun.set()
+        gate.wait(30)
+        return b""
+
+    recorder.answers["readlink"] = hold
+    held = served.kernel.send(wire.READLINK)
+    assert begun.wait(30)
+    uniques = [served.kernel.send(*request) for request in requests]
+    gate.set()
+    assert served.kernel.receive() == (held, 0, b"")
+    return uniques
+
+
+def order_of(served: Served, recorder: Recorder, requests: Sequence[tuple[int, bytes, int]]) -> list[int]:
+    """In which order requests that wait at the same time are answered: the first one is 0."""
+    uniques = send_at_once(served, recorder, requests)
+    return [uniques.index(served.kernel.receive()[0]) for _ in requests]
+
+
+@pytest.fixture
+def one_thread(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    """The same with nobody who begins to read when a request takes its time, which would mix up the order."""
+    monkeypatch.setattr("katafs.fuse.readers.Readers._hand_over", lambda _: None)
+    return served
+
+
+@pytest.mark.parametrize("closes", [wire.RELEASE, wire.RELEASEDIR])
+@pytest.mark.parametrize("follows", [OPEN, (wire.CREATE, bytes(16) + b"name\0", ANOTHER), (wire.OPENDIR, bytes(8), 1)])
+def test_an_open_goes_first(
+    one_thread: Served, recorder: Recorder, closes: int, follows: tuple[int, bytes, int]
+) -> None:
+    recorder.answers["create"] = lambda: (Told(), recorder.answers["open"]())
+    recorder.answers["opendir"] = lambda: 6
+    order = order_of(one_thread, recorder, [(closes, CLOSE, FILE), follows, OPEN])
+
+    assert order == [1, 0, 2]
+
+
+def test_steps_of_a_path_go_first_with_the_open_that_they_lead_to(one_thread: Served, recorder: Recorder) -> None:
+    order = order_of(one_thread, recorder, [(wire.RELEASE, CLOSE, FILE), LOOKUP, LOOKUP, OPEN, LOOKUP])
+
+    assert order == [1, 2, 3, 0, 4]
+
+
+def test_no_more_than_four_go_first(one_thread: Served, recorder: Recorder) -> None:
+    order = order_of(one_thread, recorder, [(wire.RELEASE, CLOSE, FILE), *[LOOKUP] * 6])
+
+    assert order == [1, 2, 3, 4, 0, 5, 6]
+
+
+def test_the_same_inode_s_requests_keep_their_order(one_thread: Served, recorder: Recorder) -> None:
+    order = order_of(one_thread, recorder, [(wire.RELEASE, CLOSE, FILE), (wire.OPEN, bytes(8), FILE)])
+
+    assert order == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "follows",
+    [
+        (wire.RMDIR, b"name\0", ANOTHER),
+        (wire.UNLINK, b"name\0", ANOTHER),
+        (wire.RENAME, struct.pack("=Q", 1) + b"old\0new\0", ANOTHER),
+        (wire.MKDIR, bytes(8) + b"name\0", ANOTHER),
+        (wire.WRITE, struct.pack("=QQIIQI4x", 5, 0, 4, 0, 0, 0) + b"once", ANOTHER),
+        (wire.RELEASE, CLOSE, ANOTHER),
+    ],
+)
+def test_what_minds_open_files_goes_after_it(
+    one_thread: Served, recorder: Recorder, follows: tuple[int, bytes, int]
+) -> None:
+    recorder.answers["mkdir"] = Told
+    order = order_of(one_thread, recorder, [(wire.RELEASE, CLOSE, FILE), follows])
+
+    assert order == [0, 1]
+
+
+def test_where_requests_wait_for_the_daemon_none_is_put_off(one_thread: Served, recorder: Recorder) -> None:
+    """To put one off has a price, and there is nothing to win."""
+    order = order_of(one_thread, recorder, [*[LOOKUP] * 32, (wire.RELEASE, CLOSE, FILE), OPEN])
+
+    assert order == [*range(34)]
+
+
+def test_alone_it_is_answered_at_once(served: Served, recorder: Recorder) -> None:
+    assert served.kernel.ask(wire.RELEASE, CLOSE, FILE) == (0, b"")
+    assert recorder.calls == [("release", 5)]
+
+
+def test_it_is_served_while_what_went_first_is_stuck(served: Served, recorder: Recorder) -> None:
+    gate = threading.Event()
+
+    def wait() -> Told:
+        gate.wait(30)
+        return Told()
+
+    recorder.answers["lookup"] = wait
+    closing, looking = send_at_once(served, recorder, [(wire.RELEASE, CLOSE, FILE), LOOKUP])
+
+    assert served.kernel.receive()[:2] == (closing, 0)
+    gate.set()
+    assert served.kernel.receive()[:2] == (looking, 0)
+
+
+def test_what_is_put_off_after_another_began_to_read_is_served(
+    served: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, put = threading.Event(), PutOff.put
+
+    def put_late(put_off: PutOff, request: Request) -> None:
+        gate.wait(30)
+        put(put_off, request)
+
+    monkeypatch.setattr(PutOff, "put", put_late)
+    closing = served.kernel.send(wire.RELEASE, CLOSE, FILE)
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")  # by another thread, which then sleeps
+    gate.set()
+
+    assert served.kernel.receive()[:2] == (closing, 0)
+
+
+def test_what_is_put_off_at_the_end_is_served(one_thread: Served, recorder: Recorder) -> None:
+    def end() -> Told:
+        one_thread.connection.device.call_away()
+        return Told()
+
+    recorder.answers["lookup"] = end
+    send_at_once(one_thread, recorder, [(wire.RELEASE, CLOSE, FILE), LOOKUP])
+
+    assert one_thread.ended.wait(30)
+    assert recorder.calls[-1] == ("release", 5)
