@@ -30,8 +30,6 @@ Route = Callable[[int, Method], Method]
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
 _OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
-_BUSY = 32
-"""Where so many requests in a row didn't have to be waited for, others wait already, and nothing is put off."""
 
 
 class Connection:
@@ -173,7 +171,7 @@ class Connection:
             return
         request = Request(opcode, unique, node, uid, gid, pid, reader.buffer[_HEADER_BYTES:size])
         put_off = self._put_off
-        if opcode in UNHURRIED and self.device.since_idle < _BUSY:
+        if opcode in UNHURRIED and self.device.has_time():
             if put_off:
                 self._catch_up(reader)
             put_off.put(request)
