@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 
 from katafs.kata_id import (
+    AVATARS,
     AvatarName,
     KataId,
     VolumeName,
-    avatar_name,
     avatar_volume,
     inner_of,
     is_inner,
@@ -76,27 +76,29 @@ TAGS_NAME = b"tags"
 LAST_TAG = 9999
 """Tags of higher numbers aren't shown: an avatar has a few hundred at most."""
 
+_AVATARS = {avatar.encode(): avatar for avatar in AVATARS}
+_BELOW_AVATAR = {SANDBOX_NAME: Kind.SANDBOX, TAGS_NAME: Kind.TAGS}
 _TAG_NAME = re.compile(rb"(0|[1-9][0-9]{0,3})\.json")
 
 
 def child(place: Place, name: bytes, layout: Layout) -> Place:
     """The place of `name` in the directory at `place`."""
-    if place.kind in PLAIN_BELOW:
+    kind = place.kind
+    if kind in PLAIN_BELOW:
         return PLAIN
-    if place.kind is Kind.TAGS:
+    if kind is Kind.KATA:
+        avatar = _AVATARS.get(name)
+        return Place(Kind.AVATAR, kata=place.kata, avatar=avatar) if avatar else PLAIN
+    if kind is Kind.AVATAR:
+        below = _BELOW_AVATAR.get(name)
+        return Place(below, kata=place.kata, avatar=place.avatar) if below else PLAIN
+    if kind is Kind.TAGS:
         return _below_tags(place, name)
     text = os.fsdecode(name)
-    if place.kind is Kind.ROOT:
+    if kind is Kind.ROOT:
         return _below_root(text, layout)
-    if place.kind is Kind.OUTER and is_inner(text):
-        kind = Kind.KATA if layout is Layout.SPLIT else Kind.ALIAS
-        return Place(kind, place.outer, kata_id(place.outer + text))
-    if place.kind is Kind.KATA and (avatar := avatar_name(text)):
-        return Place(Kind.AVATAR, kata=place.kata, avatar=avatar)
-    if place.kind is Kind.AVATAR and name == SANDBOX_NAME:
-        return Place(Kind.SANDBOX, kata=place.kata, avatar=place.avatar)
-    if place.kind is Kind.AVATAR and name == TAGS_NAME:
-        return Place(Kind.TAGS, kata=place.kata, avatar=place.avatar)
+    if kind is Kind.OUTER and is_inner(text):
+        return Place(Kind.KATA if layout is Layout.SPLIT else Kind.ALIAS, place.outer, kata_id(place.outer + text))
     return PLAIN
 
 

@@ -35,7 +35,7 @@ class Finder:
         """As `find`, but None for a name that isn't there, and only the status of something plain that is no directory,
         as `listed` needs it: most names are such, and all else that a `Found` has is known of them or of no use."""
         core = self._core
-        if parent.place.kind not in PLAIN_BELOW or parent.identity is None or core.legacy is not None:
+        if parent.identity is None or core.legacy is not None or self.place_of(parent, name) is not PLAIN:
             try:
                 return self.find(parent, name)
             except FileNotFoundError:
