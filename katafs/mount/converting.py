@@ -1,4 +1,5 @@
-"""The requests of a mount with a legacy disk: what one is about to change there is converted first."""
+"""The requests of a mount with a legacy disk: what one is about to change there is converted first, and where a kata
+has left the disk the store is asked first. Neither is waited for with the tree's lock held."""
 
 import functools
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from katafs.mount.lanes import Lanes
 from katafs.mount.operations import Operations
 from katafs.tree.legacy import Unconverted
 from katafs.tree.tree import Tree
+from katafs.volumes.legacy_store import Unasked
 
 _CONVERSION_THREADS = 8
 _THREADS_OF_ONE_PIECE = 2
@@ -21,18 +23,18 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def _changing(
+def _prepared(
     handler: Callable[Concatenate[Operations, Arguments], Answer[Result]],
 ) -> Callable[Concatenate["ConvertingOperations", Arguments], Answer[Result]]:
-    """A handler of what may change something. Where that is on the legacy disk still, the handler says so before it has
-    done anything; then that is converted in a pool, and the handler begins anew there."""
+    """A handler that says before it has done anything what is to be done first: then a pool does that, and the handler
+    begins anew there."""
 
     @functools.wraps(handler)
     def wrapped(self: "ConvertingOperations", /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer[Result]:
         try:
             answer = handler(self, *args, **kwargs)
-        except Unconverted as first:
-            return self._converting(first, partial(handler, self, *args, **kwargs))
+        except (Unconverted, Unasked) as first:
+            return self._after(first, partial(handler, self, *args, **kwargs))
         if isinstance(answer, Later):
             return Later(answer.pool, partial(self._finished, answer.call, partial(handler, self, *args, **kwargs)))
         return answer
@@ -48,40 +50,59 @@ class ConvertingOperations(Operations):
         self._conversion_threads = Lanes("katafs-convert", _CONVERSION_THREADS, _THREADS_OF_ONE_PIECE)
         self._pools.append(self._conversion_threads)
 
-    mknod = _changing(Operations.mknod)
-    mkdir = _changing(Operations.mkdir)
-    symlink = _changing(Operations.symlink)
-    link = _changing(Operations.link)
-    unlink = _changing(Operations.unlink)
-    rmdir = _changing(Operations.rmdir)
-    rename = _changing(Operations.rename)
-    setattr = _changing(Operations.setattr)
-    setxattr = _changing(Operations.setxattr)
-    removexattr = _changing(Operations.removexattr)
-    open = _changing(Operations.open)
-    create = _changing(Operations.create)
+    lookup = _prepared(Operations.lookup)
+    mknod = _prepared(Operations.mknod)
+    mkdir = _prepared(Operations.mkdir)
+    symlink = _prepared(Operations.symlink)
+    link = _prepared(Operations.link)
+    unlink = _prepared(Operations.unlink)
+    rmdir = _prepared(Operations.rmdir)
+    rename = _prepared(Operations.rename)
+    getattr = _prepared(Operations.getattr)
+    setattr = _prepared(Operations.setattr)
+    readlink = _prepared(Operations.readlink)
+    getxattr = _prepared(Operations.getxattr)
+    setxattr = _prepared(Operations.setxattr)
+    listxattr = _prepared(Operations.listxattr)
+    removexattr = _prepared(Operations.removexattr)
+    open = _prepared(Operations.open)
+    create = _prepared(Operations.create)
+    read = _prepared(Operations.read)
+    opendir = _prepared(Operations.opendir)
+    readdir = _prepared(Operations.readdir)
+    fsyncdir = _prepared(Operations.fsyncdir)
 
-    def _converting(self, first: Unconverted, attempt: Callable[[], Answer[Result]]) -> Later[Result]:
-        """Have a piece of the legacy disk converted, and then try again."""
+    def _after(self, first: Unconverted | Unasked, attempt: Callable[[], Answer[Result]]) -> Later[Result]:
+        """Do what is to be done first, and then try again."""
+        if isinstance(first, Unasked):
+            threads = self._store_threads.of(self._tree.disk_of(first.volume))
+        else:
+            threads = self._conversion_threads.of(first.piece)
+        return Later(threads, partial(self._finished, attempt, attempt, first))
 
-        def convert() -> Result:
-            self._convert(first)
-            return self._finished(attempt, attempt)
-
-        return Later(self._conversion_threads.of(first.piece), convert)
-
-    def _finished(self, call: Callable[[], Answer[Result]], attempt: Callable[[], Answer[Result]]) -> Result:
-        """The result of a call, however long it takes; what turns out to be unconverted is converted and tried anew."""
+    def _finished(
+        self,
+        call: Callable[[], Answer[Result]],
+        attempt: Callable[[], Answer[Result]],
+        first: Unconverted | Unasked | None = None,
+    ) -> Result:
+        """The result of a call, however long it takes; what has to be done first is done, and it is tried anew."""
         while True:
             try:
+                self._prepare(first)
                 answer = call()
                 while isinstance(answer, Later):
                     answer = answer.call()
-            except Unconverted as first:
-                self._convert(first)
-                call = attempt
+            except (Unconverted, Unasked) as another:
+                call, first = attempt, another
             else:
                 return answer
+
+    def _prepare(self, first: Unconverted | Unasked | None) -> None:
+        if isinstance(first, Unasked):
+            self._tree.ask(first)
+        elif first is not None:
+            self._convert(first)
 
     def _convert(self, first: Unconverted) -> None:
         try:

@@ -15,6 +15,7 @@ from katafs.tree.nodes import Node
 from katafs.tree.requests import Elsewhere
 from katafs.tree.tree import Tree
 from katafs.volumes.disks import Disk
+from katafs.volumes.legacy_store import Unasked
 
 _LONG_WRITE_BYTES = 256 * 1024
 """From here on a write takes longer than its way to another thread."""
@@ -240,6 +241,9 @@ class Operations:
     def _list(self, handle: int, start: int, listing: Listing) -> None:
         try:
             self._tree.directories.fill(handle, start, listing)
+        except Unasked:
+            if listing.is_empty():
+                raise
         except Exception as error:
             # The entries that the kernel is to take are lookups, which an error would keep from it. The next reading
             # begins with what failed, and answers so.

@@ -12,6 +12,7 @@ from katafs.namespace import Kind
 from katafs.rooted import inodes, names
 from katafs.tree.nodes import DEEPEST, Node, identity_of
 from katafs.volumes.legacy_disk import Piece
+from katafs.volumes.legacy_store import Unasked
 
 if TYPE_CHECKING:
     from katafs.tree.core import Core  # which settles before it answers
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.EXDEV, errno.ESTALE)
 
 
-def settle(core: "Core", piece: Piece) -> None:
+def settle(core: "Core", piece: Piece, *, asked: bool = False) -> None:
     """Move the piece's nodes over. Called with the tree's lock held. Raises a fault of the store; those that were not
-    moved yet are then moved the next time."""
+    moved yet are then moved the next time. Raises Unasked where the store doesn't know of their volume, unless it was
+    asked just now."""
     if core.legacy is None:
         return
     nodes = sorted(core.legacy.nodes_of(piece), key=_depth)
-    if nodes and nodes[0].volume is not None and not core.store.exists(nodes[0].volume):
-        core.store.look_up(nodes[0].volume)
+    volume = nodes[0].volume if nodes else None
+    if volume is not None and not asked and not core.store.exists(volume):
+        raise Unasked(volume, piece)
     for node in nodes:
         try:
             _relocate(core, node)

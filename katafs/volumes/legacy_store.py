@@ -6,13 +6,23 @@ begun to fill.
 
 import errno
 
-from katafs.errors import KatafsError
 from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, kata_id, kata_volume, outer_of
 from katafs.rooted.answer import answer
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.disks import Disk
 from katafs.volumes.legacy_disk import LegacyDisk, Piece, piece_of
 from katafs.volumes.store import Used, VolumeStore
+
+
+class Unasked(Exception):
+    """A kata has left the disk, and the store doesn't know of a volume of it yet: before that can be answered the store
+    is to be asked, which may take its time. Raised where a lock may be held; nothing has been done then."""
+
+    def __init__(self, volume: VolumeName, piece: Piece | None = None) -> None:
+        super().__init__(f"the store is to be asked for {volume} first")
+        self.volume = volume
+        self.piece = piece
+        """What has left the disk for it, where the kernel knows something of that."""
 
 
 class LegacyStore:
@@ -46,26 +56,29 @@ class LegacyStore:
 
     def exists(self, name: VolumeName) -> bool:
         """As in the protocol. A store that follows its engine may not know yet of a volume that another process has
-        made; of one into which a kata has gone it is asked anew, since that must never seem to be nowhere."""
+        made. Raises Unasked for one into which a kata has gone, since that must never seem to be nowhere."""
         if self.piece(name) is not None or self.volumes.exists(name):
             return True
         kata = kata_id(name)
-        if kata is None or kata not in (left := self.disk.left(outer_of(kata))):
-            return False
+        if kata is not None and kata in self.disk.left(outer_of(kata)):
+            raise Unasked(name)
+        return False
+
+    def ask(self, name: VolumeName) -> None:
+        """Ask the store for what is Unasked. Raises a fault of the store."""
         self.volumes.look_up(name)
-        exists = self.volumes.exists(name)
-        if not exists:
-            left.discard(kata)
-        return exists
+        kata = kata_id(name)
+        if kata is not None and not self.volumes.exists(name):
+            self.disk.left(outer_of(kata)).discard(kata)
 
     def open(self, name: VolumeName) -> int:
-        """As in the protocol."""
+        """As in the protocol. Raises Unasked."""
         kata = kata_id(name)
         if kata is not None:
             try:
                 return self.disk.open(kata)
             except FileNotFoundError:
-                self.exists(name)  # not on the disk, or not any more: then the store comes to know of it
+                self.exists(name)  # not on the disk, or not any more: then the store is to know of it
         return self.volumes.open(name)
 
     def disk_of(self, _: VolumeName) -> Disk | None:
@@ -148,17 +161,11 @@ class LegacyCatalog(Catalog):
         return sorted({*on_disk, *in_store, *self._arrived(outer)})
 
     def _arrived(self, outer: str) -> list[KataId]:
-        """The katas that have left the disk for volumes of which the store's own catalog doesn't know yet."""
+        """The katas that have left the disk, for volumes of which the store's own catalog doesn't know yet: that is
+        believed until the store was asked, as it is when one of them is looked at."""
         left = self._disk.left(outer)
-        arrived = []
-        for kata in left.copy():
-            if kata_volume(kata) in self._store.catalog():
-                left.discard(kata)
-            elif _has(self._store, kata_volume(kata)):
-                arrived.append(kata)
-            else:
-                left.discard(kata)
-        return arrived
+        left.difference_update([kata for kata in left.copy() if kata_volume(kata) in self._store.catalog()])
+        return list(left)
 
     def count_in(self, outer: str) -> int:
         """As in Catalog. A kata whose conversion was broken off counts twice until it is converted."""
@@ -175,12 +182,3 @@ class LegacyCatalog(Catalog):
     def avatars_of(self, kata: KataId) -> list[AvatarName]:
         """As in Catalog: those that have a volume of their own."""
         return self._store.catalog().avatars_of(kata)
-
-
-def _has(store: VolumeStore, name: VolumeName) -> bool:
-    """Whether the store has a volume, asked anew; where it can't be asked, it is believed to."""
-    try:
-        store.look_up(name)
-        return store.exists(name)
-    except KatafsError:
-        return True

@@ -15,6 +15,7 @@ from katafs.tree.attributes import Attributes, made_up
 from katafs.tree.legacy import Unconverted
 from katafs.tree.requests import Caller
 from katafs.tree.tree import Tree
+from katafs.volumes.legacy_store import Unasked
 from katafs.volumes.memory import MemoryStore
 from tests.harness.waiting import until
 
@@ -58,12 +59,15 @@ class Kernel:
         return self.lookup(path).number if path else ROOT
 
     def change(self, call: Callable[[], T]) -> T:
-        """Make a call that may change what stands on a legacy disk, as the edge makes it."""
+        """Make a call as the edge makes it, which may have something on a legacy disk converted first, or the store
+        asked."""
         while True:
             try:
                 return call()
             except Unconverted as first:
                 self.tree.convert(first.piece)
+            except Unasked as first:
+                self.tree.ask(first)
 
     def _named(self, told: Attributes) -> Attributes:
         self.known[told.number] += 1

@@ -1,8 +1,9 @@
 """A tree beside an old disk, without a mount; and what converts that disk at the same time, as another process does."""
 
 import contextlib
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ class Behind(MemoryStore):
 
     def __init__(self, beside: MemoryStore) -> None:
         super().__init__(beside=beside)
+        self.when_asked: Callable[[VolumeName], None] = lambda _: None
+        """Called before it looks."""
         self._known = Catalog(super().catalog().names())
 
     def catalog(self) -> Catalog:
@@ -44,11 +47,12 @@ class Behind(MemoryStore):
     def open(self, name: VolumeName) -> int:
         """As in the protocol."""
         if name not in self._known:
-            raise FileNotFoundError(name)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         return super().open(name)
 
     def look_up(self, name: VolumeName) -> None:
         """As in the protocol."""
+        self.when_asked(name)
         (self._known.add if super().exists(name) else self._known.discard)(name)
 
     def create(self, name: VolumeName) -> None:

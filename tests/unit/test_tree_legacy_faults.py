@@ -1,18 +1,16 @@
-"""The tree without a mount, beside an old disk: conversions that fail, and stores that fail or are behind."""
+"""The tree without a mount, beside an old disk: conversions that fail, and stores that do."""
 
 import errno
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.volumes.memory import MemoryStore
-from tests.harness.old_disk import FILES, OldDisk
-from tests.harness.refusals import refused
+from tests.harness.old_disk import FILES
 from tests.unit.kernel import ME, Kernel
-from tests.unit.legacy import HIKER, IN, KATA, Behind, Beside, beside, descriptors, opened, read, walked
+from tests.unit.legacy import HIKER, IN, KATA, Beside, descriptors, opened, read, walked
 
 GONE = StoreUnreachable("the engine is gone")
 
@@ -65,40 +63,3 @@ def test_a_store_that_is_gone_after_a_conversion_is_a_fault_until_it_is_back(
     assert read(tree_beside.kernel, handle) == FILES["lion/sandbox/hiker.c"].encode()
     assert walked(tree_beside.kernel) == before
     tree_beside.kernel.tree.files.release(handle)
-
-
-@pytest.fixture
-def lagging(store: MemoryStore, old: OldDisk, own_process: None) -> Iterator[Beside]:
-    """The same tree on a store that doesn't notice by itself what another process makes."""
-    store.create("katafs_root")  # type: ignore[arg-type]  # the name of the root volume
-    behind = Behind(store)
-    with beside(store, old, behind) as tree:
-        yield tree
-    behind.close()
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])
-def test_a_kata_is_never_missing_while_the_store_does_not_know_of_its_volume_yet(lagging: Beside, known: bool) -> None:
-    if known:
-        walked(lagging.kernel)
-    lagging.convert_elsewhere(KATA)
-
-    assert lagging.kernel.names(b"12") == [b"3456789A"]
-    assert lagging.kernel.read(HIKER) == FILES["lion/sandbox/hiker.c"].encode()
-
-
-def test_a_lookup_finds_it_too(lagging: Beside) -> None:
-    lagging.convert_elsewhere(KATA)
-
-    assert lagging.kernel.read(HIKER) == FILES["lion/sandbox/hiker.c"].encode()
-    with refused(errno.EEXIST):
-        lagging.kernel.change(lambda: lagging.kernel.mkdir(b"12/3456789A"))
-
-
-def test_a_kata_that_was_removed_meanwhile_is_missing(lagging: Beside) -> None:
-    lagging.convert_elsewhere(KATA)
-    shutil.rmtree(lagging.volume(KATA))
-
-    assert lagging.kernel.names(b"12") == []
-    with refused(errno.ENOENT):
-        lagging.kernel.lookup(b"12/3456789A")

@@ -1,0 +1,230 @@
+"""The tree without a mount, beside an old disk that another process converts, on a store that hears of that late: it is
+asked before a kata seems to be nowhere, and never while others wait for the tree."""
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import cast
+
+import pytest
+
+from katafs.fuse.operations import Later
+from katafs.fuse.replies import Entries
+from katafs.kata_id import ROOT_VOLUME, VolumeName
+from katafs.mount.converting import ConvertingOperations
+from katafs.tree.attributes import Attributes
+from katafs.volumes.memory import MemoryStore
+from tests.harness.old_disk import FILES, OldDisk
+from tests.harness.refusals import refused
+from tests.unit.kernel import ME, ROOT
+from tests.unit.legacy import HIKER, KATA, SECOND, Behind, Beside, beside, opened, walked
+
+CONTENT = FILES["lion/sandbox/hiker.c"].encode()
+
+
+@pytest.fixture
+def behind(store: MemoryStore) -> Iterator[Behind]:
+    """A store that doesn't notice by itself what another process makes."""
+    store.create(ROOT_VOLUME)
+    with closing(Behind(store)) as behind:
+        yield behind
+
+
+@pytest.fixture
+def asked(behind: Behind) -> list[VolumeName]:
+    """What the store was asked for."""
+    names: list[VolumeName] = []
+    behind.when_asked = names.append
+    return names
+
+
+@pytest.fixture
+def lagging(store: MemoryStore, behind: Behind, old: OldDisk, own_process: None) -> Iterator[Beside]:
+    """The tree on that store. It is free whenever the store is asked."""
+    note = behind.when_asked
+    with beside(store, old, behind) as tree:
+        held = list[VolumeName]()
+
+        def ask(name: VolumeName) -> None:
+            note(name)
+            other = threading.Thread(target=lambda: tree.kernel.tree.inodes.getattr(ROOT))
+            other.start()
+            other.join(5)
+            if other.is_alive():
+                held.append(name)
+
+        behind.when_asked = ask
+        yield tree
+        assert held == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])
+def test_a_kata_is_never_missing_while_the_store_does_not_know_of_its_volume_yet(
+    asked: list[VolumeName], lagging: Beside, known: bool
+) -> None:
+    if known:
+        walked(lagging.kernel)
+    lagging.convert_elsewhere(KATA)
+
+    assert lagging.kernel.change(lambda: lagging.kernel.names(b"12")) == [b"3456789A"]
+    assert lagging.kernel.change(lambda: lagging.kernel.read(HIKER)) == CONTENT
+    assert set(asked) == {KATA}
+
+
+def test_a_lookup_finds_it_too(asked: list[VolumeName], lagging: Beside) -> None:
+    lagging.convert_elsewhere(KATA)
+
+    assert lagging.kernel.change(lambda: lagging.kernel.read(HIKER)) == CONTENT
+    with refused(errno.EEXIST):
+        lagging.kernel.change(lambda: lagging.kernel.mkdir(b"12/3456789A"))
+    assert asked == [KATA]
+
+
+def test_a_kata_that_was_removed_meanwhile_is_missing(asked: list[VolumeName], lagging: Beside) -> None:
+    lagging.convert_elsewhere(KATA)
+    shutil.rmtree(lagging.volume(KATA))
+
+    assert lagging.kernel.change(lambda: lagging.kernel.names(b"12")) == []
+    with refused(errno.ENOENT):
+        lagging.kernel.change(lambda: lagging.kernel.lookup(b"12/3456789A"))
+    assert asked == [KATA]
+
+
+Request = Callable[[ConvertingOperations, Beside, int], object]
+
+REQUESTS: dict[str, Request] = {
+    "lookup": lambda to, tree, _: to.lookup(tree.kernel.number(b"12"), b"3456789A"),
+    "getattr": lambda to, tree, file: to.getattr(file),
+    "setattr": lambda to, tree, file: to.setattr(file, (0o600, None, None, None, None, None), None),  # type: ignore[arg-type]
+    "getxattr": lambda to, tree, file: to.getxattr(file, b"user.none", ME),
+    "setxattr": lambda to, tree, file: to.setxattr(file, b"user.some", b"", 0, ME),
+    "listxattr": lambda to, tree, file: to.listxattr(file, ME),
+    "open": lambda to, tree, file: to.open(file, os.O_RDONLY, ME),
+    "open for writing": lambda to, tree, file: to.open(file, os.O_WRONLY, ME),
+    "mkdir": lambda to, tree, _: to.mkdir(tree.kernel.number(b"12"), b"3456789A", 0o755, ME),
+    "rmdir": lambda to, tree, _: to.rmdir(tree.kernel.number(b"12"), b"3456789A"),
+}
+
+
+@pytest.fixture
+def operations(lagging: Beside) -> Iterator[ConvertingOperations]:
+    """What a mount of that tree serves requests by."""
+    operations = ConvertingOperations(lagging.kernel.tree)
+    yield operations
+    assert operations.close(5)
+
+
+@pytest.mark.parametrize("request_for", REQUESTS.values(), ids=REQUESTS)
+def test_a_request_that_has_to_wait_for_the_store_waits_in_a_pool(
+    asked: list[VolumeName], lagging: Beside, operations: ConvertingOperations, request_for: Request
+) -> None:
+    file = walked(lagging.kernel)[HIKER]
+    lagging.convert_elsewhere(KATA)
+    answer = request_for(operations, lagging, file)
+
+    assert asked == []
+    assert isinstance(answer, Later)
+    try:
+        answer.call()
+    except OSError as refusal:
+        assert refusal.errno in (errno.EEXIST, errno.ENOTEMPTY)  # noqa: PT017  # what mkdir and rmdir are to find
+    assert asked == [KATA]
+    assert cast("Attributes", operations.getattr(file)).number == file
+
+
+NEW = "12ABCDEF01"
+
+
+def known_from_no_listing(lagging: Beside, old: OldDisk) -> int:
+    """A file of a new kata, of which the disk will say that it was never there: it was in no listing."""
+    number = lagging.kernel.number(b"12")
+    old.make(NEW)
+    for name in (b"ABCDEF01", b"lion", b"sandbox", b"hiker.c"):
+        number = lagging.kernel.found(number, name).number
+    return number
+
+
+def test_what_no_listing_has_shown_is_asked_for_where_the_kernel_knows_it(
+    asked: list[VolumeName], lagging: Beside, old: OldDisk, operations: ConvertingOperations
+) -> None:
+    file = known_from_no_listing(lagging, old)
+    lagging.convert_elsewhere(NEW)
+    answer = operations.getattr(file)
+
+    assert asked == []
+    assert isinstance(answer, Later)
+    assert answer.call().number == file
+    assert asked == [NEW]
+
+
+def test_it_is_asked_for_once_where_it_is_gone(
+    asked: list[VolumeName], lagging: Beside, old: OldDisk, operations: ConvertingOperations
+) -> None:
+    file = known_from_no_listing(lagging, old)
+    lagging.convert_elsewhere(NEW)
+    shutil.rmtree(lagging.volume(NEW))
+    answer = operations.getattr(file)
+
+    assert isinstance(answer, Later)
+    with refused(errno.ESTALE):
+        answer.call()
+    assert asked == [NEW]
+
+
+def test_an_open_file_is_read_on(asked: list[VolumeName], lagging: Beside, operations: ConvertingOperations) -> None:
+    handle = opened(lagging.kernel, HIKER)
+    lagging.convert_elsewhere(KATA)
+    answer = operations.read(handle, 0, 100)
+
+    assert isinstance(answer, Later)
+    assert answer.call() == CONTENT
+    assert operations.read(handle, 4, 100) == CONTENT[4:]
+    assert asked == [KATA]
+    lagging.kernel.tree.files.release(handle)
+
+
+def test_a_listing_goes_on_with_what_the_store_was_asked_for(
+    asked: list[VolumeName], lagging: Beside, operations: ConvertingOperations, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its first entries are in the reply by then, and stay there."""
+    handle = operations.opendir(lagging.kernel.number(b"12"))
+    assert isinstance(handle, int)
+    lagging.convert_elsewhere(KATA)
+    dots, kata = Entries(4096), Entries(4096)
+
+    assert operations.readdir(handle, 0, dots) is None
+    assert not dots.is_empty()
+    assert caplog.records == []  # no fault
+    answer = operations.readdir(handle, 2, kata)
+    assert isinstance(answer, Later)
+    assert answer.call() is None
+    assert b"3456789A" in kata.content()
+    assert asked == [KATA]
+    operations.releasedir(handle)
+
+
+def test_others_are_served_while_the_store_does_not_answer(
+    behind: Behind, lagging: Beside, operations: ConvertingOperations
+) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def hang(_: VolumeName) -> None:
+        begun.set()
+        gate.wait(30)
+
+    behind.when_asked = hang
+    file, second = walked(lagging.kernel)[HIKER], lagging.kernel.number(b"34/" + SECOND[2:].encode())
+    lagging.convert_elsewhere(KATA)
+    waiting = operations.getattr(file)
+    assert isinstance(waiting, Later)
+    told = waiting.pool.submit(waiting.call)
+
+    assert begun.wait(30)
+    assert cast("Attributes", operations.getattr(second)).number == second
+    assert operations.opendir(second)
+    assert not told.done()
+    gate.set()
+    assert told.result(30).number == file
