@@ -143,8 +143,8 @@ class Connection:
             size = self.device.read(reader.buffer, patient=not self._put_off)
         except Exception as error:  # noqa: BLE001 a reader that died without a word would leave a mount that hangs
             self._explain("the reading of requests", error)
-            return False
-        if size is not None:
+            size = 0
+        if size:
             reader.taken += 1
         reader.answering = True
         if self._readers.watcher_asleep:
@@ -171,7 +171,7 @@ class Connection:
             return
         request = Request(opcode, unique, node, uid, gid, pid, reader.buffer[_HEADER_BYTES:size])
         put_off = self._put_off
-        if opcode in UNHURRIED and self.device.has_time():
+        if opcode in UNHURRIED and self.device.has_time() and self._readers.can_hand_over():
             if put_off:
                 self._catch_up(reader)
             put_off.put(request)
@@ -179,7 +179,7 @@ class Connection:
                 self._catch_up(reader)
         elif not put_off:
             self._answer(reader, request)
-        elif put_off.lets_pass(request):
+        elif put_off.let_pass(request):
             self._answer(reader, request)
             if not put_off.may_pass:
                 self._catch_up(reader)
@@ -194,7 +194,10 @@ class Connection:
                 request = put_off.popleft()
             except IndexError:  # another thread has taken it
                 return
-            self._answer(reader, request)
+            try:
+                self._answer(reader, request)
+            except Exception as error:  # noqa: BLE001 as above: what has come since is served all the same
+                self._explain("request", error)
 
     def _answer(self, reader: Reader, request: Request) -> None:
         opcode, unique = request.opcode, request.unique

@@ -21,7 +21,7 @@ _MOST_TRIES = 96
 _TRIES_IN_PASSING = 24
 """Some 20 µs."""
 _BUSY = 32
-"""So many requests in a row of which none had to be waited for."""
+"""So many requests in a row of which none came while it was asked for."""
 _PROBE = 16
 _RAREST_PROBE = 1024
 """After so many times of too few tries it is seen whether more are worth it by now: more rarely each time that they
@@ -38,13 +38,13 @@ class Device:
         self._tries = _MOST_TRIES
         self._probe_in = self._probe_each = _PROBE
         self._away = False
-        self._since_idle = 0
-        """How many requests have been there already when they were asked for, since the last that had to be waited
-        for."""
+        self._since_awaited = 0
+        """How many requests there were since one came while it was asked for again: they were there already, or came so
+        late that it slept."""
 
     def has_time(self) -> bool:
-        """Whether programs don't all wait for it already."""
-        return self._since_idle < _BUSY
+        """Whether requests come while it asks for them, and don't wait for it already."""
+        return self._since_awaited < _BUSY
 
     def read(self, buffer: memoryview, *, patient: bool = True) -> int | None:
         """The size of the next request, which is in the buffer then. 0 at the connection's end, or when called away.
@@ -65,7 +65,7 @@ class Device:
                     if problem.errno != errno.ENOENT:  # it was taken back before it was read
                         raise
                 else:
-                    self._since_idle = 0 if tried else self._since_idle + 1
+                    self._since_awaited = 0 if tried else self._since_awaited + 1
                     if tried and patient:
                         self._tries, self._probe_each = min(2 * tried + 8, _MOST_TRIES), _PROBE
                     return size

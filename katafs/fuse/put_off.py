@@ -17,7 +17,7 @@ _STEPS = frozenset((wire.LOOKUP, wire.GETATTR))
 _LAST_STEPS = frozenset((wire.OPEN, wire.CREATE, wire.OPENDIR, wire.READDIRPLUS))
 """After these it has something to do itself, which is the time for what was put off."""
 _PASSING = _STEPS | _LAST_STEPS
-"""None of them minds whether another file is still open. Who removes, renames or converts does."""
+"""None of them minds whether another file is still open, as one that removes or renames might."""
 _MOST_PASSING = 4
 
 
@@ -36,11 +36,11 @@ class PutOff(deque[Request]):
         self.may_pass = _MOST_PASSING
         self.append(request)
 
-    def lets_pass(self, request: Request) -> bool:
-        """Whether this request may be served first, which it then is. Those of one inode keep their order."""
+    def let_pass(self, request: Request) -> bool:
+        """Let the request go first, if it may. Those of one inode keep their order."""
         opcode = request.opcode
         try:
-            if opcode not in _PASSING or request.node == self[0].node or len(self) > 1:
+            if not self.may_pass or opcode not in _PASSING or request.node == self[0].node or len(self) > 1:
                 return False
         except IndexError:  # another thread has taken it
             return True

@@ -23,7 +23,7 @@ class Reader:
         self.taken = 0
         """How many requests it has read."""
         self.answering = False
-        """Whether it is at one of them."""
+        """Whether it is at one of them, or at one that was put off."""
         self.turn = threading.Semaphore(0)
         """Released when it is to read."""
         self.buffer = buffer
@@ -66,6 +66,10 @@ class Readers:
     def reads(self, reader: Reader) -> bool:
         """Whether it's this one's turn to read. Another that reads now has begun to after its turn came."""
         return self._reading is reader
+
+    def can_hand_over(self) -> bool:
+        """Whether another can read if a request takes its time. Not a promise: the system may have no more threads."""
+        return bool(self._waiting) or len(self._threads) < _MOST_THREADS
 
     def start(self) -> None:
         """Begin to read."""
@@ -132,13 +136,14 @@ class Readers:
     def _sleep(self, seen: tuple[Reader, int]) -> None:
         self.watcher_asleep = True
         # Looked at after that was said, so that a request which came meanwhile isn't missed.
-        if (self._reading, self._reading.taken) == seen and not self._over:
+        reader = self._reading
+        if (reader, reader.taken) == seen and not reader.answering and not self._over:
             self._stirred.acquire()
         self.watcher_asleep = False
 
     def _hand_over(self) -> None:
         with self._lock:
-            if self._over or not (self._waiting or len(self._threads) < _MOST_THREADS):
+            if self._over or not self.can_hand_over():
                 return
             if self._waiting:
                 self._reading = self._waiting.pop()

@@ -1,5 +1,6 @@
 """A close lets what programs wait for go first: not for long, and never what minds whether a file is open."""
 
+import errno
 import struct
 import threading
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from katafs.fuse import wire
 from katafs.fuse.put_off import PutOff
 from katafs.fuse.requests import Request
 from tests.unit.fuse_kernel import Served
-from tests.unit.fuse_recorder import Recorder
+from tests.unit.fuse_recorder import Recorder, failing
 from tests.unit.test_fuse_wire import Told
 
 FILE, ANOTHER = 11, 12
@@ -112,18 +113,78 @@ def test_alone_it_is_answered_at_once(served: Served, recorder: Recorder) -> Non
 
 
 def test_it_is_served_while_what_went_first_is_stuck(served: Served, recorder: Recorder) -> None:
-    gate = threading.Event()
-
-    def wait() -> Told:
-        gate.wait(30)
-        return Told()
-
-    recorder.answers["lookup"] = wait
+    gate = stuck(recorder, "lookup")
     closing, looking = send_at_once(served, recorder, [(wire.RELEASE, CLOSE, FILE), LOOKUP])
 
     assert served.kernel.receive()[:2] == (closing, 0)
     gate.set()
     assert served.kernel.receive()[:2] == (looking, 0)
+
+
+def stuck(recorder: Recorder, operation: str) -> threading.Event:
+    """Have an operation wait for this."""
+    gate, answer = threading.Event(), recorder.answers[operation]
+
+    def wait() -> object:
+        gate.wait(30)
+        return answer()
+
+    recorder.answers[operation] = wait
+    return gate
+
+
+def test_no_more_go_first_where_the_last_of_them_is_stuck(served: Served, recorder: Recorder) -> None:
+    gate = stuck(recorder, "open")
+    requests = [(wire.RELEASE, CLOSE, FILE), OPEN, *[LOOKUP] * 20]
+    uniques = send_at_once(served, recorder, requests)
+
+    answered = [uniques.index(served.kernel.receive()[0]) for _ in requests[1:]]
+    gate.set()
+    assert answered == [0, *range(2, 22)]
+
+
+def test_none_is_put_off_where_nobody_could_read_on(
+    served: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("katafs.fuse.readers._MOST_THREADS", 2)  # the watcher is one
+    gate = stuck(recorder, "lookup")
+    closing, looking = send_at_once(served, recorder, [(wire.RELEASE, CLOSE, FILE), LOOKUP])
+
+    assert served.kernel.receive()[:2] == (closing, 0)
+    gate.set()
+    assert served.kernel.receive()[:2] == (looking, 0)
+
+
+def test_one_that_can_not_be_answered_costs_no_other_its_reply(
+    one_thread: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int, __: int) -> None:
+        raise OSError(errno.ENOMEM, "no memory")
+
+    recorder.answers["release"] = failing(ZeroDivisionError("oh"))
+    monkeypatch.setattr(one_thread.connection.device, "refuse", refuse)
+    _, removing = send_at_once(one_thread, recorder, [(wire.RELEASE, CLOSE, FILE), (wire.UNLINK, b"name\0", ANOTHER)])
+
+    assert one_thread.kernel.receive()[:2] == (removing, 0)
+    assert [operation for operation, _ in one_thread.said] == ["release", "request"]
+
+
+def test_what_is_put_off_is_served_where_nothing_more_can_be_read(
+    one_thread: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = one_thread.connection.device.read
+
+    def reading(buffer: memoryview, *, patient: bool = True) -> int | None:
+        if not patient:
+            raise OSError(errno.EIO, "broken")
+        return read(buffer, patient=patient)
+
+    monkeypatch.setattr(one_thread.connection.device, "read", reading)
+    send_at_once(one_thread, recorder, [])
+    one_thread.kernel.send(wire.RELEASE, CLOSE, FILE)
+
+    assert one_thread.ended.wait(30)
+    assert recorder.calls[-1] == ("release", 5)
 
 
 def test_what_is_put_off_after_another_began_to_read_is_served(
