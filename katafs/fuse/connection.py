@@ -209,6 +209,12 @@ class Connection:
         try:
             answer = method(request)
         except Exception as error:  # noqa: BLE001 as above
+            if self._put_off and isinstance(error, OSError) and error.errno == errno.EMFILE:
+                # Nothing has been done without a descriptor, and a close that it has passed gives one back.
+                self._tally.asked[opcode] -= 1
+                self._catch_up(reader)
+                self._answer(reader, request)
+                return
             self._refuse(unique, method, error)
             return
         if isinstance(answer, Later):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from katafs.fuse import wire
+from katafs.fuse.operations import Opened
 from katafs.fuse.put_off import PutOff
 from katafs.fuse.requests import Request
 from tests.unit.fuse_kernel import Served
@@ -167,6 +168,25 @@ def test_one_that_can_not_be_answered_costs_no_other_its_reply(
 
     assert one_thread.kernel.receive()[:2] == (removing, 0)
     assert [operation for operation, _ in one_thread.said] == ["release", "request"]
+
+
+def test_an_open_that_finds_no_descriptor_goes_after_it(one_thread: Served, recorder: Recorder) -> None:
+    def open_file() -> object:
+        if ("release", 5) not in recorder.calls:
+            raise OSError(errno.EMFILE, "no more descriptors")
+        return Opened(6, keep_cache=False)
+
+    recorder.answers["open"] = open_file
+    closing, opening = send_at_once(one_thread, recorder, [(wire.RELEASE, CLOSE, FILE), OPEN])
+
+    assert [one_thread.kernel.receive()[:2] for _ in range(2)] == [(closing, 0), (opening, 0)]
+    assert one_thread.connection.operations() == {"open": 1, "readlink": 1, "release": 1}
+
+
+def test_an_open_that_finds_no_descriptor_without_one_is_refused(served: Served, recorder: Recorder) -> None:
+    recorder.answers["open"] = failing(OSError(errno.EMFILE, "no more descriptors"))
+
+    assert served.kernel.ask(*OPEN) == (errno.EMFILE, b"")
 
 
 def test_what_is_put_off_is_served_where_nothing_more_can_be_read(
