@@ -4,9 +4,9 @@ import errno
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 
 from katafs.fuse import negotiation, wire
+from katafs.fuse.answering import Answering, Explain
 from katafs.fuse.device import REQUEST_BYTES, Device
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Later, Operations
@@ -14,13 +14,10 @@ from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.processors import Processors
 from katafs.fuse.put_off import UNHURRIED, PutOff
 from katafs.fuse.readers import Reader, Readers
-from katafs.fuse.requests import Around, Carried, Dispatcher, Method, Request
+from katafs.fuse.requests import Dispatcher, Method, Request
 from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
-
-Explain = Callable[[str, Exception], int]
-"""The errno that an exception in an operation of this name becomes; says of it what there is to say."""
 
 Watching = Callable[[Method], Method]
 """Makes of a method one of the same name that does the same, and sees what it does."""
@@ -56,8 +53,8 @@ class Connection:
         self._watching: list[Watching] = []
         self._changing = threading.Lock()
         """Covers the methods' being made anew."""
-        self._closing = False
         self._tally = Tally()
+        self._answering = Answering(self.device, self._tally, self._explain)
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
             wire.BATCH_FORGET: dispatcher.forget,
@@ -65,9 +62,6 @@ class Connection:
         }
         self._put_off = PutOff()
         """Whoever reads serves it when nothing else comes."""
-        self._later: dict[int, Future[None]] = {}
-        """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
-        its setting and removing, are one step each."""
         self._readers = Readers(self._serve_one, ended, REQUEST_BYTES, self.processors.note)
 
     def start(self) -> None:
@@ -77,13 +71,10 @@ class Connection:
     def close(self, seconds: float) -> bool:
         """End the connection, and with it the mount, if it has one still. Requests that are being answered get up to so
         many seconds; whether they needed no more."""
-        self._closing = True
         self.device.call_away()
         done = self._readers.join(seconds)
-        for future in list(self._later.values()):
-            future.cancel()
         # A thread that is still at a request must not find the descriptor's number to be another file.
-        if done and not self._later:
+        if self._answering.close() and done:
             self.device.close()
             self.processors.close()
         return done
@@ -129,7 +120,7 @@ class Connection:
     def under_way(self) -> Callable[[], bool]:
         """Take note of all that is being answered now. What this gives says whether some of that has no reply yet."""
         at_work = self._readers.at_work()
-        later = [future for future in list(self._later.values()) if future.running()]  # the rest has told nothing yet
+        later = self._answering.running()
 
         def is_left() -> bool:
             if any(reader.answering and reader.taken == taken for reader, taken in at_work):
@@ -215,61 +206,14 @@ class Connection:
                 self._catch_up(reader)
                 self._answer(reader, request)
                 return
-            self._refuse(unique, method, error)
+            self._answering.refuse(unique, method, error)
             return
         if isinstance(answer, Later):
             # Of all arguments only a write's content is still where it was read to.
             lent = self._readers.lend_buffer(reader) if opcode == wire.WRITE else None
-            self._submit(unique, method, answer, lent)
+            self._answering.submit(unique, method, answer, lent)
         else:
-            self._reply(unique, method, answer)
-
-    def _reply(self, unique: int, method: Method, carried: Carried) -> None:
-        try:
-            if isinstance(carried, bytes):
-                self.device.reply(unique, carried)
-            elif isinstance(carried, Around):
-                with carried.giving:
-                    self.device.reply(unique, carried.content)
-            else:
-                self._tally.failed(method.__name__, carried)
-                self.device.refuse(unique, carried)
-        except Exception as error:  # noqa: BLE001 as above
-            # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
-            # After a reply that it has taken this one is passed over.
-            self._explain(f"the reply to {method.__name__}", error)
-            self.device.refuse(unique, errno.EIO)
-
-    def _refuse(self, unique: int, method: Method, error: Exception) -> None:
-        number = self._explain(method.__name__, error)
-        self._tally.failed(method.__name__, number)
-        self.device.refuse(unique, number)
-
-    def _submit(self, unique: int, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
-        try:
-            future = answer.pool.submit(self._finish, unique, method, answer.call)
-        except RuntimeError:  # the pool is closed: the mount is being taken away (concurrent.futures)
-            self._refuse(unique, method, OSError(errno.EIO, "the mount is being taken away"))
-            if lent is not None:
-                lent()
-            return
-        self._later[unique] = future
-        future.add_done_callback(lambda done: self._forget_later(unique, done, lent))
-
-    def _forget_later(self, unique: int, done: Future[None], lent: Callable[[], None] | None) -> None:
-        self._later.pop(unique, None)
-        if done.cancelled() and not self._closing:  # later the number may be another file's
-            self.device.refuse(unique, errno.EINTR)
-        if lent is not None:
-            lent()
-
-    def _finish(self, unique: int, method: Method, call: Callable[[], Carried]) -> None:
-        try:
-            carried = call()
-        except Exception as error:  # noqa: BLE001 as above
-            self._refuse(unique, method, error)
-        else:
-            self._reply(unique, method, carried)
+            self._answering.reply(unique, method, answer)
 
     # What isn't passed on, or has no reply
 
@@ -287,11 +231,9 @@ class Connection:
             self.device.refuse(request.unique, errno.ENOSYS)
 
     def interrupt(self, request: Request) -> None:
-        """The program doesn't want to wait any longer. What has been begun is finished all the same."""
+        """The program doesn't want to wait any longer."""
         (unique,) = wire.INTERRUPT_IN.unpack_from(request.body)
-        future = self._later.get(unique)
-        if future is not None:
-            future.cancel()
+        self._answering.interrupt(unique)
 
     def _init(self, request: Request) -> None:
         try:

@@ -1,0 +1,94 @@
+"""What becomes of an operation's answer: a reply, a refusal, or a pool's work that has its reply later."""
+
+import errno
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from katafs.fuse.device import Device
+from katafs.fuse.operations import Later
+from katafs.fuse.requests import Around, Carried, Method
+from katafs.fuse.tally import Tally
+
+Explain = Callable[[str, Exception], int]
+"""The errno that an exception in an operation of this name becomes; says of it what there is to say."""
+
+
+class Answering:
+    """Gives the replies of one connection. Whatever happens in it, each request that is to have one has it."""
+
+    def __init__(self, device: Device, tally: Tally, explain: Explain) -> None:
+        """Errors are counted in the tally."""
+        self._device = device
+        self._tally = tally
+        self._explain = explain
+        self._later: dict[int, Future[None]] = {}
+        """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
+        its setting and removing, are one step each."""
+        self._closing = False
+
+    def reply(self, unique: int, method: Method, carried: Carried) -> None:
+        """Give the reply."""
+        try:
+            if isinstance(carried, bytes):
+                self._device.reply(unique, carried)
+            elif isinstance(carried, Around):
+                with carried.giving:
+                    self._device.reply(unique, carried.content)
+            else:
+                self._tally.failed(method.__name__, carried)
+                self._device.refuse(unique, carried)
+        except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away
+            # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
+            # After a reply that it has taken this one is passed over.
+            self._explain(f"the reply to {method.__name__}", error)
+            self._device.refuse(unique, errno.EIO)
+
+    def refuse(self, unique: int, method: Method, error: Exception) -> None:
+        """Reply with the errno that an exception becomes."""
+        number = self._explain(method.__name__, error)
+        self._tally.failed(method.__name__, number)
+        self._device.refuse(unique, number)
+
+    def submit(self, unique: int, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
+        """Have a pool make the answer, and reply then. `lent` is called when the request isn't needed any more."""
+        try:
+            future = answer.pool.submit(self._finish, unique, method, answer.call)
+        except RuntimeError:  # the pool is closed: the mount is being taken away (concurrent.futures)
+            self.refuse(unique, method, OSError(errno.EIO, "the mount is being taken away"))
+            if lent is not None:
+                lent()
+            return
+        self._later[unique] = future
+        future.add_done_callback(lambda done: self._forget(unique, done, lent))
+
+    def _finish(self, unique: int, method: Method, call: Callable[[], Carried]) -> None:
+        try:
+            carried = call()
+        except Exception as error:  # noqa: BLE001 as above
+            self.refuse(unique, method, error)
+        else:
+            self.reply(unique, method, carried)
+
+    def _forget(self, unique: int, done: Future[None], lent: Callable[[], None] | None) -> None:
+        self._later.pop(unique, None)
+        if done.cancelled() and not self._closing:  # later the number may be another file's
+            self._device.refuse(unique, errno.EINTR)
+        if lent is not None:
+            lent()
+
+    def interrupt(self, unique: int) -> None:
+        """The program doesn't want to wait for this one any longer. What has been begun is finished all the same."""
+        future = self._later.get(unique)
+        if future is not None:
+            future.cancel()
+
+    def running(self) -> list[Future[None]]:
+        """What pools are at now. The rest of what they have has told nothing yet."""
+        return [future for future in list(self._later.values()) if future.running()]
+
+    def close(self) -> bool:
+        """Begin nothing more that a pool has, and reply to nothing of that. Whether pools have nothing left."""
+        self._closing = True
+        for future in list(self._later.values()):
+            future.cancel()
+        return not self._later
