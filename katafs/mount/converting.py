@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
-from katafs.errors import WrittenLate
+from katafs.errors import StoreUnreachable, WrittenLate
 from katafs.fuse.operations import Answer, Later
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
@@ -100,9 +100,17 @@ class ConvertingOperations(Operations):
 
     def _prepare(self, first: Unconverted | Unasked | None) -> None:
         if isinstance(first, Unasked):
-            self._tree.ask(first)
+            self._ask(first)
         elif first is not None:
             self._convert(first)
+
+    def _ask(self, first: Unasked) -> None:
+        try:
+            self._tree.ask(first)
+        except StoreUnreachable:
+            if first.piece is not None:
+                raise
+            # The store says so as well when it's tried anew. A listing shows that kata as a closed directory then.
 
     def _convert(self, first: Unconverted) -> None:
         try:

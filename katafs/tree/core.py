@@ -25,6 +25,7 @@ from katafs.tree.requests import Elsewhere, Locked, Reached
 from katafs.tree.settling import settle
 from katafs.tree.telling import Telling
 from katafs.volumes.disks import Disk
+from katafs.volumes.legacy_store import Unasked
 from katafs.volumes.store import VolumeStore
 
 
@@ -123,6 +124,18 @@ class Core:
             elif not self.legacy.hold(node.piece):
                 settle(self, node.piece)
         return node
+
+    def ask(self, first: Unasked) -> None:
+        """Ask the store what it was `Unasked` for, and settle what waited for that. Raises StoreUnreachable or Unasked.
+
+        Called without the tree's lock, but where something was done already."""
+        if self.legacy is None:
+            return
+        self.legacy.store.ask(first.volume)
+        if first.piece is not None:
+            with self.locked:
+                if not self.legacy.disk.stands(first.piece):  # it may have come back meanwhile
+                    settle(self, first.piece, asked=True)
 
     def changing(self, number: int) -> Node:
         """The node that a request is to change. Raises Unconverted for one on a legacy disk."""

@@ -14,6 +14,7 @@ from katafs.tree.core import Core
 from katafs.tree.finder import Finder
 from katafs.tree.nodes import Node
 from katafs.tree.requests import Caller, Found
+from katafs.volumes.legacy_store import Unasked
 
 
 class Creation:
@@ -66,6 +67,11 @@ class Creation:
 
     def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The same of a file that was just made there."""
+        if self._core.legacy is not None:
+            return self._entered(lambda: self._enter_made(parent, name, status))
+        return self._enter_made(parent, name, status)
+
+    def _enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         if parent.place.kind in PLAIN_BELOW or (place := self._finder.place_of(parent, name)) is PLAIN:
             return self.enter_plain(parent, name, status)
         return self.enter(parent, name, Found(place, parent.volume, self._core.numbers.of_inode(status), status))
@@ -88,7 +94,16 @@ class Creation:
             directory = self.writable(parent, name)
             with self._core.creator.acting_as(caller.uid, caller.gid):
                 make(directory)
-            return self.enter(parent, name, self._finder.find(parent, name))
+            return self._entered(lambda: self.enter(parent, name, self._finder.find(parent, name)))
+
+    def _entered(self, enter: Callable[[], Attributes]) -> Attributes:
+        """The entry of what was made just now, whatever has to be asked for first: to make it again would fail. It may
+        have got the number of an inode that has left a legacy disk."""
+        try:
+            return enter()
+        except Unasked as first:
+            self._core.ask(first)
+            return enter()
 
     def link(self, number: int, parent_number: int, name: bytes) -> Attributes:
         """Give an inode another name. Raises OSError(EXDEV) across volumes."""
@@ -99,7 +114,7 @@ class Creation:
             directory = self.writable(parent, name)
             with self._core.reached(node) as descriptor:
                 names.make_link(descriptor, directory, name)
-            return self.enter(parent, name, self._finder.find(parent, name))
+            return self._entered(lambda: self.enter(parent, name, self._finder.find(parent, name)))
 
     def writable(self, parent: Node, name: bytes) -> int:
         """The descriptor of a directory in which `name` may be made as an ordinary entry.

@@ -12,7 +12,6 @@ from katafs.namespace import Kind
 from katafs.rooted import inodes, names
 from katafs.tree.nodes import DEEPEST, Node, identity_of
 from katafs.volumes.legacy_disk import Piece
-from katafs.volumes.legacy_store import Unasked
 
 if TYPE_CHECKING:
     from katafs.tree.core import Core  # which settles before it answers
@@ -28,8 +27,8 @@ def settle(core: "Core", piece: Piece, *, asked: bool = False) -> None:
         return
     nodes = sorted(core.legacy.nodes_of(piece), key=_depth)
     volume = nodes[0].volume if nodes else None
-    if volume is not None and not asked and not core.store.exists(volume):
-        raise Unasked(volume, piece)
+    if volume is not None and not asked and not core.legacy.store.knows(volume):
+        raise core.legacy.store.unasked(volume, piece)
     for node in nodes:
         try:
             _relocate(core, node)

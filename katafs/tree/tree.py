@@ -19,7 +19,6 @@ from katafs.tree.kept import Kept, kept_of
 from katafs.tree.legacy import Legacy, Mover
 from katafs.tree.nodes import DEEPEST, Node
 from katafs.tree.removal import Removal
-from katafs.tree.settling import settle
 from katafs.tree.surplus import Surplus
 from katafs.tree.tags import Tags, TagSource
 from katafs.tree.volumes import Volumes
@@ -146,13 +145,8 @@ class Tree:
                 raise
 
     def ask(self, first: Unasked) -> None:
-        """Ask the store what it was `Unasked` for; it takes its time. Raises a fault of the store, or Unasked."""
-        if self._core.legacy is None:
-            return
-        self._core.legacy.store.ask(first.volume)
-        if first.piece is not None:
-            with self._core.locked:
-                settle(self._core, first.piece, asked=True)
+        """Ask the store what it was `Unasked` for; it takes its time. Raises StoreUnreachable, or Unasked."""
+        self._core.ask(first)
 
     def leave_as_it_is(self, piece: Piece) -> None:
         """Let a piece that couldn't be converted be read where it is."""

@@ -164,9 +164,9 @@ class LegacyDisk:
         self._listing(outer)
         return self._left.setdefault(outer, set())
 
-    def outers_left(self) -> list[str]:
-        """The outer directories for which there is something in `left`, in which there may be nothing else by now."""
-        return [outer for outer, katas in list(self._left.items()) if katas]
+    def outers_seen(self) -> list[str]:
+        """The outer directories that there were or are: of those that are gone there may be something in `left`."""
+        return [outer for outer in list(self._listings) if outer]
 
     def strays_in(self, outer: str) -> list[bytes]:
         """The names of the strays in an outer directory, or at the top, sorted."""

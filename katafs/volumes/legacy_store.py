@@ -4,14 +4,19 @@ While a kata stands on the disk it is the truth, whatever volume has its name: i
 begun to fill.
 """
 
+import contextlib
 import errno
+import time
 
+from katafs.errors import StoreUnreachable
 from katafs.kata_id import AvatarName, KataId, VolumeName, inner_of, kata_id, kata_volume, outer_of
 from katafs.rooted.answer import answer
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.disks import Disk
 from katafs.volumes.legacy_disk import LegacyDisk, Piece, piece_of
 from katafs.volumes.store import Used, VolumeStore
+
+_FAULTY_S = 1.0
 
 
 class Unasked(Exception):
@@ -31,7 +36,10 @@ class LegacyStore:
     def __init__(self, store: VolumeStore, disk: LegacyDisk) -> None:
         self.volumes = store
         self.disk = disk
-        self._catalog = LegacyCatalog(store, disk)
+        self._catalog = LegacyCatalog(self)
+        self._fault = StoreUnreachable("")
+        self._faulty_until_s = 0.0
+        """How long the store isn't asked anew, by time.monotonic(): then what asked before can be answered."""
         for outer in disk.outers():
             disk.katas_in(outer)  # so that of each that leaves the disk it is known that it was there
 
@@ -54,21 +62,38 @@ class LegacyStore:
         piece = None if kata is None else piece_of(kata)
         return piece if piece is not None and self.disk.stands(piece) else None
 
+    def knows(self, name: VolumeName) -> bool:
+        """Whether it is there as far as is known. A store that follows its engine may not know yet of a volume that
+        another process has made. Raises StoreUnreachable if that can't be known."""
+        return self.piece(name) is not None or self.volumes.exists(name)
+
     def exists(self, name: VolumeName) -> bool:
-        """As in the protocol. A store that follows its engine may not know yet of a volume that another process has
-        made. Raises Unasked for one into which a kata has gone, since that must never seem to be nowhere."""
-        if self.piece(name) is not None or self.volumes.exists(name):
+        """As in the protocol. Raises Unasked for a volume into which a kata has gone, since that must never seem to be
+        nowhere."""
+        if self.knows(name):
             return True
         kata = kata_id(name)
         if kata is not None and kata in self.disk.left(outer_of(kata)):
-            raise Unasked(name)
+            raise self.unasked(name)
         return False
 
+    def unasked(self, name: VolumeName, piece: Piece | None = None) -> Exception:
+        """What is to be raised: Unasked, or for a moment the fault with which the store was asked in vain."""
+        return self._fault if time.monotonic() < self._faulty_until_s else Unasked(name, piece)
+
     def ask(self, name: VolumeName) -> None:
-        """Ask the store for what is Unasked. Raises a fault of the store."""
-        self.volumes.look_up(name)
+        """Ask the store for what is Unasked. Raises StoreUnreachable."""
+        try:
+            self.volumes.look_up(name)
+        except StoreUnreachable as fault:
+            self._fault, self._faulty_until_s = fault, time.monotonic() + _FAULTY_S
+            raise
+        if not self.volumes.exists(name):
+            self._forget(name)
+
+    def _forget(self, name: VolumeName) -> None:
         kata = kata_id(name)
-        if kata is not None and not self.volumes.exists(name):
+        if kata is not None:
             self.disk.left(outer_of(kata)).discard(kata)
 
     def open(self, name: VolumeName) -> int:
@@ -106,6 +131,7 @@ class LegacyStore:
         if self.piece(name) is not None:
             raise answer(errno.EROFS, name.encode())
         self.volumes.remove(name)
+        self._forget(name)
 
     def in_use(self, name: VolumeName) -> bool:
         """As in the protocol."""
@@ -120,23 +146,30 @@ class LegacyStore:
 
 
 class LegacyCatalog(Catalog):
-    """The volumes of a store and the katas of a disk. It keeps nothing of its own.
+    """The volumes of a store and the katas of a disk. It keeps nothing of its own. Whatever lists katas raises Unasked.
 
     The disk is always asked first: a kata goes from there into the store, so none is missed between the two."""
 
-    def __init__(self, store: VolumeStore, disk: LegacyDisk) -> None:
+    def __init__(self, legacy: LegacyStore) -> None:
         super().__init__()
-        self._store = store
-        self._disk = disk
+        self._legacy = legacy
+        self._store = legacy.volumes
+        self._disk = legacy.disk
 
     def __contains__(self, name: VolumeName) -> bool:
         kata = kata_id(name)
         return (kata is not None and self._disk.stands(piece_of(kata))) or name in self._store.catalog()
 
     def names(self) -> frozenset[VolumeName]:
-        """As in Catalog."""
-        own = self._own()
-        return self._store.catalog().names().union(kata_volume(kata) for kata in own)
+        """As in Catalog. The store is asked at once: no tree looks at all volumes."""
+        while True:
+            try:
+                own = self._own()
+            except Unasked as first:
+                with contextlib.suppress(StoreUnreachable):
+                    self._legacy.ask(first.volume)
+            else:
+                return self._store.catalog().names().union(kata_volume(kata) for kata in own)
 
     def outers(self) -> list[str]:
         """As in Catalog."""
@@ -150,7 +183,7 @@ class LegacyCatalog(Catalog):
 
     def _own(self) -> set[KataId]:
         """The katas on the disk, and those that have just left it."""
-        outers = {*self._disk.outers(), *self._disk.outers_left()}
+        outers = {*self._disk.outers(), *self._disk.outers_seen()}
         on_disk = {kata for outer in outers for kata in self._disk.katas_in(outer)}
         return on_disk.union(*(self._arrived(outer) for outer in outers))
 
@@ -161,11 +194,17 @@ class LegacyCatalog(Catalog):
         return sorted({*on_disk, *in_store, *self._arrived(outer)})
 
     def _arrived(self, outer: str) -> list[KataId]:
-        """The katas that have left the disk, for volumes of which the store's own catalog doesn't know yet: that is
-        believed until the store was asked, as it is when one of them is looked at."""
+        """The katas that have left the disk, for volumes of which the store's own catalog doesn't know yet."""
         left = self._disk.left(outer)
         left.difference_update([kata for kata in left.copy() if kata_volume(kata) in self._store.catalog()])
-        return list(left)
+        return [kata for kata in left.copy() if self._has(kata)]
+
+    def _has(self, kata: KataId) -> bool:
+        """Whether the store has a kata that has left the disk; where it can't be asked, it is believed to."""
+        try:
+            return self._legacy.exists(kata_volume(kata))
+        except StoreUnreachable:
+            return True
 
     def count_in(self, outer: str) -> int:
         """As in Catalog. A kata whose conversion was broken off counts twice until it is converted."""

@@ -52,6 +52,18 @@ def test_an_outer_directory_that_is_kept_in_a_volume_is_as_it_was(legacy: Legacy
     assert not (legacy.disk.path / outer).exists()
 
 
+def test_one_whose_kata_was_listed_is_removed_after_it(legacy: LegacyServed) -> None:
+    outer = outer_of(legacy)
+    kata = f"{outer}ABCDEF{outer}"
+    legacy.disk.make(kata)
+    assert legacy.path(kata).name in os.listdir(legacy.path(kata).parent)
+
+    run(["rm", "-rf", str(legacy.path(kata)), str(legacy.top / outer)])
+
+    assert not (legacy.top / outer).exists()
+    assert not (legacy.disk.path / outer).exists()
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])
 def test_what_is_made_in_it_moves_its_mtime_and_keeps_the_rest(legacy: LegacyServed, known: bool) -> None:
     outer = outer_of(legacy)

@@ -60,6 +60,11 @@ class Behind(MemoryStore):
         super().create(name)
         self._known.add(name)
 
+    def remove(self, name: VolumeName) -> None:
+        """As in the protocol."""
+        super().remove(name)
+        self._known.discard(name)
+
 
 @dataclass
 class Beside:

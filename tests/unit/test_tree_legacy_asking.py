@@ -4,6 +4,7 @@ asked before a kata seems to be nowhere, and never while others wait for the tre
 import errno
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,15 +12,17 @@ from typing import cast
 
 import pytest
 
-from katafs.fuse.operations import Later
+from katafs.errors import StoreUnreachable
+from katafs.fuse.operations import Later, Listing
 from katafs.fuse.replies import Entries
 from katafs.kata_id import ROOT_VOLUME, VolumeName
 from katafs.mount.converting import ConvertingOperations
 from katafs.tree.attributes import Attributes
+from katafs.tree.legacy import Unconverted
 from katafs.volumes.memory import MemoryStore
 from tests.harness.old_disk import FILES, OldDisk
 from tests.harness.refusals import refused
-from tests.unit.kernel import ME, ROOT
+from tests.unit.kernel import ME, ROOT, Reply
 from tests.unit.legacy import HIKER, KATA, SECOND, Behind, Beside, beside, opened, walked
 
 CONTENT = FILES["lion/sandbox/hiker.c"].encode()
@@ -187,23 +190,125 @@ def test_an_open_file_is_read_on(asked: list[VolumeName], lagging: Beside, opera
 
 
 def test_a_listing_goes_on_with_what_the_store_was_asked_for(
-    asked: list[VolumeName], lagging: Beside, operations: ConvertingOperations, caplog: pytest.LogCaptureFixture
+    asked: list[VolumeName],
+    lagging: Beside,
+    old: OldDisk,
+    operations: ConvertingOperations,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Its first entries are in the reply by then, and stay there."""
+    old.make(NEW)
     handle = operations.opendir(lagging.kernel.number(b"12"))
     assert isinstance(handle, int)
-    lagging.convert_elsewhere(KATA)
-    dots, kata = Entries(4096), Entries(4096)
+    operations.readdir(handle, 0, Entries(2 * 160))
+    lagging.convert_elsewhere(NEW)
+    first, second = Entries(4096), Entries(4096)
 
-    assert operations.readdir(handle, 0, dots) is None
-    assert not dots.is_empty()
+    assert operations.readdir(handle, 2, first) is None
     assert caplog.records == []  # no fault
-    answer = operations.readdir(handle, 2, kata)
+    answer = operations.readdir(handle, 3, second)
     assert isinstance(answer, Later)
     assert answer.call() is None
-    assert b"3456789A" in kata.content()
-    assert asked == [KATA]
+    assert b"3456789A" in first.content()
+    assert b"ABCDEF01" in second.content()
+    assert asked == [NEW]
     operations.releasedir(handle)
+
+
+def test_a_store_that_can_not_be_asked_shows_the_kata_closed_and_the_others(
+    behind: Behind, lagging: Beside, old: OldDisk, operations: ConvertingOperations
+) -> None:
+    def unreachable(_: VolumeName) -> None:
+        raise StoreUnreachable("the engine hangs")
+
+    behind.when_asked = unreachable
+    old.make(NEW)
+    outer = lagging.kernel.number(b"12")
+    assert lagging.kernel.names(b"12") == [b"3456789A", b"ABCDEF01"]
+    lagging.kernel.forget_all()
+    lagging.convert_elsewhere(KATA)
+    outer = lagging.kernel.number(b"12")
+    handle, listing = operations.opendir(outer), Reply()
+    assert isinstance(handle, int)
+
+    answer = operations.readdir(handle, 0, cast("Listing", listing))
+    assert isinstance(answer, Later)
+    answer.call()
+    told = {entry.name: entry.told.status.st_mode for entry in listing.entries[2:]}
+    assert told == {b"3456789A": stat.S_IFDIR, b"ABCDEF01": old.where(NEW).stat().st_mode}
+    operations.releasedir(handle)
+
+
+@pytest.mark.parametrize("by_whom", ["this mount", "others"])
+def test_an_outer_directory_whose_katas_are_gone_can_be_removed(
+    asked: list[VolumeName], behind: Behind, lagging: Beside, operations: ConvertingOperations, by_whom: str
+) -> None:
+    assert lagging.kernel.names(b"12") == [b"3456789A"]
+    lagging.convert_elsewhere(KATA)
+    behind.look_up(VolumeName(KATA))
+    asked.clear()
+    shutil.rmtree(lagging.volume(KATA))
+    if by_whom == "this mount":
+        lagging.volume(KATA).mkdir()
+        lagging.kernel.change(lambda: lagging.kernel.rmdir(b"12/3456789A"))
+    else:
+        behind.look_up(VolumeName(KATA))
+        asked.clear()
+    answer = operations.rmdir(ROOT, b"12")
+    if isinstance(answer, Later):
+        answer.call()
+
+    assert asked == ([] if by_whom == "this mount" else [KATA])
+    with refused(errno.ENOENT):
+        lagging.kernel.lookup(b"12")
+
+
+def test_what_is_made_is_made_once_whatever_number_it_gets(
+    asked: list[VolumeName],
+    behind: Behind,
+    lagging: Beside,
+    operations: ConvertingOperations,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On one file system the number of an inode that a conversion has deleted is soon another's. To ask then and there
+    holds others up, where nothing else is right."""
+    file = walked(lagging.kernel)[HIKER]
+    lagging.convert_elsewhere(KATA)
+    monkeypatch.setattr(lagging.core.numbers, "of_inode", lambda _: file)
+    behind.when_asked = asked.append
+
+    told = operations.mknod(ROOT, b"pipe", stat.S_IFIFO | 0o600, 0, ME)
+    assert cast("Attributes", told).number == file
+    assert asked == [KATA]
+
+
+def test_a_kata_that_comes_back_while_the_store_is_asked_is_the_disks(
+    behind: Behind, lagging: Beside, old: OldDisk, operations: ConvertingOperations
+) -> None:
+    file = known_from_no_listing(lagging, old)
+    aside = old.path / ".katafs-aside"
+    old.where(NEW).rename(aside)
+
+    def bring_back(_: VolumeName) -> None:
+        aside.rename(old.where(NEW))
+
+    behind.when_asked = bring_back
+    answer = operations.getattr(file)
+
+    assert isinstance(answer, Later)
+    assert answer.call().number == file
+    with pytest.raises(Unconverted):
+        lagging.kernel.tree.files.open(file, os.O_WRONLY, ME)
+
+
+def test_a_kata_that_was_the_last_of_its_outer_directory_is_not_missing(lagging: Beside, old: OldDisk) -> None:
+    lagging.kernel.names(b"12")
+    lagging.convert_elsewhere(KATA)
+    assert not old.where(KATA).parent.exists()
+    catalog = lagging.core.store.catalog()
+
+    assert catalog.names() == {ROOT_VOLUME, KATA, SECOND}
+    assert catalog.katas() == [KATA, SECOND]
 
 
 def test_others_are_served_while_the_store_does_not_answer(
