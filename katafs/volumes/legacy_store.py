@@ -17,6 +17,7 @@ from katafs.volumes.legacy_disk import LegacyDisk, Piece, piece_of
 from katafs.volumes.store import Used, VolumeStore
 
 _FAULTY_S = 1.0
+"""So long the store isn't asked again after it was in vain: a listing asks for one kata, and then goes on."""
 
 
 class Unasked(Exception):
@@ -37,9 +38,10 @@ class LegacyStore:
         self.volumes = store
         self.disk = disk
         self._catalog = LegacyCatalog(self)
-        self._fault = StoreUnreachable("")
+        self._fault = ""
+        """Why the store was asked in vain last."""
         self._faulty_until_s = 0.0
-        """How long the store isn't asked anew, by time.monotonic(): then what asked before can be answered."""
+        """Until then, by time.monotonic(), it isn't asked again."""
         for outer in disk.outers():
             disk.katas_in(outer)  # so that of each that leaves the disk it is known that it was there
 
@@ -79,14 +81,16 @@ class LegacyStore:
 
     def unasked(self, name: VolumeName, piece: Piece | None = None) -> Exception:
         """What is to be raised: Unasked, or for a moment the fault with which the store was asked in vain."""
-        return self._fault if time.monotonic() < self._faulty_until_s else Unasked(name, piece)
+        if time.monotonic() < self._faulty_until_s:
+            return StoreUnreachable(self._fault)
+        return Unasked(name, piece)
 
     def ask(self, name: VolumeName) -> None:
         """Ask the store for what is Unasked. Raises StoreUnreachable."""
         try:
             self.volumes.look_up(name)
         except StoreUnreachable as fault:
-            self._fault, self._faulty_until_s = fault, time.monotonic() + _FAULTY_S
+            self._fault, self._faulty_until_s = str(fault), time.monotonic() + _FAULTY_S
             raise
         if not self.volumes.exists(name):
             self._forget(name)
