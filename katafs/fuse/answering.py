@@ -1,6 +1,7 @@
 """What becomes of an operation's answer: a reply, a refusal, or a pool's work that has its reply later."""
 
 import errno
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -11,6 +12,9 @@ from katafs.fuse.tally import Tally
 
 Explain = Callable[[str, Exception], int]
 """The errno that an exception in an operation of this name becomes; says of it what there is to say."""
+
+_MOST_EARLY = 64
+"""Of so many interrupted requests it is remembered: the few that are on their way to a pool, and others in vain."""
 
 
 class Answering:
@@ -24,6 +28,8 @@ class Answering:
         self._later: dict[int, Future[None]] = {}
         """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
         its setting and removing, are one step each."""
+        self._early: deque[int] = deque(maxlen=_MOST_EARLY)
+        """What was interrupted while no pool had it (yet)."""
         self._closing = False
 
     def reply(self, unique: int, method: Method, carried: Carried) -> None:
@@ -59,6 +65,8 @@ class Answering:
                 lent()
             return
         self._later[unique] = future
+        if unique in self._early:
+            future.cancel()
         future.add_done_callback(lambda done: self._forget(unique, done, lent))
 
     def _finish(self, unique: int, method: Method, call: Callable[[], Carried]) -> None:
@@ -77,7 +85,12 @@ class Answering:
             lent()
 
     def interrupt(self, unique: int) -> None:
-        """The program doesn't want to wait for this one any longer. What has been begun is finished all the same."""
+        """The program doesn't want to wait for this one any longer. What has been begun is finished all the same.
+
+        The kernel says so once, maybe while another thread is about to give the request to a pool."""
+        if unique not in self._later:
+            self._early.append(unique)
+        # Looked at after that, as a submission looks the other way round: one of the two sees it.
         future = self._later.get(unique)
         if future is not None:
             future.cancel()

@@ -4,11 +4,13 @@ import errno
 import struct
 import threading
 from collections.abc import Sequence
-from typing import cast
+from concurrent.futures import Executor, Future
+from typing import Any, cast
 
 import pytest
 
 from katafs.fuse import replies, wire
+from katafs.fuse.answering import Answering
 from katafs.fuse.operations import Answer, Later
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
@@ -160,6 +162,38 @@ def test_a_request_for_a_pool_that_is_closed_by_then_is_eio(served: Served, reco
     recorder.answers["fsync"] = lambda: Later(recorder.pool, lambda: None)
 
     assert served.kernel.ask(wire.FSYNC, bytes(16)) == (errno.EIO, b"")
+
+
+class SlowToSubmit(Executor):
+    """A pool that never begins, and into whose queue a call doesn't come before this is set."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.reached = threading.Event()
+
+    def submit(self, *_: Any, **__: Any) -> Future[Any]:  # noqa: ANN401  # as Executor's
+        self.reached.set()
+        assert self.gate.wait(30)
+        return Future()
+
+
+def test_a_request_that_is_interrupted_on_its_way_to_a_pool_is_eintr(
+    served: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interrupt is read by another thread, which took over while the first was at it."""
+    pool, interrupt = SlowToSubmit(), Answering.interrupt
+
+    def interrupted(answering: Answering, unique: int) -> None:
+        interrupt(answering, unique)
+        pool.gate.set()
+
+    monkeypatch.setattr(Answering, "interrupt", interrupted)
+    recorder.answers["fsync"] = lambda: Later(pool, lambda: None)
+    unique = served.kernel.send(wire.FSYNC, bytes(16))
+    assert pool.reached.wait(30)
+    served.kernel.send(wire.INTERRUPT, struct.pack("=Q", unique))
+
+    assert served.kernel.receive() == (unique, errno.EINTR, b"")
 
 
 def test_an_interrupted_request_that_was_begun_comes_to_its_end(served: Served, recorder: Recorder) -> None:
