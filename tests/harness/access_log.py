@@ -21,10 +21,10 @@ class LogReader:
     def __init__(self, mount_point: Path, output: Path) -> None:
         self._mount_point = mount_point
         self._output = output
+        # A shell has what it runs in the background ignore SIGINT, these tests for instance.
+        cat = ["env", "--default-signal=INT", "cat", str(mount_point / ".katafs" / "accesslog")]
         with output.open("wb") as stdout:
-            self.process = subprocess.Popen(
-                ["cat", mount_point / ".katafs" / "accesslog"], stdout=stdout, stderr=subprocess.PIPE
-            )
+            self.process = subprocess.Popen(cat, stdout=stdout, stderr=subprocess.PIPE)
         self.catch_up()
 
     def lines(self) -> list[Line]:
