@@ -3,9 +3,9 @@
 import errno
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any, cast
+from typing import ParamSpec, TypeVar, cast
 
 import pytest
 
@@ -16,6 +16,9 @@ from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
 from tests.unit.fuse_recorder import Recorder, failing
 from tests.unit.test_fuse_wire import Told
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def test_others_are_served_while_a_pool_is_at_a_request(served: Served, recorder: Recorder) -> None:
@@ -171,7 +174,7 @@ class SlowToSubmit(Executor):
         self.gate = threading.Event()
         self.reached = threading.Event()
 
-    def submit(self, *_: Any, **__: Any) -> Future[Any]:  # noqa: ANN401  # as Executor's
+    def submit(self, _: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         self.reached.set()
         assert self.gate.wait(30)
         return Future()
