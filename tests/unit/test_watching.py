@@ -1,18 +1,17 @@
 """Watched requests: what the watcher is told, and that without one nothing is done for it."""
 
 import errno
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.fuse import wire
-from katafs.fuse.operations import Later, Operations
+from katafs.fuse.operations import Later
 from katafs.fuse.requests import Request
 from katafs.mount.watching import Done, noting
-from tests.unit.fuse_kernel import Served, serving
+from tests.unit.fuse_kernel import Served
+from tests.unit.fuse_recorder import Recorder, failing
 
 
 class Told(NamedTuple):
@@ -22,23 +21,6 @@ class Told(NamedTuple):
     node: int
     pid: int
     errno: int
-
-
-class Answers:
-    """Operations that answer with what a test has set."""
-
-    def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(1)
-        self.error: Exception | None = None
-        self.later = False
-
-    def readlink(self, _: int) -> bytes | Later[bytes]:
-        return Later(self.pool, self._answer) if self.later else self._answer()
-
-    def _answer(self) -> bytes:
-        if self.error is not None:
-            raise self.error
-        return b"target"
 
 
 class Watcher:
@@ -54,19 +36,6 @@ class Watcher:
         return lambda number, ns: self.told.append(Told(operation, request.node, request.pid, number if ns else -1))
 
 
-@pytest.fixture
-def answers() -> Iterator[Answers]:
-    answers = Answers()
-    yield answers
-    answers.pool.shutdown()
-
-
-@pytest.fixture
-def served(answers: Answers) -> Iterator[Served]:
-    with serving(cast(Operations, answers)) as served:
-        yield served
-
-
 @pytest.mark.parametrize("later", [False, True], ids=["at once", "in a pool"])
 @pytest.mark.parametrize(
     ("error", "number"),
@@ -78,9 +47,10 @@ def served(answers: Answers) -> Iterator[Served]:
     ],
 )
 def test_the_watcher_is_told_of_each_end(
-    served: Served, answers: Answers, later: bool, error: Exception | None, number: int
+    served: Served, recorder: Recorder, later: bool, error: Exception | None, number: int
 ) -> None:
-    answers.later, answers.error = later, error
+    answer = (lambda: b"target") if error is None else failing(error)
+    recorder.answers["readlink"] = (lambda: Later(recorder.pool, answer)) if later else answer
     watcher = Watcher()
     served.connection.watch(noting(watcher.note))
 
