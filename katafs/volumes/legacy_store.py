@@ -165,7 +165,7 @@ class LegacyCatalog(Catalog):
         return (kata is not None and self._disk.stands(piece_of(kata))) or name in self._store.catalog()
 
     def names(self) -> frozenset[VolumeName]:
-        """As in Catalog. The store is asked at once: no tree looks at all volumes."""
+        """As in Catalog. The store is asked at once: this is for figures, without a tree's lock."""
         while True:
             try:
                 own = self._own()
