@@ -61,7 +61,7 @@ class Creation:
 
     def enter_plain(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The same of something plain, no directory, that has this status."""
-        node = self._finder.listed(parent, name, status)
+        node = self._finder.listed(parent, name, self._core.numbers.of_inode(status), status)
         node.lookups += 1
         return self._core.telling.tell_backed(node, status, 0, self._core.telling.timeout_of(node.volume))
 

@@ -67,7 +67,7 @@ class Entering:
                 if node is not None:
                     node.tell(status)
             else:
-                node = self._enter(name, status)
+                node = self._enter(number, name, status)
                 told.append(core.telling.tell_backed(node, status, 0, timeout_s))
 
     def _is_as_known(self, node: Node, name: bytes, status: os.stat_result) -> bool:
@@ -79,13 +79,13 @@ class Entering:
         """Count a lookup. What others came to know of the number since is newer than what was seen here."""
         node = self._core.nodes.known(number)
         if node is None:
-            self._enter(name, status).tell(status)
-        elif self._finder.stays(node, self._parent, status):
-            self._enter(name, status)
-        else:
+            self._enter(number, name, status).tell(status)
+        elif (node.parent is self._parent and node.name == name) or not self._finder.stays(node, self._parent, status):
             node.lookups += 1
+        else:
+            self._enter(number, name, status)
 
-    def _enter(self, name: bytes, status: os.stat_result) -> Node:
-        node = self._finder.listed(self._parent, name, status)
+    def _enter(self, number: int, name: bytes, status: os.stat_result) -> Node:
+        node = self._finder.listed(self._parent, name, number, status)
         node.lookups += 1
         return node

@@ -199,10 +199,9 @@ class Finder:
             found.descriptor = None
         return node
 
-    def listed(self, parent: Node, name: bytes, status: os.stat_result) -> Node:
-        """The node of something plain, no directory, that was seen but isn't open."""
+    def listed(self, parent: Node, name: bytes, number: int, status: os.stat_result) -> Node:
+        """The node of something plain, no directory, that was seen and has this number but isn't open."""
         core = self._core
-        number = core.numbers.of_inode(status)
         node = core.nodes.known(number)
         if core.legacy is None:
             if node is None:
@@ -220,7 +219,7 @@ class Finder:
             node.place is PLAIN
             and not node.is_directory
             and node.volume == parent.volume
-            and node.identity == identity_of(status)
+            and node.identity == (status.st_dev, status.st_ino)
         )
 
     def _move(self, node: Node, parent: Node, name: bytes, found: Found, identity: tuple[int, int] | None) -> None:
