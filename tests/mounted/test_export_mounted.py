@@ -11,12 +11,11 @@ from katafs.converter.tag_form import store_as_tags
 from katafs.kata_id import KataId
 from katafs.storers.git_tags import GitTags
 from katafs.volumes.directories import DirectoryStore
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.descriptors import held
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts, mounting
 from tests.harness.odd_trees import described
-from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 
 pytestmark = pytest.mark.xdist_group("export-mounted")
@@ -27,12 +26,9 @@ LAYOUTS = pytest.mark.parametrize("layout", ["flat", "split"])
 @pytest.fixture(scope="module")
 def server_tree() -> Iterator[Path]:
     """The smaller set of real katas, as it lay on a server's disk."""
-    needs.root()
-    needs.programs("tar", "git")
-    directory = fresh_directory()
-    run(["tar", "--numeric-owner", "-xpf", needs.shared_data() / "katas-89.tar.gz", "-C", directory])
-    yield directory / "katas"
-    remove_directory(directory)
+    needs.programs("git")
+    with real_katas.unpacked("katas-89") as directory:
+        yield directory / "katas"
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ import pytest
 from katafs.kata_id import avatar_name, kata_id
 from katafs.storers.reading import Reader
 from katafs.volumes.directories import DirectoryStore
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts, mounting
-from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import Finished, run
 
 pytestmark = pytest.mark.xdist_group("lights")
@@ -32,16 +31,12 @@ def katafs(*arguments: str | Path, status: int = 0) -> Finished:
 @pytest.fixture(scope="module")
 def volumes() -> Iterator[Path]:
     """Both sets of real katas, each kata a volume."""
-    needs.root()
-    needs.programs("tar", "git")
-    directory = fresh_directory()
-    for archive in sorted(needs.shared_data().glob("*.tar.gz")):
-        run(["tar", "--numeric-owner", "-xpf", archive, "-C", directory])
-    (directory / "volumes").mkdir()
-    for kata in directory.glob("katas/??/????????"):
-        kata.rename(directory / "volumes" / (kata.parent.name + kata.name))
-    yield directory / "volumes"
-    remove_directory(directory)
+    needs.programs("git")
+    with real_katas.unpacked() as directory:
+        (directory / "volumes").mkdir()
+        for kata in directory.glob("katas/??/????????"):
+            kata.rename(directory / "volumes" / (kata.parent.name + kata.name))
+        yield directory / "volumes"
 
 
 @pytest.fixture(scope="module", params=["flat", "split"])

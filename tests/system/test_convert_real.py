@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from katafs.rooted import comparing
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.descriptors import held
 from tests.harness.ext4_disks import ext4_disk
 from tests.harness.mounts import mounting
@@ -19,8 +19,6 @@ from tests.harness.programs import Finished, run
 from tests.system.facts import differences, tree_facts, tree_inodes
 from tests.system.old_disks import convert, rubbish
 from tests.system.stores import Directories, InEngine, Store
-
-SETS = ("katas-red", "katas-89")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -49,30 +47,25 @@ CASES = [
     )
     for store in ("directories", "docker")
     for how in ("move", "copy")
-    for name in SETS
+    for name in real_katas.SETS
 ]
 
 
 @pytest.fixture(scope="module", params=CASES)
 def conversion(request: pytest.FixtureRequest) -> Iterator[Conversion]:
     """One conversion, which every test here only looks at."""
-    needs.root()
-    needs.programs("rsync", "tar", "mkfs.ext4", "losetup")
+    needs.programs("rsync", "mkfs.ext4", "losetup")
     kind, how, name = request.param
-    data = needs.shared_data() / f"{name}.tar.gz"
     engine = request.getfixturevalue("engine") if kind == "docker" else None
-    directory = fresh_directory()
-    with ExitStack() as mounted:
+    with real_katas.unpacked(name) as directory, ExitStack() as mounted:
         old = mounted.enter_context(ext4_disk(directory / "old")) if how == "copy" else directory / "old"
         old.mkdir(exist_ok=True)
-        for place in (directory, old):
-            run(["tar", "--numeric-owner", "-xpf", data, "-C", place])
+        real_katas.unpack(name, old)
         store = InEngine(engine).emptied() if engine else Directories(directory / "volumes")
         (directory / "volumes").mkdir()
         yield Conversion(how, directory / "katas", old / "katas", store, directory / "report.jsonl")
     if isinstance(store, InEngine):
         store.emptied()
-    remove_directory(directory)
 
 
 def test_every_piece_was_converted_in_the_way_that_is_right_there(conversion: Conversion) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.avatars import git
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import as_user, run
@@ -102,9 +102,8 @@ def test_eight_at_work_on_old_katas(case: Setting, left_behind: Path) -> None:
 
 def test_real_katas_on_an_old_disk(case: Setting) -> None:
     # Each set with one of the stores: the larger one takes its time.
-    data = needs.shared_data() / f"katas-{'89' if isinstance(case.store, InEngine) else 'red'}.tar.gz"
     reference = case.directory / "katas"
-    run(["tar", "--numeric-owner", "-xpf", data, "-C", case.directory])
+    real_katas.unpack(f"katas-{'89' if isinstance(case.store, InEngine) else 'red'}", case.directory)
     run(["cp", "-a", f"{reference}/.", case.old.path])
     mounted = case.mounted().path
     wanted = {path: facts for path, facts in tree_facts(reference).items() if path != b"."}

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.mounted import Mounted
 from tests.harness.mounts import Mounts, mounting
-from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 from tests.system.facts import differences, every_path, tree_facts, tree_inodes
 from tests.system.stores import Directories, InEngine, Store
-
-SETS = ("katas-red", "katas-89")
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -60,26 +57,22 @@ CASES = [
         marks=pytest.mark.xdist_group("docker" if store == "docker" else f"real-{name}"),
     )
     for store in ("directories", "docker")
-    for name in SETS
+    for name in real_katas.SETS
 ]
 
 
 @pytest.fixture(scope="module", params=CASES)
 def copied(request: pytest.FixtureRequest) -> Iterator[Copied]:
     """Every test here only looks at the copy, so one copy serves them all."""
-    needs.root()
-    needs.programs("rsync", "git", "tar")
+    needs.programs("rsync", "git")
     kind, name = request.param
-    data = needs.shared_data() / f"{name}.tar.gz"
     engine = request.getfixturevalue("engine") if kind == "docker" else None
-    directory = fresh_directory()
-    run(["tar", "--numeric-owner", "-xpf", data, "-C", directory])
-    store = InEngine(engine).emptied() if engine else _directories(directory)
-    with mounting(directory) as mount:
-        yield Copied(directory / "katas", store, mount)
-    if isinstance(store, InEngine):
-        store.emptied()
-    remove_directory(directory)
+    with real_katas.unpacked(name) as directory:
+        store = InEngine(engine).emptied() if engine else _directories(directory)
+        with mounting(directory) as mount:
+            yield Copied(directory / "katas", store, mount)
+        if isinstance(store, InEngine):
+            store.emptied()
 
 
 def _directories(directory: Path) -> Directories:

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from katafs.storers.git_tags import GitTags
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.avatars import git
 from tests.harness.mounted import Mounted
 from tests.harness.mounts import Mounts, mounting
-from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 
 SETS = {"katas-red": 25, "katas-89": 4}
@@ -60,14 +59,10 @@ class Copied:
 )
 def unpacked(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A directory with the `katas` of a set."""
-    needs.root()
-    needs.programs("git", "tar")
-    directory = fresh_directory()
-    archive = needs.shared_data() / f"{request.param}.tar.gz"
-    run(["tar", "--numeric-owner", "-xpf", archive, "-C", directory])
-    assert len(list(directory.glob("katas/??/????????/*/.git"))) == SETS[request.param]
-    yield directory
-    remove_directory(directory)
+    needs.programs("git")
+    with real_katas.unpacked(request.param) as directory:
+        assert len(list(directory.glob("katas/??/????????/*/.git"))) == SETS[request.param]
+        yield directory
 
 
 @pytest.fixture(scope="module")

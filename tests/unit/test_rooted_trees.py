@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from katafs.rooted.comparing import differences
 from katafs.rooted.copying import copy_tree
 from katafs.rooted.surveys import survey
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.descriptors import held
 from tests.harness.odd_trees import described, make_odd_tree
 from tests.harness.places import fresh_directory, remove_directory
-from tests.harness.programs import run
 
 
 def _pair(disk: Path) -> tuple[Path, Path]:
@@ -39,11 +38,10 @@ def test_a_copy_of_everything_is_the_same_and_the_source_is_as_it_was(disk: Path
         assert survey(left) == surveyed
 
 
-@pytest.mark.parametrize("name", ["katas-red", "katas-89"])
+@pytest.mark.parametrize("name", real_katas.SETS)
 def test_a_copy_of_real_katas_is_the_same(disk: Path, name: str) -> None:
-    needs.root()
     source, target = _pair(disk)
-    run(["tar", "--numeric-owner", "-xpf", needs.shared_data() / f"{name}.tar.gz", "-C", source])
+    real_katas.unpack(name, source)
     with held(source) as left, held(target) as right:
         surveyed = survey(left)
         copy_tree(left, right)

@@ -17,7 +17,7 @@ from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.memory import MemoryStore
 from katafs.volumes.store import VolumeStore
 from katafs.volumes.tree_store import TreeStore
-from tests.harness import needs
+from tests.harness import needs, real_katas
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 
@@ -71,13 +71,9 @@ class Real:
 @pytest.fixture(scope="module")
 def server_tree() -> Iterator[Path]:
     """Both sets of real katas, as they lay on the servers' disks."""
-    needs.root()
-    needs.programs("git", "tar")
-    directory = fresh_directory()
-    for archive in sorted(needs.shared_data().glob("*.tar.gz")):
-        run(["tar", "--numeric-owner", "-xpf", archive, "-C", directory])
-    yield directory / "katas"
-    remove_directory(directory)
+    needs.programs("git")
+    with real_katas.unpacked() as directory:
+        yield directory / "katas"
 
 
 KINDS = [pytest.param(kind, marks=pytest.mark.xdist_group(f"converter-{kind}")) for kind in ("directories", "memory")]

@@ -12,25 +12,15 @@ from katafs.storers.git import GitStorer
 from katafs.storers.storer import Delta
 from katafs.volumes.tree_store import TreeStore
 from tests.contract.storers.cells import NOW
-from tests.harness import needs
-from tests.harness.places import fresh_directory, remove_directory
+from tests.harness import real_katas
 from tests.harness.programs import run
-
-
-def unpacked(directory: Path) -> Path:
-    """Both sets of katas, as they lay on the servers' disks."""
-    needs.root()
-    for archive in sorted(needs.shared_data().glob("*.tar.gz")):
-        run(["tar", "--numeric-owner", "-xpf", archive, "-C", directory])
-    return directory / "katas"
 
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
     """The katas, for tests that only read."""
-    directory = fresh_directory()
-    yield unpacked(directory)
-    remove_directory(directory)
+    with real_katas.unpacked() as directory:
+        yield directory / "katas"
 
 
 @pytest.fixture
@@ -83,7 +73,9 @@ def test_a_null_time_is_null(storer: GitStorer) -> None:
 
 
 def test_every_avatar_with_git_can_go_on(disk: Path) -> None:
-    root = unpacked(disk)
+    for name in real_katas.SETS:
+        real_katas.unpack(name, disk)
+    root = disk / "katas"
     store = TreeStore(root, Layout.SPLIT)
     storer = GitStorer(store)
     for avatar in avatars(root):
