@@ -1,8 +1,7 @@
 """How many requests a connection has had: of each kind, and which errors they were answered with."""
 
 import errno
-import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 _KINDS = 64
@@ -16,14 +15,12 @@ class Tally:
         self.asked = [0] * _KINDS
         """By the request's number. To add 1 is one step: CPython lets no other thread in between two instructions that
         neither call nor jump back."""
-        self._failed: Counter[tuple[str, int]] = Counter()
-        self._lock = threading.Lock()
-        """Covers the errors."""
+        self._failed: defaultdict[tuple[str, int], int] = defaultdict(int)
+        """By the operation's name and the errno; as above. A Counter's entries are set by way of Python."""
 
     def failed(self, operation: str, number: int) -> None:
         """Count an answer with an errno."""
-        with self._lock:
-            self._failed[operation, number] += 1
+        self._failed[operation, number] += 1
 
     def operations(self, names: Mapping[int, str]) -> dict[str, int]:
         """How often each operation was asked for, if ever, by its name. `names` has them by the requests' numbers."""
@@ -34,9 +31,7 @@ class Tally:
 
     def errors(self) -> dict[str, dict[str, int]]:
         """How often each operation was answered with each error, by their names: `{"lookup": {"ENOENT": 3}}`."""
-        with self._lock:
-            failed = sorted(self._failed.items())
         errors: dict[str, dict[str, int]] = {}
-        for (operation, number), count in failed:
+        for (operation, number), count in sorted(self._failed.copy().items()):
             errors.setdefault(operation, {})[errno.errorcode.get(number, str(number))] = count
         return errors

@@ -24,12 +24,13 @@ def hasty() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_no_request_is_lost_between_threads() -> None:
+def test_no_request_or_error_is_lost_between_threads() -> None:
     tally = Tally()
 
     def ask() -> None:
         for _ in range(EACH):
             tally.asked[wire.LOOKUP] += 1
+            tally.failed("lookup", errno.ENOENT)
 
     threads = [threading.Thread(target=ask) for _ in range(THREADS)]
     for thread in threads:
@@ -38,6 +39,7 @@ def test_no_request_is_lost_between_threads() -> None:
         thread.join()
 
     assert tally.operations({wire.LOOKUP: "lookup"}) == {"lookup": THREADS * EACH}
+    assert tally.errors() == {"lookup": {"ENOENT": THREADS * EACH}}
 
 
 def test_two_requests_of_one_name_count_together() -> None:
