@@ -17,7 +17,7 @@ from katafs.converter.staging import failures, gather
 from katafs.errors import ExportFailed
 from katafs.kata_id import ROOT_VOLUME, KataId, inner_of, outer_of
 from katafs.rooted import files, inodes, names
-from katafs.rooted.copying import sync_file_system
+from katafs.rooted.copying import synced
 from katafs.storers.places import Places, opened_directory
 from katafs.volumes.store import VolumeStore
 
@@ -114,11 +114,9 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
     try:
         with opened_directory(directory, name) as stage:
             names.make_directory(stage, _TREE, 0o700)
-            with opened_directory(stage, _TREE) as tree:
+            with opened_directory(stage, _TREE) as tree, synced(tree):
                 gather(store, kata, tree)
-                changed = to_tags(tree, kata) if form is Form.TAGS else to_host_disk(tree, kata)
-                if changed:
-                    sync_file_system(tree)
+                to_tags(tree, kata) if form is Form.TAGS else to_host_disk(tree, kata)
             yield stage
     finally:
         files.remove_tree(directory, name)

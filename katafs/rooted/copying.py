@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from katafs.rooted import contents, inodes, names, syscalls
 from katafs.rooted.answer import answer
@@ -31,7 +32,7 @@ def copy_tree(source: int, target: int) -> None:
         raise answer(errno.ENOTEMPTY, b".")
     copy = _Copy(target)
     try:
-        with contextlib.closing(walk(source)) as steps:
+        with synced(target), contextlib.closing(walk(source)) as steps:
             for entry, leaving in steps:
                 try:
                     if leaving:
@@ -42,7 +43,6 @@ def copy_tree(source: int, target: int) -> None:
                     raise entry.located(problem) from None
     finally:
         copy.close()
-    sync_file_system(target)
 
 
 def copy_entry(source_dir: int, name: bytes, target_dir: int, new_name: bytes) -> None:
@@ -51,14 +51,13 @@ def copy_entry(source_dir: int, name: bytes, target_dir: int, new_name: bytes) -
     A kill may leave half of it under the new name. Raises OSError with the name as its filename: EISDIR for a
     directory, EEXIST where the new name is taken, and else as `copy_tree`; then nothing is left under the new name."""
     names.check(new_name)
-    with met(source_dir, name) as entry:
+    with synced(target_dir), met(source_dir, name) as entry:
         try:
             if entry.is_directory:
                 raise answer(errno.EISDIR)
             _copy_plain(entry, target_dir, new_name)
         except OSError as problem:
             raise entry.located(problem) from None
-    sync_file_system(target_dir)
 
 
 def copy_attributes(source: int, target: int) -> None:
@@ -74,8 +73,19 @@ def sync_file_system(directory: int) -> None:
     """Wait until the disk has all that was written to the directory's file system (syncfs(2)).
 
     One call instead of an fsync for each file and directory of a tree: those would each wait for the journal."""
+    with synced(directory):
+        pass
+
+
+@contextlib.contextmanager
+def synced(directory: int) -> Iterator[None]:
+    """The same at the end of a block that writes there.
+
+    It is asked through a descriptor from before the first write: one that is opened later isn't told of what couldn't
+    be written in the background, once anybody else who synced that file system was told of it."""
     readable = names.open_directory_again(directory)
     try:
+        yield
         syscalls.sync_file_system(readable)
     finally:
         os.close(readable)
