@@ -213,6 +213,7 @@ def _moved(source: Spot, target: Target) -> bool:
 
 def _copy(source: Spot, target: Target, survey: Survey) -> None:
     """Make a whole copy, compare it, and bring it to the target."""
+    source.refuse_writers()
     try:
         source.copy_to(target.staged)
         difference = source.difference_from(target.staged)

@@ -70,6 +70,14 @@ class Spot:
                 raise PieceBusy(f"{os.fsdecode(problem.filename)} in it is open for writing") from problem
             yield leased
 
+    def refuse_writers(self) -> None:
+        """Raise PieceBusy where somebody has what is there open for writing, or mapped.
+
+        To be asked between a survey and the first byte that is read: what is written through a mapping that was there
+        before shows in no later survey, and what is written through one that is made from now on does."""
+        with self.held_still():
+            pass
+
     def rename_to(self, target: "Spot", flags: int = names.RENAME_NOREPLACE) -> None:
         """renameat2(2) in one file system, also where two mounts show it; without flags an empty directory is replaced.
 

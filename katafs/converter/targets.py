@@ -19,14 +19,14 @@ from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
 _UNCOMMITTED = b"trusted.katafs.uncommitted"
-"""An extended attribute of a volume's top: a copy of a kata that still stands on the disk of this origin, and when the
-copy changed last, in nanoseconds. Only who converts that disk may replace it, and only where nobody has changed it
-since. Once the kata doesn't stand there any more, it means nothing."""
+"""An extended attribute of a volume's top: a copy of a kata that still stands on the disk of this origin, and what
+tells if the copy has changed. Only who converts that disk may replace it, and only where nobody has changed it since.
+Once the kata doesn't stand there any more, it means nothing."""
 _AS_MADE_MODE = 0o755
 _SANDBOX = b"sandbox"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """Where a piece goes, and where its copy may grow before."""
 
@@ -41,18 +41,26 @@ class Target:
     """What tells the disk from any other."""
     arriving: Callable[[], contextlib.AbstractContextManager[None]]
     """For the moment of the rename to the spot."""
+    _taken: os.stat_result | None = None
+    """What was brought to the spot, or was to be."""
 
     def take(self, source: Spot) -> None:
         """Bring what is whole to the spot: the staged copy, or the piece itself."""
         with self.arriving():
+            self._taken = source.status()
             source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
         files.sync_directory(self.spot.folder)
+
+    def has_taken(self) -> bool:
+        """Whether what was brought to the spot is there, and not somebody else's."""
+        there = self.spot.status()
+        return self._taken is not None and there is not None and os.path.samestat(there, self._taken)
 
     def mark_staged(self) -> None:
         """Say of the copy that it isn't committed."""
         with self.staged.opened() as top, contextlib.suppress(OSError):
             # Without: where a file system has no such attributes, a kill before the commit makes a person decide.
-            inodes.set_xattr(top, _UNCOMMITTED, b"%s %d" % (self.origin, surveys.last_change_ns(top)))
+            inodes.set_xattr(top, _UNCOMMITTED, b"%s %s" % (self.origin, surveys.last_change(top)))
 
     def unmark(self) -> None:
         """Take that back, right after the commit."""
@@ -60,13 +68,13 @@ class Target:
             _unmark(top, self.origin)
 
 
-def _mark_of(top: int) -> tuple[bytes, int] | None:
-    """The origin of a copy that isn't committed, and when it changed last."""
+def _mark_of(top: int) -> tuple[bytes, bytes] | None:
+    """The origin of a copy that isn't committed, and what tells whether it has changed."""
     mark = inodes.find_xattr(top, _UNCOMMITTED)
     if mark is None:
         return None
-    origin, _, change_ns = mark.partition(b" ")
-    return origin, int(change_ns or 0)
+    origin, _, change = mark.partition(b" ")
+    return origin, change
 
 
 def _is_marked(top: int, origin: bytes) -> bool:
@@ -82,6 +90,7 @@ def _unmark(top: int, origin: bytes) -> None:
 def _refuse_different(source: Spot, spot: Spot, so: str) -> None:
     """Raise ConversionRefused where the two differ."""
     with changes_told():
+        source.refuse_writers()
         difference = source.difference_from(spot)
     if difference is not None:
         raise ConversionRefused(f"{so}, {difference}")
@@ -111,7 +120,7 @@ class Targets:
     @contextlib.contextmanager
     def _of_kata(self, piece: Piece, kata: KataId, source: Spot) -> Iterator[Target]:
         volume = kata_volume(kata)
-        with self._made(volume), self._beside(volume) as (top, spot):
+        with self._made(volume, piece), self._beside(volume) as (top, spot):
             staged = Spot(spot.folder, self._staged_name(piece))
             staged.remove()
             if self._store.in_use(volume):
@@ -142,10 +151,11 @@ class Targets:
         mark = _mark_of(top)
         if mark is not None and mark[0] != self._origin:
             raise ConversionRefused(f"volume {volume} holds what another disk's conversion hasn't finished yet")
-        if mark is not None and mark[1] == surveys.last_change_ns(top):
+        if mark is not None and mark[1] == surveys.last_change(top):
             self._empty(spot, staged)
             return False
         _refuse_different(source, spot, f"volume {volume} holds something else already")
+        copying.sync_file_system(top)  # whoever has put it there may not have
         return True
 
     def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
@@ -181,12 +191,14 @@ class Targets:
                 spot = Spot(folder, piece.name)
                 filled = self._has_equal(piece, source, spot)
                 arriving = functools.partial(self._times_kept, piece.outer, folder)
+                target = Target(spot, staged, False, filled, self._origin, arriving)
                 try:
-                    yield Target(spot, staged, False, filled, self._origin, arriving)
+                    yield target
                 except BaseException:
-                    if not filled and self._disk.stands(piece):
+                    if self._disk.stands(piece):
                         with contextlib.suppress(OSError), arriving():
-                            spot.remove()  # a copy that can't be committed, which may differ from the piece later
+                            if target.has_taken():
+                                spot.remove()  # a copy that can't be committed, which may differ from the piece later
                     raise
             finally:
                 os.close(folder)
@@ -197,6 +209,7 @@ class Targets:
         if spot.status() is None:
             return False
         _refuse_different(source, spot, f"the root volume has {piece.label} already")
+        copying.sync_file_system(spot.folder)  # as above
         return True
 
     def has_stray(self, piece: Piece) -> bool:
@@ -289,7 +302,7 @@ class Targets:
             inodes.give_times_back(directory)
 
     @contextlib.contextmanager
-    def _made(self, volume: VolumeName) -> Iterator[None]:
+    def _made(self, volume: VolumeName, piece: Piece) -> Iterator[None]:
         made = False
         with contextlib.suppress(FileExistsError):
             if not self._store.exists(volume):
@@ -298,7 +311,7 @@ class Targets:
         try:
             yield
         except BaseException:
-            if made:
+            if made and self._disk.stands(piece):  # else it is committed, and may be a kata without an entry
                 self._unmake(volume)
             raise
 

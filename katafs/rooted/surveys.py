@@ -61,12 +61,20 @@ def survey(directory: int) -> Survey:
     return Survey(entries, size_bytes, tuple(devices), digest.digest())
 
 
-def last_change_ns(directory: int) -> int:
-    """When anything in a tree changed last: the newest ctime below the top, or the top's mtime, since a rename and an
-    xattr change its ctime. Raises as `survey`."""
+def last_change(directory: int) -> bytes:
+    """What is another after any change in a tree: a digest, in hexadecimal, of all names, inode numbers and ctimes
+    below the top, and of the top's mtime, since a rename and an xattr change its ctime. Not the newest of them: a clock
+    that is set back, or an mtime from the future, would hide what comes after. Raises as `survey`."""
+    digest = hashlib.blake2b(digest_size=16)
     with contextlib.closing(walk(directory)) as steps:
-        entries = (entry for entry, leaving in steps if not leaving)
-        return max(_settled(entry).st_ctime_ns if entry.above else entry.status.st_mtime_ns for entry in entries)
+        for entry, leaving in steps:
+            if leaving:
+                digest.update(b")")
+                continue
+            status = _settled(entry) if entry.above else entry.status
+            time_ns = status.st_ctime_ns if entry.above else status.st_mtime_ns
+            digest.update(b"%d %d %d " % (len(entry.name), status.st_ino, time_ns) + entry.name)
+    return digest.hexdigest().encode()
 
 
 def survey_entry(directory: int, name: bytes) -> Survey:

@@ -1,85 +1,19 @@
 """Katas that somebody writes to while they are converted: left, told, tried again, and no byte is lost."""
 
-import json
 import os
 import resource
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from katafs.converter.spots import Spot
 from katafs.rooted import copying, names
 from tests.harness import needs, waiting
-from tests.harness.crashes import Forked
-from tests.harness.ext4_disks import MEMORY, ext4_disk
-from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, rubbish, words
-
-SCRIPT = Path("lion/sandbox/cyber-dojo.sh")
-
-
-class Far:
-    """A kata, and a store in another file system; and what happens at a certain moment in a converter's process."""
-
-    def __init__(self, directory: Path, volumes: Path) -> None:
-        self._scratch = directory
-        self.disk, self.volumes = directory / "katas", volumes
-        self.kata, self.volume = self.disk / OUTER / INNER, volumes / KATA
-
-    def convert(self, prepare: Callable[[], None], status: int) -> str:
-        """What a conversion printed in whose process something was prepared."""
-        report = self._scratch / "report.jsonl"
-        running = Forked(words(self.disk, self.volumes, KATA, "--report", str(report)), self._scratch / "out",
-                         prepare=prepare)  # fmt: skip
-        assert running.ended() == status, running.output()
-        assert len(report.read_text().splitlines()) == 1
-        self.line = json.loads(report.read_text())
-        report.unlink()
-        return running.output()
-
-    def convert_until_killed(self, prepare: Callable[[], None]) -> None:
-        """A conversion whose process was prepared to kill itself."""
-        running = Forked(words(self.disk, self.volumes, KATA), self._scratch / "out", prepare=prepare)
-        assert running.ended() == -signal.SIGKILL, running.output()
-
-
-@pytest.fixture
-def far(disk: Path) -> Iterator[Far]:
-    """A kata that can only be copied."""
-    needs.root()
-    needs.programs("mkfs.ext4", "losetup")
-    make_disk(disk / "katas")
-    with ext4_disk(disk / "volumes", image_in=MEMORY) as volumes:
-        yield Far(disk, volumes)
-
-
-def _around(owner: object, name: str, before: Callable[..., None] | None = None,
-            after: Callable[..., None] | None = None) -> None:  # fmt: skip
-    """Let something happen before or after each call of a function in this process."""
-    original = getattr(owner, name)
-
-    def wrapped(*arguments: object, **named: object) -> object:
-        if before is not None:
-            before(*arguments)
-        result = original(*arguments, **named)
-        if after is not None:
-            after(*arguments)
-        return result
-
-    setattr(owner, name, wrapped)
-
-
-def _once(action: Callable[[], object]) -> Callable[..., None]:
-    done: list[object] = []
-
-    def act(*_: object) -> None:
-        if not done:
-            done.append(action())
-
-    return act
+from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
+from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, rubbish
 
 
 @contextmanager
@@ -121,8 +55,8 @@ def test_a_move_takes_the_writer_along(disk: Path) -> None:
 
 
 def test_what_changes_while_it_is_copied_is_tried_again(far: Far) -> None:
-    grow = _once(lambda: (far.kata / SCRIPT).write_text("grown\n"))
-    far.convert(lambda: _around(copying, "copy_tree", after=grow), 0)
+    grow = once(lambda: (far.kata / SCRIPT).write_text("grown\n"))
+    far.convert(lambda: around(copying, "copy_tree", after=grow), 0)
     assert far.line["outcome"] == "copied"
     assert (far.volume / SCRIPT).read_text() == "grown\n"
     assert not far.kata.exists()
@@ -133,7 +67,7 @@ def test_what_goes_on_changing_is_left_and_told(far: Far) -> None:
         with (far.kata / SCRIPT).open("a") as script:
             script.write("more\n")
 
-    told = far.convert(lambda: _around(copying, "copy_tree", after=grow), 1)
+    told = far.convert(lambda: around(copying, "copy_tree", after=grow), 1)
     assert f"{KATA}: changed: it changed while it was copied\n" in told
     assert (far.kata / SCRIPT).read_text() == "make \n" + "more\n" * 3
     assert os.listdir(far.volumes) == ["katafs_root"]
@@ -144,19 +78,9 @@ def test_what_vanishes_while_it_is_copied_is_tried_again(far: Far) -> None:
         if name == b"twin":
             (far.kata / SCRIPT.with_name("twin")).unlink(missing_ok=True)
 
-    far.convert(lambda: _around(names, "look", before=vanish), 0)
+    far.convert(lambda: around(names, "look", before=vanish), 0)
     assert far.line["outcome"] == "copied"
     assert sorted(os.listdir(far.volume / SCRIPT.parent)) == ["cyber-dojo.sh", "dangling"]
-
-
-def _before_commit(action: Callable[[], object]) -> Callable[[], None]:
-    """The last moment before the kata leaves its place, when all was compared."""
-
-    def act(_: object, target: Spot, *__: object) -> None:
-        if target.name.startswith(b".katafs-leaving"):
-            action()
-
-    return lambda: _around(Spot, "rename_to", before=act)
 
 
 def _kept(far: Far, told: str) -> Path:
@@ -168,7 +92,7 @@ def _kept(far: Far, told: str) -> Path:
 
 def test_a_file_made_between_the_comparison_and_the_commit_is_kept(far: Far) -> None:
     before = look(far.kata)
-    told = far.convert(_before_commit(lambda: (far.kata / "late").write_text("late\n")), 1)
+    told = far.convert(before_commit(lambda: (far.kata / "late").write_text("late\n")), 1)
     assert (_kept(far, told) / "late").read_text() == "late\n"
     assert look(far.volume) == before
     assert not far.kata.exists()
@@ -181,7 +105,7 @@ def test_a_write_between_the_comparison_and_the_commit_is_kept(far: Far) -> None
         subprocess.Popen(["sh", "-c", 'echo late >> "$1"', "sh", str(far.kata / SCRIPT)])
         waiting.until(lambda: _is_asked_for(late), "the writer to wait for the lease's end")
 
-    told = far.convert(_before_commit(open_for_writing), 1)
+    told = far.convert(before_commit(open_for_writing), 1)
     kept = _kept(far, told)
     waiting.until(lambda: (kept / SCRIPT).read_text() == "make \nlate\n", "what was written")
     assert look(far.volume) == before
@@ -193,7 +117,7 @@ def _is_asked_for(inode: int) -> bool:
 
 
 def test_a_commit_leaves_what_was_written_late_to_people(far: Far) -> None:
-    far.convert(_before_commit(lambda: (far.kata / "late").write_text("late\n")), 1)
+    far.convert(before_commit(lambda: (far.kata / "late").write_text("late\n")), 1)
     assert "already 1" in far.convert(lambda: None, 0)
     assert [path.name for path in rubbish(far.disk)] == [".katafs-lock", f".katafs-late-{KATA}"]
     assert rubbish(far.volumes) == []
@@ -227,7 +151,7 @@ def test_a_stray_that_is_open_for_writing_is_converted_later(far: Far) -> None:
 
 @pytest.mark.parametrize("written", [True, False], ids=["written", "not-written"])
 def test_a_kill_right_after_the_commit_loses_nothing_that_was_written_late(far: Far, written: bool) -> None:
-    far.convert_until_killed(lambda: _around(names, "rename", after=_die_when_leaving))
+    far.convert_until_killed(lambda: around(names, "rename", after=_die_when_leaving))
     leaving = far.disk / OUTER / f".katafs-leaving-{KATA}"
     assert leaving.is_dir()
     if written:

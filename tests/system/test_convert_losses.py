@@ -1,0 +1,144 @@
+"""Moments in which a conversion could lose something: what is on the disk only goes once a volume's disk has it."""
+
+import mmap
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from katafs.converter.spots import Spot
+from katafs.rooted import inodes, syscalls
+from tests.harness import needs
+from tests.harness.crashes import Forked
+from tests.harness.ext4_disks import made_image, mounted_image
+from tests.harness.other_mounts import memory_disk
+from tests.harness.programs import run
+from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
+from tests.system.old_disks import INNER, KATA, OUTER, convert, make_disk, words
+
+_WRITER = """
+import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDWR)
+mapped = mmap.mmap(file, 0)
+os.close(file)
+for byte in (0, 1):
+    mapped[byte:byte + 1] = b"X"
+    print("written", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_what_is_written_through_a_mapping_while_it_is_copied_is_not_lost(far: Far) -> None:
+    """A page that is dirty already changes no time, and when the kata leaves its place the mapping is gone."""
+    argv = [sys.executable, "-c", _WRITER, str(far.kata / SCRIPT)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as writer:
+        read, write = writer.stdout, writer.stdin
+        assert read is not None
+        assert write is not None
+
+        def write_on() -> None:
+            write.write(b"\n")
+            assert read.readline() == b"written\n"
+            write.write(b"\n")
+            assert read.read() == b""
+
+        assert read.readline() == b"written\n"
+        told = far.convert(lambda: around(Spot, "difference_from", after=once(write_on)), 1)
+        writer.communicate(b"\n\n")
+    assert f"{KATA}: busy: {SCRIPT} in it is open for writing\n" in told
+    assert (far.kata / SCRIPT).read_bytes().startswith(b"XX")
+
+
+def test_a_mapping_that_comes_while_it_is_copied_is_a_change(far: Far) -> None:
+    def write() -> None:
+        with (far.kata / SCRIPT).open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+            mapped[0:1] = b"X"
+
+    far.convert(lambda: around(Spot, "difference_from", after=once(write)), 0)
+    assert (far.volume / SCRIPT).read_bytes().startswith(b"X")
+
+
+def test_another_disks_stray_that_came_while_this_one_was_copied_stays(far: Far, disk: Path) -> None:
+    shutil.rmtree(far.disk / OUTER)
+    other = disk / "other"
+    other.mkdir()
+    (other / "readme.txt").write_text("the other's\n")
+    comes = once(lambda: convert(other, far.volumes, "--all"))
+
+    running = Forked(
+        words(far.disk, far.volumes, "--all"), disk / "out", prepare=lambda: around(Spot, "copy_to", after=comes)
+    )
+
+    assert running.ended() == 1
+    assert (far.volumes / "katafs_root" / "readme.txt").read_text() == "the other's\n"
+    assert (far.disk / "readme.txt").read_text() == "stray\n"
+
+
+def test_what_could_not_be_written_is_heard_of_also_where_another_was_told_first(disk: Path) -> None:
+    """The kernel tells of it who has a descriptor from before, and else the first that asks (syncfs(2))."""
+    needs.root()
+    needs.programs("mkfs.ext4", "losetup")
+    make_disk(disk / "katas")
+    kata = disk / "katas" / OUTER / INNER
+    (kata / "big").write_bytes(os.urandom(24 << 20))
+    (disk / "small").mkdir()
+    heard = disk / "heard"
+
+    def another_syncs(*_: object) -> None:
+        directory = os.open(disk / "volumes", os.O_RDONLY)
+        try:
+            syscalls.sync_file_system(directory)
+        except OSError:
+            heard.touch()
+        finally:
+            os.close(directory)
+
+    with memory_disk(disk / "small"):
+        run(["mount", "-o", "remount,size=16m", disk / "small"])
+        made_image(disk / "small" / "image", 200, "-O", "^has_journal")
+        with mounted_image(disk / "small" / "image", disk / "volumes"):
+            running = Forked(
+                words(disk / "katas", disk / "volumes", KATA), disk / "out",
+                prepare=lambda: around(inodes, "set_times", after=another_syncs),
+            )  # fmt: skip
+            assert running.ended() == 1
+    assert heard.exists()
+    assert f"{KATA}: failed: " in running.output()
+    assert (kata / "big").stat().st_size == 24 << 20
+
+
+def test_an_empty_kata_that_is_written_to_late_keeps_its_volume(far: Far) -> None:
+    shutil.rmtree(far.kata)
+    far.kata.mkdir()
+    far.convert(before_commit(lambda: (far.kata / "lion").mkdir()), 1)
+    assert far.volume.is_dir()
+    assert far.convert(lambda: None, 0).startswith("already 1; ")
+
+
+def test_what_its_volume_had_already_is_on_the_disk_before_it_leaves_the_old_one(far: Far) -> None:
+    run(["cp", "-a", far.kata, far.volume])
+    told = far.scratch / "told"
+
+    def tell(what: str) -> None:
+        with told.open("a") as file:
+            file.write(f"{what}\n")
+
+    def prepare() -> None:
+        around(syscalls, "sync_file_system", after=lambda *_: tell("synced"))
+        before_commit(lambda: tell("leaves"))()
+
+    far.convert(prepare, 0)
+    assert told.read_text() == "synced\nleaves\n"
+
+
+def test_a_kept_copy_that_was_changed_stays_also_where_it_has_times_from_the_future(far: Far) -> None:
+    os.utime(far.kata, (4e9, 4e9))
+    convert(far.disk, far.volumes, KATA, "--keep")
+    (far.volume / SCRIPT).write_text("used\n")
+
+    told = convert(far.disk, far.volumes, KATA, status=1)
+
+    assert f"{KATA}: refused: volume {KATA} holds something else already" in told.stderr
+    assert (far.volume / SCRIPT).read_text() == "used\n"
+    assert far.kata.is_dir()
