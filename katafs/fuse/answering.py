@@ -72,8 +72,8 @@ class Answering:
     def _finish(self, unique: int, method: Method, call: Callable[[], Carried]) -> None:
         try:
             carried = call()
-        except Exception as error:  # noqa: BLE001 as above
-            self.refuse(unique, method, error)
+        except BaseException as error:  # noqa: BLE001 as above; a panic of a compiled module is no Exception
+            self.refuse(unique, method, error if isinstance(error, Exception) else RuntimeError(repr(error)))
         else:
             self.reply(unique, method, carried)
 

@@ -7,6 +7,8 @@ are as if they weren't there. Every object is checked against its sha, so what a
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from katafs.errors import CorruptKata
 from katafs.rooted import names
@@ -30,6 +32,8 @@ class Objects:
         self._git = git
         self._work = Work()
         self._packs: dict[bytes, Pack] = {}
+        self._damaged: dict[bytes, CorruptKata] = {}
+        """Packs that can't be opened, with what is wrong with them."""
         self._held = contextlib.ExitStack()
         self._held.callback(self._work.end)
 
@@ -44,9 +48,9 @@ class Objects:
 
         Raises CorruptKata where it is missing, or damaged wherever it lies; OSError(EFBIG) where it is too large."""
         damage = None
-        for source in (self._loose, self._packed):
+        for read_there in self._places(sha):
             try:
-                found = source(sha)
+                found = read_there()
             except CorruptKata as error:
                 damage = damage or error
                 continue
@@ -54,7 +58,20 @@ class Objects:
                 return found
             if found is not None:
                 damage = damage or CorruptKata(f"object {sha.decode()} is damaged: it has another sha")
+        damage = damage or next(iter(self._damaged.values()), None)
         raise damage or CorruptKata(f"object {sha.decode()} is missing")
+
+    def _places(self, sha: bytes) -> Iterator[Callable[[], tuple[int, bytes] | None]]:
+        """What reads the object in each place where it may lie, and gives None where it doesn't."""
+        yield partial(self._loose, sha)
+        binary = bytes.fromhex(sha.decode())
+        asked = 0
+        for _ in range(_ATTEMPTS):
+            for pack in [*self._packs.values()][asked:]:
+                yield partial(self._packed, pack, binary)
+            asked = len(self._packs)
+            if not self._open_new_packs():
+                return
 
     def _loose(self, sha: bytes) -> tuple[int, bytes] | None:
         try:
@@ -79,16 +96,9 @@ class Objects:
             raise CorruptKata("a loose object is not as large as it says")
         return _KINDS[kind], content
 
-    def _packed(self, sha: bytes) -> tuple[int, bytes] | None:
-        binary = bytes.fromhex(sha.decode())
-        for _ in range(_ATTEMPTS):
-            for pack in self._packs.values():
-                offset = pack.find(binary)
-                if offset is not None:
-                    return pack.read(offset, self._work)
-            if not self._open_new_packs():
-                return None
-        return None
+    def _packed(self, pack: Pack, sha: bytes) -> tuple[int, bytes] | None:
+        offset = pack.find(sha)
+        return None if offset is None else pack.read(offset, self._work)
 
     def _open_new_packs(self) -> bool:
         """Open the packs that aren't open yet. Whether that makes the search worth another round."""
@@ -96,7 +106,7 @@ class Objects:
         try:
             with files.directory(self._git, b"objects", b"pack") as directory:
                 for name in names.listing(directory):
-                    if name.endswith(b".idx") and name not in self._packs:
+                    if name.endswith(b".idx") and name not in self._packs and name not in self._damaged:
                         again = True
                         self._open_pack(directory, name)
         except FileNotFoundError:
@@ -104,15 +114,20 @@ class Objects:
         return again
 
     def _open_pack(self, directory: int, index_name: bytes) -> None:
-        """Open a pack, unless it has vanished since it was listed."""
-        if len(self._packs) == _PACKS_LIMIT:
+        """Open a pack, unless it has vanished since it was listed. One that is damaged is passed over, as git does it:
+        what the others have can be read."""
+        if len(self._packs) + len(self._damaged) == _PACKS_LIMIT:
             raise CorruptKata(f"more than {_PACKS_LIMIT} packs")
         with contextlib.ExitStack() as held, contextlib.suppress(FileNotFoundError):
-            index = files.open_file(directory, index_name)
-            held.callback(os.close, index)
-            data = files.open_file(directory, index_name.removesuffix(b".idx") + b".pack")
-            held.callback(os.close, data)
-            self._packs[index_name] = Pack(index, data)
+            try:
+                index = files.open_file(directory, index_name)
+                held.callback(os.close, index)
+                data = files.open_file(directory, index_name.removesuffix(b".idx") + b".pack")
+                held.callback(os.close, data)
+                self._packs[index_name] = Pack(index, data)
+            except CorruptKata as damage:
+                self._damaged[index_name] = damage
+                return
             self._held.push(held.pop_all())
 
 

@@ -1,17 +1,15 @@
 """One of git's packs, read by position: its index (versions 1 and 2), its entries, its chains of deltas.
 
-Source of the formats: gitformat-pack(5). Must not know where packs lie nor what is in an object. Dulwich applies the
-deltas; its own classes for packs would map the files and follow chains without a bound.
+Source of the formats: gitformat-pack(5). Must not know where packs lie nor what is in an object. Dulwich's own classes
+for packs would map the files and follow chains without a bound.
 """
 
 import os
 import struct
 from typing import NamedTuple
 
-from dulwich.errors import ApplyDeltaError
-from dulwich.pack import apply_delta
-
 from katafs.errors import CorruptKata
+from katafs.storers.dulwich_deltas import applied
 from katafs.storers.dulwich_inflate import Work, inflate
 
 DEPTH_LIMIT = 4_095
@@ -69,7 +67,7 @@ class Pack:
         content = inflate(self._data, entry.data_offset, entry.size_bytes, work)
         while deltas:
             delta = deltas.pop()
-            content = _applied(content, inflate(self._data, delta.data_offset, delta.size_bytes, work), work)
+            content = applied(content, inflate(self._data, delta.data_offset, delta.size_bytes, work), work)
         return entry.kind, content
 
     def _between(self, first: int) -> tuple[int, int]:
@@ -157,19 +155,3 @@ def _distance(header: bytes, start: int) -> tuple[int, int]:
         if not header[place] & 0x80:
             return number, place + 1
     raise CorruptKata("a delta's base is outside of its pack")
-
-
-def _applied(base: bytes, delta: bytes, work: Work) -> bytes:
-    try:
-        work.take(_result_bytes(delta))
-        return b"".join(apply_delta(base, delta))
-    except (ApplyDeltaError, IndexError) as error:
-        raise CorruptKata("a delta is damaged") from error
-
-
-def _result_bytes(delta: bytes) -> int:
-    """The size that a delta gives its result: the second of two numbers it begins with."""
-    place = 0
-    while delta[place] & 0x80:
-        place += 1
-    return _size(delta[place : place + 1 + _VARINT_BYTES], 0, 0)[0]

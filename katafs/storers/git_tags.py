@@ -25,6 +25,8 @@ CONTENTS_LIMIT_BYTES = 64 << 20
 """Twice the largest manifest."""
 
 _STATUSES_LIMIT = 50_000
+_ATTEMPTS = 5
+"""How often a tag is tried to be read where its ref has changed each time since: a container may go on doing that."""
 _NESTING_LIMIT = 5
 """Tags of tags of tags that are followed."""
 
@@ -80,14 +82,15 @@ class GitTags:
     def _made(self, avatar: int, git: int, key: _Key) -> tuple[TagStatus, bytes]:
         """A tag's status and bytes, both remembered. What a ref held is looked for again where the ref has changed
         since: git may have moved the tag and thrown the old one away."""
-        while True:
+        for _ in range(_ATTEMPTS):
             try:
                 return self._built(git, key)
             except CorruptKata as error:
-                now = _key(avatar, git, key.number)
-                if now == key:
-                    raise CorruptKata(f"tag {key.number}: {error}") from error
-                key = now
+                damage, now = error, _key(avatar, git, key.number)
+            if now == key:
+                break
+            key = now
+        raise CorruptKata(f"tag {key.number}: {damage}") from damage
 
     def _built(self, git: int, key: _Key) -> tuple[TagStatus, bytes]:
         with Objects(git) as objects:

@@ -64,7 +64,8 @@ def _write_files(manifest: bytes, written: io.BytesIO) -> memoryview | bytes:
 
 
 def _is_output(name: bytes) -> bool:
-    return name == b'"output"' or (b"\\" in name and len(name) < 64 and json.loads(name) == "output")
+    # A name that isn't UTF-8 isn't output's: its escapes are ASCII.
+    return name == b'"output"' or (b"\\" in name and len(name) < 64 and name.isascii() and json.loads(name) == "output")
 
 
 def _end(pattern: re.Pattern[bytes], manifest: bytes, place: int) -> int:

@@ -28,6 +28,8 @@ from katafs.tree.requests import Found
 _GIT = b".git"
 _WITH_TAGS = (Kind.AVATAR, Kind.TAGS)
 """In what the tags' directory is, and the tags."""
+_OPEN_LIMIT_BYTES = 256 << 20
+"""Each open tag is held in memory as it was then, and any reader may open many."""
 _DIRECTORY_MODE = stat.S_IFDIR | 0o555
 _FILE_MODE = stat.S_IFREG | 0o444
 
@@ -66,6 +68,8 @@ class Tags:
         self._creation = creation
         self._files = files
         self._source = None if core.settings.tags is Setting.OFF else source
+        self._open: dict[int, int] = {}
+        """The size of what is read through each handle; some may have been released since."""
 
     # What concerns tags
 
@@ -206,10 +210,23 @@ class Tags:
         with self._avatar(node.place, node.parent) as avatar:
             content = self._asked().read(avatar, node.place.tag)
         descriptor = os.memfd_create("katafs-tag", os.MFD_CLOEXEC)
-        try:
-            os.pwrite(descriptor, content, 0)
-        except BaseException:
-            os.close(descriptor)
-            raise
         with self._core.locked:
-            return self._files.adopt(node, descriptor, flags)
+            try:
+                self._make_room(len(content))
+                handle = self._files.adopt(node, descriptor, flags)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            self._open[handle] = len(content)
+        try:
+            os.pwrite(descriptor, content, 0)  # nobody else knows of the handle yet
+        except BaseException:
+            self._files.release(handle)
+            raise
+        return handle
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Raises OSError(ENFILE) where what is open takes too much with this. Called with the tree's lock held."""
+        self._open = {handle: taken for handle, taken in self._open.items() if handle in self._files.handles}
+        if sum(self._open.values()) + size_bytes > _OPEN_LIMIT_BYTES:
+            raise answer(errno.ENFILE)

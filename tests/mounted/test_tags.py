@@ -1,5 +1,6 @@
 """How the tags of an avatar that is kept with git show in the mount."""
 
+import contextlib
 import errno
 import json
 import os
@@ -11,6 +12,7 @@ import pytest
 from tests.harness import needs
 from tests.harness.avatars import commit_tag, git, good_avatar
 from tests.harness.mounts import Mounts
+from tests.harness.waiting import until
 
 KATA = "123456789A"
 TAGS = ["0.json", "1.json", "2.json"]
@@ -148,3 +150,29 @@ def test_an_open_tag_keeps_its_content(mount: Mounts) -> None:
         git(avatar, "tag", "-d", "1")
 
         assert opened.read() == content
+
+
+def test_open_tags_take_no_more_memory_than_there_is_for_them(mount: Mounts) -> None:
+    """Each is held as it was when it was opened, and a stranger may have made large ones."""
+    mounted = mount()
+    mounted.expect("WARNING")
+    avatar = _avatar(mounted.path)
+    commit_tag(avatar, 3, "x" * (15 << 20))
+    tag = avatar / "tags" / "3.json"
+    with contextlib.ExitStack() as opened:
+        files = [opened.enter_context(tag.open("rb")) for _ in range(8)]
+
+        assert _refused(tag.open, "rb") == errno.ENFILE
+        assert json.loads((avatar / "tags" / "2.json").read_text())["number"] == 2
+        assert {os.pread(file.fileno(), 9, 0) for file in files} == {b'{"number"'}
+        files[0].close()
+        until(lambda: _is_readable(tag), "the closed one's memory to be free again")
+
+
+def _is_readable(tag: Path) -> bool:
+    try:
+        return len(tag.read_bytes()) > 30 << 20
+    except OSError as problem:
+        if problem.errno != errno.ENFILE:
+            raise
+        return False

@@ -125,6 +125,10 @@ def test_a_list_of_extended_attributes(served: Served) -> None:
     assert served.kernel.ask(wire.LISTXATTR, struct.pack("=I4x", 100)) == (0, b"user.a\0user.b\0")
 
 
+class Panic(BaseException):
+    """Like pyo3's."""
+
+
 ERRORS = [
     (OSError(errno.ENOTEMPTY, "not empty"), errno.ENOTEMPTY),
     (StoreUnreachable("gone"), errno.EIO),
@@ -150,6 +154,14 @@ def test_so_is_one_in_a_pool(served: Served, recorder: Recorder, error: Exceptio
 
     assert served.kernel.ask(wire.FSYNC, bytes(16)) == (number, b"")
     assert served.said == [("fsync", error)]
+
+
+def test_a_panic_of_a_compiled_module_is_replied_to(served: Served, recorder: Recorder) -> None:
+    """pyo3's PanicException is no Exception. Without a reply the program would wait for ever, also for its own end."""
+    recorder.answers["fsync"] = lambda: Later(recorder.pool, failing(Panic("oh")))
+
+    assert served.kernel.ask(wire.FSYNC, bytes(16)) == (errno.EIO, b"")
+    assert [str(error) for _, error in served.said] == ["Panic('oh')"]
 
 
 def test_an_error_that_can_not_be_told_of_is_answered_and_the_next_request_is_served(

@@ -188,9 +188,47 @@ def test_what_is_known_of_one_avatar_is_not_told_to_another(avatar: Path, descri
     os.close(other)
 
 
+def test_a_ref_that_goes_on_changing_keeps_nobody(
+    avatar: Path, descriptor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def change(self: GitTags, git_directory: int, key: object) -> None:
+        tried.append(1)
+        git(avatar, "tag", "-f", "-m", f"{len(tried)}", "1", "3")
+        raise CorruptKata("nobody can read it")
+
+    monkeypatch.setattr(GitTags, "_built", change)
+    with pytest.raises(CorruptKata, match="tag 1: nobody can read it"):
+        GitTags().status(descriptor, 1)
+
+    assert len(tried) == 5
+
+
+def test_an_object_that_is_damaged_in_one_pack_is_read_from_another(avatar: Path, descriptor: int) -> None:
+    git(avatar, "repack", "-a", "-d", "-q")
+    packs = avatar / ".git/objects/pack"
+    (whole,) = packs.glob("*.pack")
+    index = whole.with_suffix(".idx").read_bytes()
+    for name in ("pack-0", "pack-f"):
+        (packs / f"{name}.idx").write_bytes(index)
+        (packs / f"{name}.pack").write_bytes(bytes(whole.stat().st_size))
+
+    assert GitTags().status(descriptor, 1).size_bytes > 0
+
+
 def test_a_damaged_pack_does_not_hide_a_loose_object(avatar: Path, descriptor: int) -> None:
     (avatar / ".git/objects/pack/pack-x.idx").write_bytes(b"damaged")
     (avatar / ".git/objects/pack/pack-x.pack").write_bytes(b"damaged")
+
+    assert GitTags().status(descriptor, 1).size_bytes > 0
+
+
+@pytest.mark.parametrize("name", ["pack-x", "._pack-x", "pack-0", "pack-f"])
+def test_a_damaged_pack_does_not_hide_what_another_has(avatar: Path, descriptor: int, name: str) -> None:
+    git(avatar, "repack", "-a", "-d", "-q")
+    (avatar / f".git/objects/pack/{name}.idx").write_bytes(b"")
+    (avatar / f".git/objects/pack/{name}.pack").write_bytes(b"")
 
     assert GitTags().status(descriptor, 1).size_bytes > 0
 

@@ -67,6 +67,10 @@ def test_of_two_outputs_the_last_counts_as_in_any_json() -> None:
     assert json.loads(tag_json(RED, b'{"output":"x","a":"b","output":"y"}'))["output"] == "y"
 
 
+def test_names_that_are_not_text_may_have_escapes() -> None:
+    assert b'{"\xff\\n":"x"}' in tag_json(RED, b'{"\xff\\n":"x"}')
+
+
 def test_bytes_that_are_not_text_stay_as_they_are() -> None:
     assert b'{"a":"\xff\xfe"}' in tag_json(RED, b'{"a":"\xff\xfe"}')
 

@@ -156,6 +156,13 @@ def test_the_number_of_a_commit_without_a_tag_is_taken_by_the_next_run(git: Stor
     assert git.tag(KATA, "lion", 2)["output"] == "third"
 
 
+def test_the_run_of_a_commit_without_a_tag_can_be_stored_again(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
 def test_a_lock_that_a_killed_git_left_is_said_in_one_line(git: Storer, disk: Path) -> None:
     (disk / KATA / "lion/.git/index.lock").touch()
     with pytest.raises(errors.GitFailed, match=r"git (add|commit) ended with 128: .*index\.lock"):
