@@ -81,8 +81,12 @@ class Who(Protocol):
     def gid(self) -> int: ...
 
 
+NOW_NS = 1 << 100
+"""In the place of a time: that at which it is set, by the clock that gives files their other times. No time is it."""
+
+
 class Wanted(NamedTuple):
-    """What setattr is to change; None leaves it. Times in nanoseconds since 1970, the size in bytes."""
+    """What setattr is to change; None leaves it. Times in nanoseconds since 1970, or NOW_NS; the size in bytes."""
 
     mode: int | None
     uid: int | None
@@ -149,7 +153,7 @@ class Operations(Protocol):
     def getattr(self, number: int) -> Answer[Attributes]:
         """stat(2)."""
 
-    def setattr(self, number: int, wanted: Wanted, handle: int | None) -> Answer[Attributes]:
+    def setattr(self, number: int, wanted: Wanted, handle: int | None, who: Who) -> Answer[Attributes]:
         """chmod(2), chown(2), truncate(2), utimensat(2); through an open file where there is a handle."""
 
     def readlink(self, number: int) -> Answer[bytes]:
@@ -207,7 +211,7 @@ class Operations(Protocol):
     def releasedir(self, handle: int) -> Answer[None]:
         """The last close of an open directory."""
 
-    def statfs(self) -> Answer[Statistics]:
+    def statfs(self, number: int) -> Answer[Statistics]:
         """statvfs(3)."""
 
     def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:

@@ -2,13 +2,12 @@
 
 import errno
 import os
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from katafs.fuse import replies, wire
-from katafs.fuse.operations import Absent, Answer, Attributes, Later, Opened, Operations, Wanted
+from katafs.fuse.operations import NOW_NS, Absent, Answer, Attributes, Later, Opened, Operations, Wanted
 from katafs.fuse.passthrough import Passthrough
 
 Result = TypeVar("Result")
@@ -177,13 +176,13 @@ class Dispatcher:
             _time(valid & wire.SET_MTIME, valid & wire.SET_MTIME_NOW, mtime, mtime_ns),
         )
         through = handle if valid & wire.SET_FH else None
-        return _then(self._operations.setattr(request.node, wanted, through), replies.attributes)
+        return _then(self._operations.setattr(request.node, wanted, through, request), replies.attributes)
 
     def readlink(self, request: Request) -> Answer[Carried]:
         return self._operations.readlink(request.node)
 
-    def statfs(self, _: Request) -> Answer[Carried]:
-        return _then(self._operations.statfs(), replies.statistics)
+    def statfs(self, request: Request) -> Answer[Carried]:
+        return _then(self._operations.statfs(request.node), replies.statistics)
 
     def getxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
@@ -287,7 +286,7 @@ def _found(told: Attributes | Absent) -> Carried:
 
 def _time(given: int, now: int, seconds: int, nanoseconds: int) -> int | None:
     if now:
-        return time.time_ns()
+        return NOW_NS
     return seconds * 1_000_000_000 + nanoseconds if given else None
 
 

@@ -148,10 +148,10 @@ class Control:
     def getattr(self, number: int) -> Answer[Told]:
         return self._told(number) if number in self._ours else self._served.getattr(number)
 
-    def setattr(self, number: int, wanted: Wanted, handle: int | None) -> Answer[Told]:
+    def setattr(self, number: int, wanted: Wanted, handle: int | None, who: Who) -> Answer[Told]:
         if number in self._ours:
             raise answer(errno.EROFS)
-        return self._served.setattr(number, wanted, handle)
+        return self._served.setattr(number, wanted, handle, who)
 
     def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:
         if number in self._ours:

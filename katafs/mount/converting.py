@@ -61,6 +61,7 @@ class ConvertingOperations(Operations):
     getattr = _prepared(Operations.getattr)
     setattr = _prepared(Operations.setattr)
     readlink = _prepared(Operations.readlink)
+    statfs = _prepared(Operations.statfs)
     getxattr = _prepared(Operations.getxattr)
     setxattr = _prepared(Operations.setxattr)
     listxattr = _prepared(Operations.listxattr)

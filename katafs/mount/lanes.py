@@ -16,6 +16,8 @@ _Task = tuple[Future[Any], Callable[[], Any]]
 
 _IDLE_S = 10.0
 """A thread that has nothing to do for so long ends: each holds some 100 KB."""
+_PATIENCE_S = 1.0
+"""A lane of which nothing comes for so long is stuck: then who doesn't want to wait any longer needn't."""
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class _Worker:
 
 class _Patient(Future[Any]):
     """A call that is cancelled only where its lane is stuck: what waits for its turn is done soon, and a program that
-    is sent a signal expects no EINTR of a stat(2)."""
+    is sent a signal expects no EINTR of a stat(2), write(2) or mkdir(2)."""
 
     def __init__(self, give_up: Callable[["_Patient"], bool]) -> None:
         super().__init__()
@@ -64,10 +66,10 @@ class Lanes:
     Not a ThreadPoolExecutor: its threads stay for ever, and the end of the process waits for each of them."""
 
     def __init__(
-        self, name: str, threads: int, share: int, idle_s: float = _IDLE_S, patience_s: float | None = None
+        self, name: str, threads: int, share: int, idle_s: float = _IDLE_S, patience_s: float = _PATIENCE_S
     ) -> None:
-        """`share` of the threads are for one lane at most; more calls of it wait their turn. With patience they are
-        cancelled only when none of its lane has returned for so long."""
+        """`share` of the threads are for one lane at most; more calls of it wait their turn, and are cancelled only
+        when none of its lane has returned for so long as there is patience."""
         self._name = name
         self._most = threads
         self._share = share
@@ -86,9 +88,8 @@ class Lanes:
 
     def of(self, key: Hashable) -> Executor:
         """The threads for the calls of one lane."""
-        patience_s = self._patience_s
-        made = Future if patience_s is None else lambda: _Patient(functools.partial(self._may_give_up, key, patience_s))
-        return _OfOne(functools.partial(self._take, key), made)
+        give_up = functools.partial(self._may_give_up, key)
+        return _OfOne(functools.partial(self._take, key), functools.partial(_Patient, give_up))
 
     def close(self, seconds: float) -> bool:
         """Cancel what hasn't been begun, and wait for the rest, so long at most; whether it needed no more. A call that
@@ -120,20 +121,20 @@ class Lanes:
                 self._lanes[key] = lane
             lane.waiting.append(task)
 
-    def _may_give_up(self, key: Hashable, patience_s: float, call: _Patient) -> bool:
+    def _may_give_up(self, key: Hashable, call: _Patient) -> bool:
         with self._lock:
             lane = self._lanes.get(key)
             if lane is None or self._is_stuck(lane):
                 return True
             if not lane.given_up:
-                later = threading.Timer(patience_s, self._give_up, (lane,))
+                later = threading.Timer(self._patience_s, self._give_up, (lane,))
                 later.daemon = True
                 later.start()
             lane.given_up.append(call)
         return False
 
     def _is_stuck(self, lane: _Lane) -> bool:
-        return self._patience_s is not None and time.monotonic() - lane.moved_s >= self._patience_s
+        return time.monotonic() - lane.moved_s >= self._patience_s
 
     def _give_up(self, lane: _Lane) -> None:
         """Cancel what programs don't wait for any more, once the lane is stuck."""

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from katafs.fuse.operations import NOW_NS as ASKED_NOW_NS
 from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
+from katafs.rooted.syscalls import NOW_NS
 from katafs.tree.attributes import Attributes
 from katafs.tree.inodes import Changes
 from katafs.tree.nodes import Node
@@ -27,8 +29,6 @@ _THREADS_OF_ONE_VOLUME = 8
 _QUICK_SYNC_S = 0.002
 """Where a sync takes no longer, a volume's are made one after the other: a storm of them would take Python's lock from
 who reads in other volumes. Of slower ones those that wait together are done together, and seldom."""
-_SYNC_PATIENCE_S = 1.0
-"""A program that is sent a signal while its turn hasn't come expects no EINTR of an fsync(2)."""
 _FORGOTTEN_AT_ONCE = Absent(0.0)
 
 Result = TypeVar("Result")
@@ -54,7 +54,7 @@ class Operations:
         self._absent = self._lasting if tree.creation.keeps_absence else lambda *_: _FORGOTTEN_AT_ONCE
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
-        self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1, patience_s=_SYNC_PATIENCE_S)
+        self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1)
         self._pools = [self._store_threads, self._disk_threads, self._sync_threads]
         self._last_sync_s = 0.0
         self._syncing_since_s: dict[VolumeName | None, float] = {}
@@ -164,14 +164,15 @@ class Operations:
             return self._waiting_for_disk(self._tree.volume_of(number), partial(self._tree.tags.getattr, number))
         return self._tree.inodes.getattr(number)
 
-    def setattr(self, number: int, wanted: Wanted, handle: int | None) -> Answer[Attributes]:
-        return self._tree.inodes.setattr(number, Changes(*wanted), handle)
+    def setattr(self, number: int, wanted: Wanted, handle: int | None, who: Who) -> Answer[Attributes]:
+        changes = Changes(*wanted[:4], _time_ns(wanted.atime_ns), _time_ns(wanted.mtime_ns))
+        return self._tree.inodes.setattr(number, changes, handle, who)
 
     def readlink(self, number: int) -> Answer[bytes]:
         return self._tree.inodes.readlink(number)
 
-    def statfs(self) -> Answer[Statistics]:
-        return self._tree.inodes.statfs()
+    def statfs(self, number: int) -> Answer[Statistics]:
+        return self._tree.inodes.statfs(number)
 
     def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:
         return self._tree.inodes.getxattr(number, name, who)
@@ -257,3 +258,7 @@ class Operations:
 
     def releasedir(self, handle: int) -> None:
         self._tree.directories.release(handle)
+
+
+def _time_ns(asked_ns: int | None) -> int | None:
+    return NOW_NS if asked_ns == ASKED_NOW_NS else asked_ns

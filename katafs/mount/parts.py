@@ -27,8 +27,6 @@ from katafs.volumes.disks import Disk
 
 _THREADS = 64
 _THREADS_OF_ONE_DISK = 8
-_PATIENCE_S = 1.0
-"""A disk of which nothing comes for so long hangs: then who doesn't want to wait any longer needn't."""
 _OTHER_NODES = {wire.RENAME: wire.RENAME_IN, wire.RENAME2: wire.RENAME2_IN, wire.LINK: wire.LINK_IN}
 """Requests about two inodes, and the structures that begin with the second one's number."""
 
@@ -48,7 +46,7 @@ class Parts:
     def __init__(self, tree: Tree, connection: Connection) -> None:
         self._tree = tree
         self._connection = connection
-        self._threads = Lanes("katafs-part", _THREADS, _THREADS_OF_ONE_DISK, patience_s=_PATIENCE_S)
+        self._threads = Lanes("katafs-part", _THREADS, _THREADS_OF_ONE_DISK)
         self._lock = threading.Lock()
         """Covers the making and leaving of parts, and who enters them."""
         self._parts: dict[Disk, _Part] = {}

@@ -23,7 +23,7 @@ _TRUSTED_PREFIX = b"trusted."
 
 @dataclass(frozen=True)
 class Changes:
-    """What setattr() is to change; None leaves it. Times in nanoseconds since 1970, the size in bytes."""
+    """What setattr() is to change; None leaves it. Times in nanoseconds since 1970, or NOW_NS; the size in bytes."""
 
     mode: int | None = None
     uid: int | None = None
@@ -47,7 +47,7 @@ class Inodes:
             node = self._core.node(number)
             return self._core.telling.tell(node, self._core.status(node))
 
-    def setattr(self, number: int, changes: Changes, handle: int | None) -> Attributes:
+    def setattr(self, number: int, changes: Changes, handle: int | None, caller: Caller) -> Attributes:
         """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's
         permission for each."""
         with self._core.locked:
@@ -55,10 +55,20 @@ class Inodes:
             if node.identity is None:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
+                if handle is None and caller.uid != 0:
+                    self._refuse_outdated(node, os.fstat(reached), caller)
                 if changes.size is not None:
                     self._set_size(reached, changes.size, handle)
                 self._set_rest(reached, changes)
                 return self._core.telling.tell(node, os.fstat(reached))
+
+    @staticmethod
+    def _refuse_outdated(node: Node, status: os.stat_result, caller: Caller) -> None:
+        """Raises OSError(ESTALE) where the kernel's check went by what the inode was: through a path it asks again
+        then, but of an open file it goes by what it was told last, for as long as that is open."""
+        now = (status.st_mode, status.st_uid, status.st_gid)
+        if caller.uid != status.st_uid and node.told not in (None, now):
+            raise answer(errno.ESTALE, node.name)
 
     def _set_size(self, reached: int, size_bytes: int, handle: int | None) -> None:
         if handle is None:
@@ -87,10 +97,20 @@ class Inodes:
             with self._core.reached(node) as reached:
                 return inodes.read_link(reached)
 
-    def statfs(self) -> os.statvfs_result:
-        """The file system of the root volume; of `/` where there is no root volume."""
-        held = self._core.nodes.root.held
-        return os.statvfs("/") if held is None else os.fstatvfs(held)
+    def statfs(self, number: int) -> os.statvfs_result:
+        """The file system that the inode is on; the root volume's for what no volume holds, of `/` without one."""
+        with self._core.locked:
+            node = self._core.node(number) if self._core.nodes.known(number) else self._core.nodes.root
+            if node.identity is None:
+                node = self._core.nodes.root
+            if node.identity is None:
+                return os.statvfs("/")
+            with self._core.reached(node) as reached:
+                descriptor = os.dup(reached)
+        try:
+            return os.fstatvfs(descriptor)  # it may wait for the disk
+        finally:
+            os.close(descriptor)
 
     def getxattr(self, number: int, name: bytes, caller: Caller) -> bytes | None:
         """An extended attribute, if there is one of the name. Raises OSError(ENOTSUP)."""

@@ -89,6 +89,8 @@ class Removal:
                 if flags & names.RENAME_NOREPLACE and target is not None:
                     raise answer(errno.EEXIST, new[1])
                 self._refuse_across(source, old_parent, new_parent, new[1], target)
+                if flags & names.RENAME_EXCHANGE and target is not None:
+                    self._refuse_across(target, new_parent, old_parent, old[1], source)
                 directories = self._core.directory(old_parent), self._creation.backed(new_parent)
                 names.rename(directories[0], old[1], directories[1], new[1], flags)
             except BaseException:

@@ -106,6 +106,17 @@ def test_nothing_moves_or_is_linked_between_disks_but_a_move_copies(served: Serv
         assert (here / "g").read_text() == "others"
 
 
+def test_each_says_how_full_it_is_itself(served: Served) -> None:
+    here = served.make(fresh_id())
+    with away(served) as kata:
+        (served.path(kata) / "f").write_text("content")
+        for path, behind in ((served.path(kata), served.volume(kata)), (here, served.store)):
+            shown, wanted = os.statvfs(path), os.statvfs(behind)
+            assert (shown.f_blocks, shown.f_files, shown.f_frsize) == (wanted.f_blocks, wanted.f_files, wanted.f_frsize)
+        assert os.statvfs(served.path(kata) / "f").f_blocks == os.statvfs(served.volume(kata)).f_blocks
+    assert os.statvfs(served.top).f_blocks == os.statvfs(served.store).f_blocks
+
+
 def test_two_disks_have_inodes_of_their_own(served: Served) -> None:
     """Both number theirs alike."""
     with away(served) as one, away(served) as other:

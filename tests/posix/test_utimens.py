@@ -168,3 +168,15 @@ def test_mapped_writes_before_setting_do_not_move_it(at: Place) -> None:
         os.utime("f", ns=(11, 22))
     os.close(at.descriptors.pop())
     assert at.notes("mtime", os.stat("f").st_mtime_ns) == 22
+
+
+@compared
+def test_what_is_made_after_a_stamp_is_no_older(at: Place) -> None:
+    """make(1) and `find -newer` go by that. The kernel's clock for stamps is some ms behind time(2)'s."""
+    at.file("stamp")
+    older = 0
+    for number in range(50):
+        os.utime("stamp")
+        at.file(f"made{number}")
+        older += os.stat(f"made{number}").st_mtime_ns < os.stat("stamp").st_mtime_ns
+    assert at.notes("older", older) == 0

@@ -9,7 +9,7 @@ import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.fuse import wire
-from katafs.fuse.operations import Absent, Later, Operations, Wanted
+from katafs.fuse.operations import NOW_NS, Absent, Later, Operations, Wanted
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
 from tests.unit.fuse_recorder import Recorder, failing
@@ -82,6 +82,7 @@ def test_a_write_has_its_content(
         (2 | 4, SETATTR_NONE._replace(uid=10, gid=11), None),
         (8 | 64, SETATTR_NONE._replace(size=100), 3),
         (16 | 32, SETATTR_NONE._replace(atime_ns=1_000_000_005, mtime_ns=-2_000_000_000 + 6), None),
+        (16 | 128 | 32 | 256, SETATTR_NONE._replace(atime_ns=NOW_NS, mtime_ns=NOW_NS), None),
     ],
 )
 def test_setattr_changes_only_what_is_valid(
@@ -89,7 +90,7 @@ def test_setattr_changes_only_what_is_valid(
 ) -> None:
     served.kernel.ask(wire.SETATTR, setattr_body(valid))
 
-    assert recorder.calls == [("setattr", 1, wanted, handle)]
+    assert recorder.calls == [("setattr", 1, wanted, handle, (7, 8))]
 
 
 def test_a_forgotten_inode_has_no_reply(served: Served, recorder: Recorder) -> None:

@@ -32,8 +32,8 @@ class Held:
 
 @pytest.fixture
 def lanes() -> Iterator[Lanes]:
-    """Few threads."""
-    lanes = Lanes("test", threads=2 * SHARE, share=SHARE)
+    """Few threads, and no patience."""
+    lanes = Lanes("test", threads=2 * SHARE, share=SHARE, patience_s=0)
     yield lanes
     lanes.close(60)
 
@@ -169,7 +169,7 @@ def test_a_call_that_does_not_return_is_not_waited_for_longer_than_asked(
     assert [future.cancelled() for future in held[1]] == [False] * SHARE + [True] * 2 * SHARE
 
 
-def test_with_patience_what_waits_for_its_turn_is_not_cancelled() -> None:
+def test_what_waits_for_its_turn_is_not_cancelled() -> None:
     lanes, held = Lanes("test", threads=1, share=1, patience_s=60), Held()
     first, second = (lanes.of("one").submit(held) for _ in range(2))
     until(first.running, "the first call")
@@ -180,7 +180,7 @@ def test_with_patience_what_waits_for_its_turn_is_not_cancelled() -> None:
     assert lanes.close(60)
 
 
-def test_with_patience_what_was_given_up_is_cancelled_once_its_lane_is_stuck() -> None:
+def test_what_was_given_up_is_cancelled_once_its_lane_is_stuck() -> None:
     lanes, held = Lanes("test", threads=2, share=1, patience_s=0.2), Held()
     first, second, third = (lanes.of("stuck").submit(held) for _ in range(3))
     until(first.running, "the first call")

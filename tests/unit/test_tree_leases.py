@@ -35,4 +35,4 @@ def test_an_open_does_not_wait_for_a_lease(tree: Kernel, leased: int) -> None:
 @pytest.mark.timeout(30)
 def test_a_truncation_does_not_wait_for_a_lease(tree: Kernel, leased: int) -> None:
     with refused(errno.EAGAIN):
-        tree.tree.inodes.setattr(leased, Changes(size=0), None)
+        tree.tree.inodes.setattr(leased, Changes(size=0), None, ME)

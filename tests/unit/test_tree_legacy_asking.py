@@ -101,7 +101,8 @@ Request = Callable[[ConvertingOperations, Beside, int], object]
 REQUESTS: dict[str, tuple[Request, int | None]] = {
     "lookup": (lambda to, tree, _: to.lookup(tree.kernel.number(b"12"), b"3456789A"), None),
     "getattr": (lambda to, tree, file: to.getattr(file), None),
-    "setattr": (lambda to, tree, file: to.setattr(file, Wanted(0o600, None, None, None, None, None), None), None),
+    "setattr": (lambda to, tree, file: to.setattr(file, Wanted(0o600, None, None, None, None, None), None, ME), None),
+    "statfs": (lambda to, tree, file: to.statfs(file), None),
     "getxattr": (lambda to, tree, file: to.getxattr(file, b"user.none", ME), None),
     "setxattr": (lambda to, tree, file: to.setxattr(file, b"user.some", b"", 0, ME), None),
     "listxattr": (lambda to, tree, file: to.listxattr(file, ME), None),

@@ -183,7 +183,7 @@ def test_what_changes_before_the_reply_is_given_stays_what_is_known(kata: Kernel
         kata.lookup(PLACE + b"/a")
     reply = filled(kata)
     number = kata.lookup(PLACE + b"/a").number
-    kata.tree.inodes.setattr(number, Changes(mode=0o600), None)
+    kata.tree.inodes.setattr(number, Changes(mode=0o600), None, ME)
     reply.given()
 
     kata.tree.files.release(kata.tree.files.open(number, os.O_RDONLY, ME))

@@ -15,7 +15,7 @@ from katafs.volumes.memory import MemoryStore
 from tests.harness import needs
 from tests.harness.refusals import refused
 from tests.unit.conftest import Trees
-from tests.unit.kernel import Kernel, Somebody, volume_behind
+from tests.unit.kernel import ME, Kernel, Somebody, volume_behind
 
 OTHER = Somebody(12345, 54321)
 
@@ -243,6 +243,16 @@ def test_a_volume_is_not_exchanged(tree: Kernel) -> None:
         tree.rename(b"123456789A", b"plain", RENAME_EXCHANGE)
 
 
+@pytest.mark.parametrize("names", [(b"BBBBBBBBBB", b"plain"), (b"plain", b"BBBBBBBBBB")], ids=["there", "from there"])
+def test_no_directory_is_exchanged_for_what_has_the_name_of_a_kata(tree: Kernel, names: tuple[bytes, bytes]) -> None:
+    """It would be a kata without a volume."""
+    tree.write(b"BBBBBBBBBB", b"")
+    tree.mkdir(b"plain")
+
+    with refused(errno.EXDEV):
+        tree.rename(*names, RENAME_EXCHANGE)
+
+
 def test_a_file_moves_within_its_volume(tree: Kernel) -> None:
     tree.mkdir(b"123456789A")
     tree.mkdir(b"123456789A/lion")
@@ -315,5 +325,5 @@ def test_a_file_in_the_place_of_an_avatar_that_volumes_call_for_is_not_taken_for
     lion = tree.lookup(b"123456789A/lion").number
 
     with refused(errno.EROFS):
-        tree.tree.inodes.setattr(lion, Changes(mode=0o777), None)
+        tree.tree.inodes.setattr(lion, Changes(mode=0o777), None, ME)
     assert in_its_place.stat().st_mode & 0o777 == 0o600
