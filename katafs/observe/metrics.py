@@ -5,10 +5,15 @@ here. https://prometheus.io/docs/practices/naming/ has the names' rules.
 """
 
 import logging
+import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -19,6 +24,11 @@ _log = logging.getLogger(__name__)
 ADDRESS = "127.0.0.1"
 _BUCKETS_S = (50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 100e-3, 500e-3, 2.5, 10.0)
 """From what a cached answer takes to what somebody waits for."""
+
+_PATIENCE_S = 5
+"""For the next bytes of a request."""
+_MOST_ASKING = 8
+"""Each takes a descriptor and a thread of the daemon's. Prometheus is one; and every local user may connect."""
 
 Status = Callable[[], Mapping[str, Any]]
 """Gives the status of now, with the keys of `.katafs/status.json`. Raises OSError, KatafsError where it can't."""
@@ -40,9 +50,11 @@ class Metrics:
         )
         self._done: dict[str, Callable[[int, int], None]] = {}
         try:
-            self._server, self._thread = start_http_server(port, ADDRESS, self._registry)
+            self._server = make_server(ADDRESS, port, make_wsgi_app(self._registry), _Server, _Handler)
         except OSError as problem:
             raise KatafsError(f"metrics: port {port} of {ADDRESS}: {problem.strerror}") from problem
+        self._thread = threading.Thread(target=self._server.serve_forever, name="katafs-metrics", daemon=True)
+        self._thread.start()
         _log.info("metrics", extra={"url": f"http://{ADDRESS}:{self._server.server_port}/metrics"})
 
     def show(self, status: Status) -> None:
@@ -62,6 +74,46 @@ class Metrics:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Hangs up at once on more than it has threads for."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  # the base's
+        super().__init__(*arguments, **named)
+        self._room = threading.BoundedSemaphore(_MOST_ASKING)
+
+    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client: Any) -> None:  # noqa: ANN401
+        """As the base has it."""
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client)
+        except BaseException:  # there is no thread for it
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client: Any) -> None:  # noqa: ANN401
+        """As the base has it."""
+        try:
+            super().process_request_thread(request, client)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: object, client: object) -> None:
+        """What somebody does to their own connection is no event."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            _log.exception("a bug while figures were shown")
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _PATIENCE_S
+
+    def log_message(self, *_: object) -> None:
+        """The log is for what matters."""
 
 
 class _FromStatus(Collector):

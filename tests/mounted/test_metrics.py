@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.harness.mounted import PROGRAM, Mounted
 from tests.harness.mounts import Mounts
 from tests.harness.programs import run
 from tests.harness.status import status_of
+from tests.harness.waiting import until
 
 KATA = "123456789A"
 ROUNDS = 100
@@ -108,6 +110,21 @@ def test_they_are_on_loopback_alone(mount: Mounts) -> None:
     local = [line.split()[1] for line in listening.splitlines() if line.split()[3] == "0A"]
 
     assert [address for address in local if address.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
+
+
+def test_who_connects_and_says_nothing_takes_few_descriptors_and_not_for_long(mount: Mounts) -> None:
+    """Every local user may connect."""
+    mounted = mount("-o", "metrics=0")
+    port = int(url_of(mounted).split(":")[-1].split("/")[0])
+    descriptors = Path(f"/proc/{mounted.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    with ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(socket.create_connection(("127.0.0.1", port)))
+        until(lambda: before < len(list(descriptors.iterdir())) <= before + 10, "the others to be hung up on")
+        until(lambda: len(list(descriptors.iterdir())) <= before, "those to be hung up on")
+
+        assert figures_of(mounted)
 
 
 def test_without_the_option_nobody_listens(mount: Mounts) -> None:
