@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
 from katafs.observe import logs, stacks, systemd
+from katafs.settings.kinds import DIRECTORY_SCHEME
 from katafs.settings.settings import Settings
 from katafs.settings.sources import Found
 from katafs.tree.legacy import Mover
@@ -40,13 +42,16 @@ Examples:
 @mount_settings
 @click.option("--daemon", is_flag=True, help="Return when the mount answers; log to syslog from then on.")
 def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
-    """Mount katas on MOUNTPOINT, and serve them until SIGTERM, SIGINT or an unmount."""
+    """Mount katas on MOUNTPOINT, and serve them until SIGTERM, SIGINT, an unmount, or the terminal's end (SIGHUP)."""
     wished = settings.settings
-    if mount_point is None and wished.mountpoint is None:
+    wanted = mount_point or wished.mountpoint
+    if not wanted:
         raise click.UsageError("MOUNTPOINT: where to? There is no setting mountpoint either")
     logs.log_to_stderr(logging.DEBUG if wished.debug else logging.INFO)
-    path = os.path.abspath(mount_point or str(wished.mountpoint))
+    path = os.path.abspath(wanted)
     detach = _daemonize() if daemon else _nothing_to_detach
+    if daemon or systemd.is_listening():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is no terminal whose end it could tell of
     share_one_heap()
     make_room_for_descriptors(_SHARES * wished.open_directories)
     stacks.log_on_signal()
@@ -63,7 +68,7 @@ def _serve(
     from katafs.storers.git_tags import GitTags
     from katafs.tree.tree import Tree
 
-    absolute = mount_points.prepare(mount_point, nonempty=settings.nonempty)
+    absolute = mount_points.prepare(mount_point, _sources(store, settings), nonempty=settings.nonempty)
     tree = Tree(store, _of_tree(settings), GitTags(), mover)
 
     def ready() -> None:
@@ -76,6 +81,13 @@ def _serve(
         session.serve(tree, absolute, _of_mount(settings, store), ready)
     finally:
         systemd.notify("STOPPING=1")
+
+
+def _sources(store: VolumeStore, settings: Settings) -> list[str]:
+    """The directories that are asked by their paths."""
+    volumes = store.url.removeprefix(DIRECTORY_SCHEME)
+    directories = [] if volumes == store.url else [volumes]
+    return directories if settings.legacy is None else [*directories, str(settings.legacy)]
 
 
 def _of_tree(settings: Settings) -> TreeSettings:

@@ -12,6 +12,7 @@ import click
 from katafs.cli import exit_codes
 from katafs.cli.mount import mount
 from katafs.errors import KatafsError
+from katafs.settings.kinds import DOCKER
 
 NAME = "mount.fuse.katafs"
 
@@ -34,9 +35,14 @@ Examples:
 @click.option("-t", "_type", expose_value=False, metavar="TYPE", help="Ignored: it is fuse.katafs.")
 def helper(volumes: str, mount_point: str, texts: tuple[str, ...], fake: bool) -> None:
     """Mount as katafs mount --daemon does, when mount(8) or an fstab line asks for the type fuse.katafs."""
-    words = arguments(volumes, mount_point, texts)
+    words = arguments(_as_written(volumes), mount_point, texts)
     if not fake:
         mount.main(words, prog_name=NAME, standalone_mode=False)
+
+
+def _as_written(volumes: str) -> str:
+    """mount(8) makes an absolute path of whatever exists, as "docker" does in a directory that has one: /etc, say."""
+    return DOCKER if volumes == os.path.realpath(DOCKER) else volumes
 
 
 def arguments(volumes: str, mount_point: str, texts: tuple[str, ...]) -> list[str]:

@@ -77,6 +77,8 @@ class Connection:
         if self._answering.close() and done:
             self.device.close()
             self.processors.close()
+        else:
+            self.device.abandon()
         return done
 
     def route(self, route: Route) -> None:

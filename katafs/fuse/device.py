@@ -147,6 +147,13 @@ class Device:
         except OSError as problem:
             _pass_over(problem)
 
+    def abandon(self) -> None:
+        """The same as `close` while threads are still at requests: who waits for a reply has an error, and what is
+        replied goes nowhere. A thread that waits for a disk may keep the process, and so the descriptor, for ever."""
+        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(nowhere, self.descriptor, inheritable=False)
+        os.close(nowhere)
+
     def close(self) -> None:
         """The end of the connection, if it hasn't come yet."""
         os.close(self.descriptor)

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from katafs.errors import MountPointUnusable
 from katafs.rooted.mounts import mounts
@@ -16,11 +16,15 @@ _log = logging.getLogger(__name__)
 TYPE = "fuse.katafs"
 
 
-def prepare(path: str, *, nonempty: bool) -> str:
-    """The absolute path of a mount point that will do; a dead daemon's mount on it is taken away first.
+def prepare(path: str, sources: Iterable[str], *, nonempty: bool) -> str:
+    """The absolute path of a mount point that will do; a dead daemon's mount on it is taken away first. `sources` are
+    the paths of the directories that the daemon is to find what it serves in.
 
     Raises MountPointUnusable with the reason in one line."""
     absolute = os.path.realpath(path)
+    for source in sources:
+        if _is_below(os.path.realpath(source), absolute):
+            raise MountPointUnusable(f"{absolute}: would cover {source}, which is to be shown there")
     while _is_stale(absolute):
         _log.info("takes away what a dead daemon left mounted", extra={"path": absolute})
         _run_unmount(absolute, lazy=True)

@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_ENDING = (signal.SIGTERM, signal.SIGINT)
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""But not SIGHUP where it was ignored before: by nohup(1), or for want of a terminal."""
 
 _YOUNG_OBJECTS = 10_000
 """So many new ones that may refer to others let the garbage collector look at them; Python's own number is 700."""
 
 
 def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable[[], None]) -> None:
-    """Mount the tree and serve it until SIGTERM, SIGINT or an unmount from outside. `ready` is called once it answers.
-    The tree is closed at the end, unless a request is at work in it still.
+    """Mount the tree and serve it until a signal of `_ENDING` or an unmount from outside. `ready` is called once it
+    answers. The tree is closed at the end, unless a request is at work in it still.
 
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
     metrics is taken."""
@@ -123,7 +124,8 @@ class _Events:
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in _ENDING:
-            signal.signal(number, lambda *_: None)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda *_: None)
         return self
 
     def __exit__(self, *_: object) -> None:

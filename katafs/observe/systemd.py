@@ -15,6 +15,11 @@ def watchdog_s() -> float | None:
     return int(text) / 1e6
 
 
+def is_listening() -> bool:
+    """Whether systemd, or whoever does as it does, wants to be told."""
+    return bool(os.environ.get("NOTIFY_SOCKET"))
+
+
 def notify(state: str) -> None:
     """Tell systemd (sd_notify(3)): `READY=1`, `WATCHDOG=1`, `STOPPING=1`. Without NOTIFY_SOCKET nobody is listening;
     one that is gone is no reason to end a mount."""

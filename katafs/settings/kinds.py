@@ -47,6 +47,7 @@ class Text:
         return text
 
 
+DOCKER = "docker"
 DIRECTORY_SCHEME = "dir:"
 """Before the path of a directory of volumes."""
 
@@ -54,19 +55,19 @@ DIRECTORY_SCHEME = "dir:"
 class Store:
     """Where volumes are: `docker`, or `dir:` and a path, which in a file is absolute."""
 
-    metavar = f"docker|{DIRECTORY_SCHEME}PATH"
+    metavar = f"{DOCKER}|{DIRECTORY_SCHEME}PATH"
 
     def of_toml(self, value: object) -> str:
         """As in the protocol."""
-        if value != "docker" and not (isinstance(value, str) and value.startswith(f"{DIRECTORY_SCHEME}/")):
-            raise Unfit(f"is neither docker nor {DIRECTORY_SCHEME}/PATH, in quotes")
+        if value != DOCKER and not (isinstance(value, str) and value.startswith(f"{DIRECTORY_SCHEME}/")):
+            raise Unfit(f"is neither {DOCKER} nor {DIRECTORY_SCHEME}/PATH, in quotes")
         return str(value)
 
     def of_text(self, text: str) -> str:
         """As in the protocol."""
-        if (text != "docker" and not text.startswith(DIRECTORY_SCHEME)) or text == DIRECTORY_SCHEME:
-            raise Unfit(f"is neither docker nor {DIRECTORY_SCHEME}PATH")
-        return text if text == "docker" else f"{DIRECTORY_SCHEME}{Path(text.removeprefix(DIRECTORY_SCHEME)).absolute()}"
+        if (text != DOCKER and not text.startswith(DIRECTORY_SCHEME)) or text == DIRECTORY_SCHEME:
+            raise Unfit(f"is neither {DOCKER} nor {DIRECTORY_SCHEME}PATH")
+        return text if text == DOCKER else f"{DIRECTORY_SCHEME}{Path(text.removeprefix(DIRECTORY_SCHEME)).absolute()}"
 
 
 class Choice:

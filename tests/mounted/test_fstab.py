@@ -94,7 +94,7 @@ def test_an_unknown_store_is_wrong_usage(machine: Machine) -> None:
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [("dir:$VOLUMES/none $MNT", "volumes/none does not exist"), ("dir:$VOLUMES $VOLUMES", "is not empty")],
+    [("dir:$VOLUMES/none $MNT", "volumes/none does not exist"), ("dir:$VOLUMES $VOLUMES", "would cover")],
 )
 def test_a_mount_that_fails_is_32(machine: Machine, what: str, said: str) -> None:
     assert said in machine.run(f"mount -t fuse.katafs {what}", status=32).stderr

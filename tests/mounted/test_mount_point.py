@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.mounted import Mounted
+from tests.harness.mounted import PROGRAM, Mounted
 from tests.harness.mounts import Mounts
+from tests.harness.programs import run
 
 
 def _refusal(mounted: Mounted) -> str:
@@ -54,6 +55,39 @@ def test_one_that_is_not_empty_can_be_asked_for(mount: Mounts, filled: Path) -> 
 
     assert shown == []
     assert (filled / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", [".", "below"])
+def test_one_that_would_cover_what_is_shown_there_is_refused(mount: Mounts, disk: Path, place: str) -> None:
+    """The daemon would wait for itself."""
+    path = disk / "katas"
+    (path / place).mkdir(parents=True)
+
+    refusal = _refusal(mount("-o", "nonempty", at=path, volumes=f"dir:{path / place}", ready=False))
+
+    assert refusal == f"katafs: {path}: would cover {path / place}, which is to be shown there"
+
+
+def test_one_that_would_cover_the_old_disk_is_refused(mount: Mounts, disk: Path) -> None:
+    old = disk / "katas" / "old"
+    old.mkdir(parents=True)
+
+    line = _refusal(mount("-o", "nonempty", "--legacy", str(old), at=disk / "katas", ready=False))
+
+    assert line == f"katafs: {disk}/katas: would cover {old}, which is to be shown there"
+
+
+def test_one_among_the_volumes_will_do(mount: Mounts, disk: Path) -> None:
+    (disk / "volumes" / "mnt").mkdir(parents=True)
+    mounted = mount(at=disk / "volumes" / "mnt")
+    (mounted.path / "123456789A").mkdir()
+
+    assert os.listdir(mounted.path) == ["123456789A"]
+
+
+def test_an_empty_one_is_none() -> None:
+    """As of a variable that isn't set."""
+    assert "MOUNTPOINT: where to?" in run([*PROGRAM, "mount", ""], status=2).stderr
 
 
 def test_one_that_is_mounted_already_is_refused(mount: Mounts) -> None:

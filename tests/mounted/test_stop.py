@@ -38,7 +38,7 @@ def listener(disk: Path) -> Iterator[socket.socket]:
         yield listening
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda how: how.name)
 def test_a_signal_unmounts_and_ends_with_0(mount: Mounts, how: signal.Signals) -> None:
     mounted = mount()
 
@@ -46,6 +46,20 @@ def test_a_signal_unmounts_and_ends_with_0(mount: Mounts, how: signal.Signals) -
 
     assert mounted.status == 0
     assert mount_at(mounted.path) is None
+
+
+def test_the_end_of_a_terminal_is_nothing_to_who_has_none(mount: Mounts, listener: socket.socket) -> None:
+    """systemd takes an end by SIGHUP for a clean one, after which it starts nothing anew (systemd.service(5))."""
+    started_by_systemd = {"NOTIFY_SOCKET": str(listener.getsockname())}
+    mounted = mount(env=started_by_systemd)
+    mounted.signal(signal.SIGHUP)
+    mounted.path.joinpath(KATA).mkdir()
+    mounted.stop()
+
+    by_nohup = mount(program=["nohup", *PROGRAM])
+    by_nohup.signal(signal.SIGHUP)
+
+    assert os.listdir(by_nohup.path) == [KATA]
 
 
 def test_a_signal_during_the_start_leaves_nothing_mounted(mount: Mounts) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from katafs.fuse import replies, wire
 from katafs.fuse.answering import Answering
-from katafs.fuse.operations import Answer, Later
+from katafs.fuse.operations import Answer, Later, Operations
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
 from tests.unit.fuse_recorder import Recorder, failing
@@ -213,3 +213,18 @@ def test_an_interrupt_of_an_answered_request_is_passed_over(served: Served) -> N
     served.kernel.send(wire.INTERRUPT, struct.pack("=Q", 4711))
 
     assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
+def test_the_end_lets_nobody_wait_for_a_request_that_is_not_answered(recorder: Recorder) -> None:
+    """Its thread may wait for a disk for ever, and hold the process and all its descriptors as long."""
+    gate = threading.Event()
+    recorder.answers["fsync"] = lambda: Later(recorder.pool, lambda: gate.wait(30))
+    served = Served(cast(Operations, recorder))
+    served.connection.start()
+    served.kernel.send(wire.FSYNC, bytes(16))
+    until(lambda: bool(recorder.calls), "the request to be at work")
+    served.connection.close(0.1)
+
+    assert served.ours.recv(1) == b""
+    gate.set()
+    served.ours.close()

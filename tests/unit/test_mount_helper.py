@@ -1,8 +1,13 @@
 """What mount(8)'s words mean to `katafs mount`."""
 
-import pytest
+import os
+from pathlib import Path
 
-from katafs.cli.mount_helper import arguments
+import pytest
+from click.testing import CliRunner
+
+from katafs.cli.mount import mount
+from katafs.cli.mount_helper import arguments, helper
 
 
 def test_without_options() -> None:
@@ -21,3 +26,15 @@ def test_anything_else_stays_an_option_of_mount(option: str) -> None:
 
 def test_a_mount_point_is_never_an_option() -> None:
     assert arguments("docker", "--daemon", ("", ","))[-2:] == ["--", "--daemon"]
+
+
+def test_docker_is_docker_also_where_a_file_has_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mount(8) makes it an absolute path in a directory like /etc or /var/lib."""
+    told: list[list[str]] = []
+    monkeypatch.setattr(mount, "main", lambda words, **_: told.append(words))
+    (tmp_path / "docker").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for source in (os.path.realpath(tmp_path / "docker"), "/elsewhere/docker"):
+        CliRunner().invoke(helper, [source, "/katas"], catch_exceptions=False)
+
+    assert [words[1] for words in told] == ["--volumes=docker", "--volumes=/elsewhere/docker"]
