@@ -37,8 +37,12 @@ class PieceChanged(KatafsError):
     """What was to be converted changed meanwhile, and stays as it was."""
 
 
-class WrittenLate(KatafsError):
-    """Something wrote past the mount in the moment of a commit. What it wrote is kept, and the text says where."""
+class LeftBehind(KatafsError):
+    """What was to be converted is, and something of it is on the old disk still: the text says where, and why."""
+
+
+class WrittenLate(LeftBehind):
+    """Something wrote past the mount in the moment of a commit. What it wrote is kept."""
 
 
 class ExportFailed(KatafsError):

@@ -6,13 +6,13 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import click
 
 from katafs.cli import exit_codes, katas
 from katafs.cli.process import raised_limit
 from katafs.cli.progress import Progress, shown
+from katafs.cli.reports import Report, opened_report
 from katafs.cli.setting_options import store_settings
 from katafs.cli.stores import open_store
 from katafs.converter import pieces
@@ -88,8 +88,12 @@ def convert(
     raised_limit()  # a commit has every file of a kata open
     with contextlib.ExitStack() as opened:
         store = opened.enter_context(contextlib.closing(open_store(wished.volumes, wished.prefix)))
-        lines = opened.enter_context(_opened(report))
+        lines = opened.enter_context(opened_report(report))
         disk = None if source is None else opened.enter_context(_opened_disk(source, dry_run))
+        if keep and disk is not None and disk.is_read_only():
+            raise KatafsError(
+                f"--keep: {source} is mounted read-only: no later run would know its copies again"
+            )
         # What is in a volume already is said without any work, and so without a pause.
         run = Run(jobs=jobs, rate_per_s=rate, paced=disk.stands if disk is not None else lambda _: True)
         conversion = None if disk is None else Conversion(disk, store, keep=keep)
@@ -157,34 +161,24 @@ def _work(conversion: Conversion | None, disk: LegacyDisk | None, store: VolumeS
     return lambda piece: converted(conversion, piece)
 
 
-def _carry_out(run: Run, wanted: list[Piece], work: Work, lines: TextIO | None) -> bool:
+def _carry_out(run: Run, wanted: list[Piece], work: Work, report: Report | None) -> bool:
     """Whether every piece came to a good end."""
     good = True
     with Progress(len(wanted)) as progress:
         for result in run.results(wanted, work):
             good = good and result.outcome in GOOD
-            if lines is not None:
-                lines.write(result.line() + "\n")
-                lines.flush()
             progress.add(result)
             if result.outcome not in GOOD or result.reason:
                 progress.say(shown(result))
+            if report is not None:
+                report.add(result)
+                if report.fault is not None and run.fault is None:
+                    run.fault, good = report.fault, False
+                    progress.say(str(report.fault))
+                    run.stop()
         if run.stopped:
             progress.say("stopped by a signal: the rest is left for the next run")
     return good
-
-
-@contextlib.contextmanager
-def _opened(report: Path | None) -> Iterator[TextIO | None]:
-    if report is None:
-        yield None
-        return
-    try:
-        lines = report.open("a", encoding="utf-8")
-    except OSError as problem:
-        raise KatafsError(f"--report {report}: {problem.strerror}") from problem
-    with lines:
-        yield lines
 
 
 @contextlib.contextmanager

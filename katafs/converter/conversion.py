@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from katafs.converter.results import Outcome
 from katafs.converter.spots import Spot, changes_told
 from katafs.converter.targets import Target, Targets
-from katafs.errors import ConversionRefused, KatafsError, PieceChanged, WrittenLate
+from katafs.errors import ConversionRefused, KatafsError, LeftBehind, PieceChanged, WrittenLate
 from katafs.kata_id import ROOT_VOLUME, kata_volume
 from katafs.rooted import files, names
+from katafs.rooted.answer import answer
 from katafs.rooted.surveys import Survey
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
@@ -53,9 +54,9 @@ class Conversion:
     def convert(self, piece: Piece) -> Converted:
         """Convert a piece, unless that was done before; waits for another who does it now.
 
-        Raises ConversionRefused, PieceBusy, PieceChanged, WrittenLate, StoreUnreachable, and OSError: ENOENT for a
+        Raises ConversionRefused, PieceBusy, PieceChanged, LeftBehind, StoreUnreachable, and OSError: ENOENT for a
         piece that is nowhere, ENOSPC for a full disk, and whatever the piece itself can't be read with. But for
-        WrittenLate the piece is on the disk as it was."""
+        LeftBehind the piece is on the disk as it was."""
         with self._disk.locks.claim(piece.key):
             if not self._disk.stands(piece):
                 self._settle(piece)
@@ -92,9 +93,15 @@ class Conversion:
                 os.rmdir(outer, dir_fd=self._disk.top)
 
     def survey(self, piece: Piece) -> Survey:
-        """Look at a piece without changing anything. Raises ConversionRefused for one that can't be converted."""
+        """Look at a piece, and at where it goes, without changing anything. Raises as `convert` would, as far as that
+        can be seen before."""
+        if self._disk.is_read_only():
+            raise answer(errno.EROFS)
         with self._disk.folder(piece.outer) as folder:
-            return _surveyed(Spot(folder, piece.name))
+            source = Spot(folder, piece.name)
+            survey = _surveyed(source)
+            self._targets.foresee(piece, source)
+            return survey
 
     def elsewhere(self, piece: Piece) -> Converted:
         """What became of a piece that isn't on the disk. Raises OSError(ENOENT) where it is in no volume either."""
@@ -136,7 +143,17 @@ class Conversion:
                 leaving.rename_to(done)
         if late:
             raise self._kept(piece.outer, leaving)
-        done.remove()
+        self._delete(piece.outer, done)
+
+    def _delete(self, outer: str, done: Spot) -> None:
+        """Delete what is in its volume."""
+        try:
+            done.remove()
+        except OSError as problem:
+            where = os.path.join(self._disk.path, outer, os.fsdecode(done.name))
+            raise LeftBehind(
+                f"it is in its volume, but {where} can't be deleted from the old disk: {problem.strerror}"
+            ) from problem
 
     def _kept(self, outer: str, leaving: Spot) -> WrittenLate:
         """Keep what somebody may have written to past the mount, who found it before the commit and wrote after it."""
@@ -168,17 +185,18 @@ class Conversion:
                     self._clear_aside(folder, outer, b"stray-%x" % key, key)
 
     def _clear_aside(self, folder: int, outer: str, name: bytes, key: int) -> None:
-        """Delete what nobody wrote to, once nobody reads it any more. Raises WrittenLate for what somebody may have."""
+        """Delete what nobody wrote to, once nobody reads it any more. Raises LeftBehind: WrittenLate for what somebody
+        may have written to."""
         leaving, done = (Spot(folder, before + name) for before in (_LEAVING, _DONE))
         if leaving.status() is None and done.status() is None:
             return
         self._disk.locks.wait_for_readers(key)
-        done.remove()
+        self._delete(outer, done)
         if leaving.status() is not None:
             # The kill came before anybody looked whether it was written to. What equals the volume's was not.
             if not self._targets.hold(outer, key, leaving):
                 raise self._kept(outer, leaving)
-            leaving.remove()
+            self._delete(outer, leaving)
 
 
 def _name_aside(piece: Piece) -> bytes:

@@ -4,6 +4,7 @@ A copy grows beside its volume, never in it, so no reader of a volume meets half
 """
 
 import contextlib
+import enum
 import errno
 import functools
 import os
@@ -68,6 +69,15 @@ class Target:
             _unmark(top, self.origin)
 
 
+class _Held(enum.Enum):
+    """What a volume may hold before a conversion into it."""
+
+    NOTHING = enum.auto()
+    BEGUN = enum.auto()
+    """A copy of the piece that was never committed, and that nobody has changed since."""
+    PIECE = enum.auto()
+
+
 def _mark_of(top: int) -> tuple[bytes, bytes] | None:
     """The origin of a copy that isn't committed, and what tells whether it has changed."""
     mark = inodes.find_xattr(top, _UNCOMMITTED)
@@ -123,9 +133,7 @@ class Targets:
         with self._made(volume, piece), self._beside(volume) as (top, spot):
             staged = Spot(spot.folder, self._staged_name(piece))
             staged.remove()
-            if self._store.in_use(volume):
-                raise ConversionRefused(f"volume {volume} is in use by a container")
-            self._refuse_hidden(kata, source)
+            self._refuse_used(volume, kata, source)
             filled = self._is_filled(top, volume, source, spot, staged)
             arriving = functools.partial(files.locked, spot.folder)
             try:
@@ -133,6 +141,24 @@ class Targets:
             except BaseException:
                 self._withdraw(piece, spot, staged)
                 raise
+
+    def foresee(self, piece: Piece, source: Spot) -> None:
+        """Raise as `of` would, as far as it can be seen without changing anything."""
+        if piece.kata is None:
+            with self._root_folder(piece.outer) as folder:
+                if folder is not None:
+                    self._has_equal(piece, source, Spot(folder, piece.name))
+            return
+        volume = kata_volume(piece.kata)
+        self._refuse_used(volume, piece.kata, source)
+        if self._store.exists(volume):
+            with self._beside(volume) as (top, spot):
+                self._held(top, volume, source, spot)
+
+    def _refuse_used(self, volume: VolumeName, kata: KataId, source: Spot) -> None:
+        if self._store.in_use(volume):
+            raise ConversionRefused(f"volume {volume} is in use by a container")
+        self._refuse_hidden(kata, source)
 
     def _refuse_hidden(self, kata: KataId, source: Spot) -> None:
         """A tree shows an avatar's own volume in the place of its sandbox, so there must be nothing in that."""
@@ -144,19 +170,26 @@ class Targets:
                     raise ConversionRefused(f"volume {avatar_volume(kata, avatar)} would hide {avatar}/sandbox in it")
 
     def _is_filled(self, top: int, volume: VolumeName, source: Spot, spot: Spot, staged: Spot) -> bool:
-        """Whether the volume holds the piece already. Raises ConversionRefused where it holds anything else; but a copy
-        that was begun from the same disk makes way."""
+        """Whether the volume holds the piece already. Raises as `_held`; but a copy that was begun from the same disk
+        makes way."""
+        held = self._held(top, volume, source, spot)
+        if held is _Held.BEGUN:
+            self._empty(spot, staged)
+        elif held is _Held.PIECE:
+            copying.sync_file_system(top)  # whoever has put it there may not have
+        return held is _Held.PIECE
+
+    def _held(self, top: int, volume: VolumeName, source: Spot, spot: Spot) -> "_Held":
+        """What the volume holds. Raises ConversionRefused where that is nothing which this disk's conversion knows."""
         if names.is_empty(top):
-            return False
+            return _Held.NOTHING
         mark = _mark_of(top)
         if mark is not None and mark[0] != self._origin:
             raise ConversionRefused(f"volume {volume} holds what another disk's conversion hasn't finished yet")
         if mark is not None and mark[1] == surveys.last_change(top):
-            self._empty(spot, staged)
-            return False
+            return _Held.BEGUN
         _refuse_different(source, spot, f"volume {volume} holds something else already")
-        copying.sync_file_system(top)  # whoever has put it there may not have
-        return True
+        return _Held.PIECE
 
     def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
         """Take a copy away that can't be committed, so that nobody takes it for the kata."""

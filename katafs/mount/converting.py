@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
-from katafs.errors import StoreUnreachable, WrittenLate
+from katafs.errors import LeftBehind, StoreUnreachable
 from katafs.fuse.operations import Answer, Later
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
@@ -116,8 +116,8 @@ class ConvertingOperations(Operations):
     def _convert(self, first: Unconverted) -> None:
         try:
             self._tree.convert(first.piece)
-        except WrittenLate as late:
-            errno_of("convert", late)  # it was converted all the same, and somebody has to hear of the rest
+        except LeftBehind as rest:
+            errno_of("convert", rest)  # it was converted all the same, and somebody has to hear of it
         except Exception as problem:
             if first.needed:
                 raise

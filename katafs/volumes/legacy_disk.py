@@ -89,6 +89,10 @@ class LegacyDisk:
         self._listings: dict[str, _Listing] = {}
         self._left: dict[str, set[KataId]] = {}
 
+    def is_read_only(self) -> bool:
+        """Whether nothing can be taken off it: it is mounted so."""
+        return bool(os.fstatvfs(self.top).f_flag & os.ST_RDONLY)
+
     def stands(self, piece: Piece) -> bool:
         """Whether the piece is on the disk."""
         status = self.status(piece)

@@ -40,7 +40,10 @@ class Locks:
     def identity(self) -> bytes:
         """What tells this disk from every other one, also after a restart of the machine, until its file of locks is
         deleted: fit for a part of a name."""
-        status = os.fstat(self._directory if self._descriptor is None else self._descriptor)
+        if self._descriptor is not None:
+            status = os.fstat(self._descriptor)
+        else:
+            status = files.status_of(self._directory, LOCK_FILE) or os.fstat(self._directory)
         return f"{status.st_ino:x}-{status.st_mtime_ns:x}".encode()
 
     @contextlib.contextmanager
@@ -110,7 +113,11 @@ class Locks:
             if files.status_of(self._directory, LOCK_FILE) is not None:
                 return self._opened()
             with inodes.times_kept_through_kills(self._directory):
-                return self._opened()
+                descriptor = self._opened()
+            # What is kept of the disk's identity in a store is to be true after a power cut as well.
+            os.fsync(descriptor)
+            files.sync_directory(self._directory)
+            return descriptor
         except OSError as problem:
             if problem.errno == errno.EROFS:
                 return None

@@ -13,9 +13,9 @@ _CLONE_NEWNS = 0x00020000
 
 
 @contextmanager
-def bound(source: Path, target: Path) -> Iterator[None]:
+def bound(source: Path, target: Path, options: str = "rw") -> Iterator[None]:
     """`source` also at `target`."""
-    with _mounted(["mount", "--bind", str(source), str(target)], target):
+    with _mounted(["mount", "--bind", "-o", options, str(source), str(target)], target):
         yield
 
 

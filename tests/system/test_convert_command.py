@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs, waiting
+from tests.harness.other_mounts import bound
 from tests.harness.programs import DEADLINE_S, Finished
 from tests.system.old_disks import (
     KATA,
@@ -135,6 +136,40 @@ def test_a_dry_run_changes_nothing(old: Old) -> None:
     assert look(old.disk) == before
     assert (old.disk / "12").stat().st_ctime_ns == atime
     assert os.listdir(old.volumes) == []
+
+
+def test_a_dry_run_looks_where_each_would_go(old: Old) -> None:
+    (old.volumes / "katafs_root").mkdir()
+    (old.volumes / "katafs_root" / STRAYS[0]).write_text("somebody's\n")
+    for kata in KATAS[:2]:
+        old.convert("--keep", kata)
+    (old.volumes / KATAS[1] / "work").write_text("somebody's\n")
+    before = look_untouched(old.volumes)
+
+    finished = old.convert("--all", "--dry-run", status=1)
+
+    refused = {line.split(": ")[0] for line in finished.stderr.splitlines() if ": refused: " in line}
+    assert refused == {KATAS[1], str(STRAYS[0])}
+    assert f"would-convert {len(KATAS)}" in finished.stdout
+    assert look_untouched(old.volumes) == before
+
+
+def test_nothing_can_be_taken_off_a_disk_that_is_read_only(old: Old) -> None:
+    with bound(old.disk, old.disk, "ro"):
+        dry = old.convert(KATAS[0], "--dry-run", status=1)
+        kept = old.convert(KATAS[0], "--keep", status=1)
+
+    assert dry.stderr == f"{KATAS[0]}: failed: Read-only file system\n"
+    assert kept.stderr == f"katafs: --keep: {old.disk} is mounted read-only: no later run would know its copies again\n"
+    assert os.listdir(old.volumes) == []
+
+
+def test_a_report_on_a_full_disk_ends_the_run_in_one_line(old: Old) -> None:
+    finished = old.convert("--all", "--jobs", "1", "--report", "/dev/full", status=1)
+
+    assert finished.stderr == "--report /dev/full: No space left on device\n"
+    assert re.match(r"moved [12]; ", finished.stdout)
+    assert 0 < len(old.left()) < len(KATAS)
 
 
 def test_a_report_is_added_to(old: Old) -> None:

@@ -15,7 +15,7 @@ from tests.harness.ext4_disks import made_image, mounted_image
 from tests.harness.other_mounts import memory_disk
 from tests.harness.programs import run
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
-from tests.system.old_disks import INNER, KATA, OUTER, convert, make_disk, words
+from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, words
 
 _WRITER = """
 import mmap, os, sys
@@ -142,3 +142,23 @@ def test_a_kept_copy_that_was_changed_stays_also_where_it_has_times_from_the_fut
     assert f"{KATA}: refused: volume {KATA} holds something else already" in told.stderr
     assert (far.volume / SCRIPT).read_text() == "used\n"
     assert far.kata.is_dir()
+
+
+def test_what_can_not_be_deleted_is_said_to_be_left_and_is_in_its_volume(far: Far) -> None:
+    needs.programs("chattr")
+    before = look(far.kata)
+    run(["chattr", "+i", far.kata / SCRIPT])
+    left = far.disk / OUTER / f".katafs-done-{KATA}"
+    line = (
+        f"{KATA}: failed: it is in its volume, but {left} can't be deleted from the old disk: Operation not permitted\n"
+    )
+    try:
+        first, again = far.convert(lambda: None, 1), far.convert(lambda: None, 1)
+    finally:
+        run(["find", far.disk, "-name", SCRIPT.name, "-exec", "chattr", "-i", "{}", "+"])
+
+    assert line in first
+    assert line in again
+    assert look(far.volume) == before
+    assert far.convert(lambda: None, 0).startswith("already 1; ")
+    assert not left.exists()
