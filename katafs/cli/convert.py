@@ -91,9 +91,7 @@ def convert(
         lines = opened.enter_context(opened_report(report))
         disk = None if source is None else opened.enter_context(_opened_disk(source, dry_run))
         if keep and disk is not None and disk.is_read_only():
-            raise KatafsError(
-                f"--keep: {source} is mounted read-only: no later run would know its copies again"
-            )
+            raise KatafsError(f"--keep: {source} is mounted read-only: no later run would know its copies again")
         # What is in a volume already is said without any work, and so without a pause.
         run = Run(jobs=jobs, rate_per_s=rate, paced=disk.stands if disk is not None else lambda _: True)
         conversion = None if disk is None else Conversion(disk, store, keep=keep)

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from katafs.converter import marks
 from katafs.errors import ExportFailed
 from katafs.kata_id import AvatarName, KataId, avatar_volume
 from katafs.namespace import SANDBOX_NAME
@@ -25,6 +26,7 @@ def gather(store: VolumeStore, kata: KataId, target: int) -> None:
     places = Places(store)
     with places.kata(kata) as top:
         _copy(top, target, f"kata {kata}")
+        marks.take_away(target)
     for avatar in store.catalog().avatars_of(kata):
         with places.volume(avatar_volume(kata, avatar)) as own, failures(f"avatar {avatar} of kata {kata}"):
             _put_sandbox(own, target, kata, avatar)

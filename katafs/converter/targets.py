@@ -12,17 +12,14 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from katafs.converter import marks
 from katafs.converter.spots import Spot, changes_told
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
-from katafs.rooted import copying, files, inodes, names, surveys
+from katafs.rooted import copying, files, inodes, names
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
-_UNCOMMITTED = b"trusted.katafs.uncommitted"
-"""An extended attribute of a volume's top: a copy of a kata that still stands on the disk of this origin, and what
-tells if the copy has changed. Only who converts that disk may replace it, and only where nobody has changed it since.
-Once the kata doesn't stand there any more, it means nothing."""
 _AS_MADE_MODE = 0o755
 _SANDBOX = b"sandbox"
 
@@ -59,14 +56,13 @@ class Target:
 
     def mark_staged(self) -> None:
         """Say of the copy that it isn't committed."""
-        with self.staged.opened() as top, contextlib.suppress(OSError):
-            # Without: where a file system has no such attributes, a kill before the commit makes a person decide.
-            inodes.set_xattr(top, _UNCOMMITTED, b"%s %s" % (self.origin, surveys.last_change(top)))
+        with self.staged.opened() as top:
+            marks.put(top, self.origin)
 
     def unmark(self) -> None:
         """Take that back, right after the commit."""
         with self.spot.opened() as top:
-            _unmark(top, self.origin)
+            marks.take_away(top, self.origin)
 
 
 class _Held(enum.Enum):
@@ -76,25 +72,6 @@ class _Held(enum.Enum):
     BEGUN = enum.auto()
     """A copy of the piece that was never committed, and that nobody has changed since."""
     PIECE = enum.auto()
-
-
-def _mark_of(top: int) -> tuple[bytes, bytes] | None:
-    """The origin of a copy that isn't committed, and what tells whether it has changed."""
-    mark = inodes.find_xattr(top, _UNCOMMITTED)
-    if mark is None:
-        return None
-    origin, _, change = mark.partition(b" ")
-    return origin, change
-
-
-def _is_marked(top: int, origin: bytes) -> bool:
-    mark = _mark_of(top)
-    return mark is not None and mark[0] == origin
-
-
-def _unmark(top: int, origin: bytes) -> None:
-    if _is_marked(top, origin):
-        inodes.remove_xattr(top, _UNCOMMITTED)
 
 
 def _refuse_different(source: Spot, spot: Spot, so: str) -> None:
@@ -183,10 +160,10 @@ class Targets:
         """What the volume holds. Raises ConversionRefused where that is nothing which this disk's conversion knows."""
         if names.is_empty(top):
             return _Held.NOTHING
-        mark = _mark_of(top)
-        if mark is not None and mark[0] != self._origin:
+        mark = marks.find(top)
+        if mark is not None and mark.origin != self._origin:
             raise ConversionRefused(f"volume {volume} holds what another disk's conversion hasn't finished yet")
-        if mark is not None and mark[1] == surveys.last_change(top):
+        if mark is not None and not marks.has_changed(top, mark):
             return _Held.BEGUN
         _refuse_different(source, spot, f"volume {volume} holds something else already")
         return _Held.PIECE
@@ -194,7 +171,7 @@ class Targets:
     def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
         """Take a copy away that can't be committed, so that nobody takes it for the kata."""
         with contextlib.suppress(OSError), spot.opened() as top:
-            if self._disk.stands(piece) and _is_marked(top, self._origin):
+            if self._disk.stands(piece) and marks.is_of(top, self._origin):
                 self._empty(spot, staged)
 
     def settle(self, kata: KataId) -> None:
@@ -202,7 +179,7 @@ class Targets:
         if self._store.exists(kata_volume(kata)):
             top = self._store.open(kata_volume(kata))
             try:
-                _unmark(top, self._origin)
+                marks.take_away(top, self._origin)
             finally:
                 os.close(top)
 

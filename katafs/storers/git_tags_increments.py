@@ -49,7 +49,7 @@ def _light(entry: dict[str, object], place: int) -> Light:
     colour = entry.get("colour", entry.get("outcome"))
     time = entry.get("time")
     return Light(
-        number if isinstance(number, int) else place,
+        number if type(number) is int else place,  # and no bool, which is an int as well
         colour if isinstance(colour, str) else None,
         time if isinstance(time, list) and all(isinstance(part, int) for part in time) else None,
     )

@@ -133,3 +133,7 @@ def test_broken_increments_are_an_error(content: bytes) -> None:
 
 def test_tag_0_has_no_light_whatever_increments_say() -> None:
     assert light_of({0: Light(0, "red", None)}, 0) == Light(0, None, None)
+
+
+def test_a_number_that_is_a_truth_is_none() -> None:
+    assert lights(b'[{},{"number":true,"colour":"red"}]')[2].colour == "red"

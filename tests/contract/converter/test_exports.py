@@ -81,6 +81,17 @@ def test_everything_in_a_kata_comes_out_as_it_is(store: VolumeStore, kata: Path,
 
 
 @pytest.mark.parametrize("store", ["directories"], indirect=True)
+def test_a_converters_mark_is_not_the_katas(store: VolumeStore, kata: Path, disk: Path) -> None:
+    """Of a copy that `convert --keep` has made."""
+    needs.root()
+    os.setxattr(kata, "trusted.katafs.uncommitted", b"disk change")
+    os.setxattr(kata, "trusted.other", b"kept")
+    exported(store, disk)
+
+    assert os.listxattr(inside(disk / "out", KATA)) == ["trusted.other"]
+
+
+@pytest.mark.parametrize("store", ["directories"], indirect=True)
 def test_an_archive_has_all_that_tar_can_keep(store: VolumeStore, kata: Path, disk: Path) -> None:
     needs.root()
     make_odd_tree(kata)
