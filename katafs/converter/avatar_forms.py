@@ -22,36 +22,34 @@ from katafs.rooted import files, inodes, names
 from katafs.storers.places import named_faults, opened_directory
 
 
-def to_host_disk(staged: int, kata: KataId) -> bool:
-    """Give every avatar that has tags as files its git in their place, and leave alone every other; whether any had.
+def to_host_disk(staged: int, kata: KataId) -> None:
+    """Give every avatar that has tags as files its git in their place, and leave alone every other.
 
     Raises CorruptKata, TooLarge, GitFailed, StoreFull."""
-    return _each_avatar(staged, kata, _with_git)
+    _each_avatar(staged, kata, _with_git)
 
 
-def to_tags(staged: int, kata: KataId) -> bool:
-    """Give every avatar that has git its tags as files in its place, and leave alone every other; whether any had.
+def to_tags(staged: int, kata: KataId) -> None:
+    """Give every avatar that has git its tags as files in its place, and leave alone every other.
 
     Raises CorruptKata, TooLarge, BadContent, StoreFull."""
-    return _each_avatar(staged, kata, _without_git)
+    _each_avatar(staged, kata, _without_git)
 
 
-def _each_avatar(staged: int, kata: KataId, change: Callable[[int, KataId, AvatarName], bool]) -> bool:
-    changed = False
+def _each_avatar(staged: int, kata: KataId, change: Callable[[int, KataId, AvatarName], None]) -> None:
     for entry in sorted(names.listing(staged)):
         avatar = avatar_name(os.fsdecode(entry))
         if avatar is None or not files.is_directory(staged, entry):
             continue
         with named_faults(f"avatar {avatar} of kata {kata}"), opened_directory(staged, entry) as directory:
             mtime_ns = os.fstat(directory).st_mtime_ns
-            changed |= change(directory, kata, avatar)
+            change(directory, kata, avatar)
             inodes.set_times(directory, None, mtime_ns)
-    return changed
 
 
-def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> bool:
+def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
     if not numbers_in_files(directory):
-        return False
+        return
     whose = f"avatar {avatar} of kata {kata}"
     if has_git(directory):
         check_tag_files(GitHistory(directory, whose))
@@ -60,12 +58,9 @@ def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> bool:
         raise CorruptKata(f"the .git of {whose} is not a directory")
     else:
         rebuild_git(directory, kata, avatar)
-    return True
 
 
-def _without_git(directory: int, kata: KataId, avatar: AvatarName) -> bool:
-    if not has_git(directory):
-        return False
-    add_tag_files(GitHistory(directory, f"avatar {avatar} of kata {kata}"))
-    files.remove_tree(directory, GIT)
-    return True
+def _without_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
+    if has_git(directory):
+        add_tag_files(GitHistory(directory, f"avatar {avatar} of kata {kata}"))
+        files.remove_tree(directory, GIT)

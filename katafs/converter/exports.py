@@ -116,7 +116,8 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
             names.make_directory(stage, _TREE, 0o700)
             with opened_directory(stage, _TREE) as tree, synced(tree):
                 gather(store, kata, tree)
-                to_tags(tree, kata) if form is Form.TAGS else to_host_disk(tree, kata)
+                in_form = to_tags if form is Form.TAGS else to_host_disk
+                in_form(tree, kata)
             yield stage
     finally:
         files.remove_tree(directory, name)

@@ -10,7 +10,7 @@ import functools
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from katafs.converter import marks
 from katafs.converter.spots import Spot, changes_told
@@ -39,7 +39,7 @@ class Target:
     """What tells the disk from any other."""
     arriving: Callable[[], contextlib.AbstractContextManager[None]]
     """For the moment of the rename to the spot."""
-    _taken: os.stat_result | None = None
+    _taken: os.stat_result | None = field(default=None, init=False)
     """What was brought to the spot, or was to be."""
 
     def take(self, source: Spot) -> None:
