@@ -3,6 +3,7 @@
 It only says the same in the words of `katafs mount`.
 """
 
+import contextlib
 import os
 import sys
 from typing import NoReturn
@@ -42,7 +43,9 @@ def helper(volumes: str, mount_point: str, texts: tuple[str, ...], fake: bool) -
 
 def _as_written(volumes: str) -> str:
     """mount(8) makes an absolute path of whatever exists, as "docker" does in a directory that has one: /etc, say."""
-    return DOCKER if volumes == os.path.realpath(DOCKER) else volumes
+    with contextlib.suppress(FileNotFoundError):  # there is no working directory any more
+        return DOCKER if volumes == os.path.realpath(DOCKER) else volumes
+    return volumes
 
 
 def arguments(volumes: str, mount_point: str, texts: tuple[str, ...]) -> list[str]:

@@ -103,5 +103,5 @@ class Answering:
         """Begin nothing more that a pool has, and reply to nothing of that. Whether pools have nothing left."""
         self._closing = True
         for future in list(self._later.values()):
-            future.cancel()
+            Future.cancel(future)  # whatever a pool's own would wait for
         return not self._later

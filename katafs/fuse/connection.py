@@ -55,6 +55,7 @@ class Connection:
         """Covers the methods' being made anew."""
         self._tally = Tally()
         self._answering = Answering(self.device, self._tally, self._explain)
+        self._closed = False
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
             wire.BATCH_FORGET: dispatcher.forget,
@@ -77,9 +78,13 @@ class Connection:
         if self._answering.close() and done:
             self.device.close()
             self.processors.close()
-        else:
-            self.device.abandon()
+            self._closed = True
         return done
+
+    def abandon(self) -> None:
+        """After `close`, and when nobody waits any more for what pools are at: who waits for a reply has an error."""
+        if not self._closed:
+            self.device.abandon()
 
     def route(self, route: Route) -> None:
         """Serve every request from now on by what this makes of its kind and method."""

@@ -129,7 +129,10 @@ class Lanes:
             if not lane.given_up:
                 later = threading.Timer(self._patience_s, self._give_up, (lane,))
                 later.daemon = True
-                later.start()
+                try:
+                    later.start()
+                except RuntimeError:  # there are as many threads in the system as there may be
+                    return True
             lane.given_up.append(call)
         return False
 

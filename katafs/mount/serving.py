@@ -73,6 +73,7 @@ class Serving:
         deadline_s = time.monotonic() + _LAST_CALLS_S
         done = self._parts.close(_LAST_CALLS_S)
         done = self._operations.close(max(0.0, deadline_s - time.monotonic())) and done
+        self._connection.abandon()  # not before: until here a pool's work has its reply
         self._status.close()
         self._log.close()
         if answered and done:  # else a number that is closed here could be another file's by the time it is written to

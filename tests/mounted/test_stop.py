@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def test_the_end_of_a_terminal_is_nothing_to_who_has_none(mount: Mounts, listene
     by_nohup.signal(signal.SIGHUP)
 
     assert os.listdir(by_nohup.path) == [KATA]
+
+
+def test_what_is_being_answered_at_the_end_has_its_answer(mount: Mounts, disk: Path) -> None:
+    mounted = mount(program=gated("fsync", disk / "gate"))
+    script = "import os, sys; os.fsync(os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)); print('synced')"
+    argv = [sys.executable, "-c", script, str(mounted.path / "f")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as program:
+        waiting.until((disk / "gate.reached").exists, "the request to be at work")
+        mounted.signal(signal.SIGTERM)
+        waiting.until(lambda: mount_at(mounted.path) is None, "the unmount")
+        ended = waiting.holds_within(lambda: program.poll() is not None, 0.5)
+        (disk / "gate.open").touch()
+        said, _ = program.communicate(timeout=60)
+
+    assert (ended, said) == (False, "synced\n")
+    mounted.ended()
 
 
 def test_a_signal_during_the_start_leaves_nothing_mounted(mount: Mounts) -> None:

@@ -12,6 +12,7 @@ import pytest
 from katafs.fuse import replies, wire
 from katafs.fuse.answering import Answering
 from katafs.fuse.operations import Answer, Later, Operations
+from katafs.mount.lanes import Lanes
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
 from tests.unit.fuse_recorder import Recorder, failing
@@ -216,15 +217,29 @@ def test_an_interrupt_of_an_answered_request_is_passed_over(served: Served) -> N
 
 
 def test_the_end_lets_nobody_wait_for_a_request_that_is_not_answered(recorder: Recorder) -> None:
-    """Its thread may wait for a disk for ever, and hold the process and all its descriptors as long."""
-    gate = threading.Event()
-    recorder.answers["fsync"] = lambda: Later(recorder.pool, lambda: gate.wait(30))
+    """Its thread may wait for a disk for ever, and hold the process and all its descriptors as long. What waited behind
+    it isn't begun."""
+    gate, begun = threading.Event(), list[int]()
+    lanes = Lanes("test", threads=1, share=1)
+
+    def wait() -> None:
+        begun.append(1)
+        gate.wait(30)
+
+    recorder.answers["fsync"] = lambda: Later(lanes.of("one"), wait)
     served = Served(cast(Operations, recorder))
     served.connection.start()
-    served.kernel.send(wire.FSYNC, bytes(16))
-    until(lambda: bool(recorder.calls), "the request to be at work")
+    for _ in range(2):
+        served.kernel.send(wire.FSYNC, bytes(16))
+    until(lambda: len(recorder.calls) == 2 and bool(begun), "the first to be at work")
     served.connection.close(0.1)
+    served.ours.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        served.ours.recv(1)
+    served.connection.abandon()
 
     assert served.ours.recv(1) == b""
     gate.set()
+    assert lanes.close(30)
+    assert begun == [1]
     served.ours.close()

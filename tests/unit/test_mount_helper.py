@@ -37,4 +37,8 @@ def test_docker_is_docker_also_where_a_file_has_the_name(tmp_path: Path, monkeyp
     for source in (os.path.realpath(tmp_path / "docker"), "/elsewhere/docker"):
         CliRunner().invoke(helper, [source, "/katas"], catch_exceptions=False)
 
-    assert [words[1] for words in told] == ["--volumes=docker", "--volumes=/elsewhere/docker"]
+    (tmp_path / "docker").rmdir()
+    tmp_path.rmdir()
+    CliRunner().invoke(helper, ["docker", "/katas"], catch_exceptions=False)
+
+    assert [words[1] for words in told] == ["--volumes=docker", "--volumes=/elsewhere/docker", "--volumes=docker"]
