@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
+from katafs.rooted.syscalls import NOW_NS
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
@@ -31,6 +32,12 @@ class Changes:
     size: int | None = None
     atime_ns: int | None = None
     mtime_ns: int | None = None
+
+    @property
+    def touches(self) -> bool:
+        """Whether nothing is set but times to now, as whoever may write may do (utimensat(2))."""
+        times_ns = {self.atime_ns, self.mtime_ns} - {None}
+        return times_ns == {NOW_NS} and self == Changes(atime_ns=self.atime_ns, mtime_ns=self.mtime_ns)
 
 
 class Inodes:
@@ -56,18 +63,23 @@ class Inodes:
                 self._creation.backed(node)
             with self._core.reached(node) as reached:
                 if handle is None and caller.uid != 0:
-                    self._refuse_outdated(node, os.fstat(reached), caller)
+                    self._refuse_outdated(node, os.fstat(reached), changes, caller)
                 if changes.size is not None:
                     self._set_size(reached, changes.size, handle)
                 self._set_rest(reached, changes)
                 return self._core.telling.tell(node, os.fstat(reached))
 
     @staticmethod
-    def _refuse_outdated(node: Node, status: os.stat_result, caller: Caller) -> None:
+    def _refuse_outdated(node: Node, status: os.stat_result, changes: Changes, caller: Caller) -> None:
         """Raises OSError(ESTALE) where the kernel's check went by what the inode was: through a path it asks again
         then, but of an open file it goes by what it was told last, for as long as that is open."""
-        now = (status.st_mode, status.st_uid, status.st_gid)
-        if caller.uid != status.st_uid and node.told not in (None, now):
+        if node.told is None or caller.uid == status.st_uid or changes.touches:
+            return
+        if changes.size is not None:  # the mode says who may
+            outdated = node.told != (status.st_mode, status.st_uid, status.st_gid)
+        else:  # only the owner may
+            outdated = node.told[1] != status.st_uid
+        if outdated:
             raise answer(errno.ESTALE, node.name)
 
     def _set_size(self, reached: int, size_bytes: int, handle: int | None) -> None:

@@ -71,3 +71,34 @@ def test_who_owns_it_still_changes_its_mode(served: Served, how: str) -> None:
 
     assert told == "done"
     assert (file.st_uid, stat.S_IMODE(file.st_mode)) == (STRANGER, 0o4755)
+
+
+_TOUCHING = """
+import os, sys
+file = os.open(sys.argv[1], os.O_RDWR)
+print("open", flush=True)
+sys.stdin.readline()
+os.utime(file)
+os.truncate(sys.argv[1], 3)
+print("done")
+"""
+
+
+def test_who_may_write_still_touches_and_cuts_it(served: Served) -> None:
+    """The mode is another by now, and lets them all the same."""
+    file: Path = served.volume(KATA) / "shared"
+    file.write_text("content")
+    os.chown(file, 0, STRANGER)
+    file.chmod(0o664)
+    os.utime(file, (1, 1))
+    argv = [sys.executable, "-c", _TOUCHING, str(served.path(KATA) / "shared")]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=STRANGER, group=STRANGER
+    ) as stranger:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == "open\n"
+        file.chmod(0o660)
+        told, _ = stranger.communicate("\n")
+
+    assert told == "done\n"
+    assert (file.read_text(), file.stat().st_mtime > 1) == ("con", True)
