@@ -94,7 +94,7 @@ def convert(
             raise KatafsError(f"--keep: {source} is mounted read-only: no later run would know its copies again")
         # What is in a volume already is said without any work, and so without a pause.
         run = Run(jobs=jobs, rate_per_s=rate, paced=disk.stands if disk is not None else lambda _: True)
-        conversion = None if disk is None else Conversion(disk, store, keep=keep)
+        conversion = None if disk is None else Conversion(disk, store, keep=keep or dry_run)
         work = _work(conversion, disk, store, dry_run)
         if form == "tags":
             work = with_tags(work, store, drop_git=drop_git)

@@ -49,7 +49,7 @@ class Conversion:
         self._disk = disk
         self._store = store
         self._keep = keep
-        self._targets = Targets(disk, store)
+        self._targets = Targets(disk, store, keep=keep)
 
     def convert(self, piece: Piece) -> Converted:
         """Convert a piece, unless that was done before; waits for another who does it now.
@@ -118,6 +118,8 @@ class Conversion:
                 return Converted(Outcome.MOVED, survey)
             if not target.filled:
                 with changes_told():
+                    if not self._keep:  # then the disk stays the truth, and the next run copies anew
+                        source.refuse_writers()
                     _copy(source, target, survey)
             if self._keep:
                 return Converted(Outcome.KEPT, survey)
@@ -231,7 +233,6 @@ def _moved(source: Spot, target: Target) -> bool:
 
 def _copy(source: Spot, target: Target, survey: Survey) -> None:
     """Make a whole copy, compare it, and bring it to the target."""
-    source.refuse_writers()
     try:
         source.copy_to(target.staged)
         difference = source.difference_from(target.staged)

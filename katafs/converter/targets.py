@@ -74,10 +74,11 @@ class _Held(enum.Enum):
     PIECE = enum.auto()
 
 
-def _refuse_different(source: Spot, spot: Spot, so: str) -> None:
-    """Raise ConversionRefused where the two differ."""
+def _refuse_different(source: Spot, spot: Spot, so: str, *, still: bool) -> None:
+    """Raise ConversionRefused where the two differ; `still`: PieceBusy where somebody may write to the source."""
     with changes_told():
-        source.refuse_writers()
+        if still:
+            source.refuse_writers()
         difference = source.difference_from(spot)
     if difference is not None:
         raise ConversionRefused(f"{so}, {difference}")
@@ -86,9 +87,12 @@ def _refuse_different(source: Spot, spot: Spot, so: str) -> None:
 class Targets:
     """The targets in one store of the pieces of one disk."""
 
-    def __init__(self, disk: LegacyDisk, store: VolumeStore) -> None:
+    def __init__(self, disk: LegacyDisk, store: VolumeStore, *, keep: bool = False) -> None:
+        """`keep`: nothing is taken off the disk, which stays the truth."""
         self._disk = disk
         self._store = store
+        self._still = not keep
+        """Whether nobody may write to a piece from when on it is read."""
         self._origin = disk.locks.identity
         """Two disks may hold katas of the same ids, and be converted into one store at the same time."""
 
@@ -165,7 +169,7 @@ class Targets:
             raise ConversionRefused(f"volume {volume} holds what another disk's conversion hasn't finished yet")
         if mark is not None and not marks.has_changed(top, mark):
             return _Held.BEGUN
-        _refuse_different(source, spot, f"volume {volume} holds something else already")
+        _refuse_different(source, spot, f"volume {volume} holds something else already", still=self._still)
         return _Held.PIECE
 
     def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
@@ -213,12 +217,11 @@ class Targets:
             finally:
                 os.close(folder)
 
-    @staticmethod
-    def _has_equal(piece: Piece, source: Spot, spot: Spot) -> bool:
+    def _has_equal(self, piece: Piece, source: Spot, spot: Spot) -> bool:
         """Whether the stray is in the root volume already. Raises ConversionRefused where something else is."""
         if spot.status() is None:
             return False
-        _refuse_different(source, spot, f"the root volume has {piece.label} already")
+        _refuse_different(source, spot, f"the root volume has {piece.label} already", still=self._still)
         copying.sync_file_system(spot.folder)  # as above
         return True
 

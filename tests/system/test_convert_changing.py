@@ -44,6 +44,17 @@ def test_a_file_that_is_open_for_writing_is_busy(far: Far) -> None:
     assert look(far.volume) == after
 
 
+def test_a_copy_that_is_kept_waits_for_no_writer(far: Far) -> None:
+    """The disk stays the truth, and a later run copies it anew."""
+    with _writer(far.kata / SCRIPT) as writer:
+        assert convert(far.disk, far.volumes, KATA, "--keep").stdout.startswith("kept 1; ")
+        assert convert(far.disk, far.volumes, KATA, "--dry-run").stdout.startswith("would-convert 1; ")
+        writer.communicate(b"late\n")
+    far.convert(lambda: None, 0)
+
+    assert (far.volume / SCRIPT).read_text().endswith("late\n")
+
+
 def test_a_move_takes_the_writer_along(disk: Path) -> None:
     needs.root()
     make_disk(disk / "katas")
