@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from katafs.converter.avatar_tags import refuse_strays
 from katafs.errors import CorruptKata
 from katafs.rooted import files
+from katafs.storers.checks import checked_content
 from katafs.storers.git_stream import Run
 from katafs.storers.git_tags_increments import Light, lights
 from katafs.storers.increments import INCREMENTS, increment_of
@@ -50,7 +51,7 @@ class TagHistory:
         for number in self.numbers:
             tag = self.tag(number)
             so_far += self._entry(tag)
-            sandbox = {name: content.encode() for name, content in shown_files(tag).items()}
+            sandbox = {name: checked_content(name, content) for name, content in shown_files(tag).items()}
             yield Run(number, self._time_s(tag), self._manifest_of(tag), self._increments_of(so_far), sandbox)
 
     def manifest(self) -> bytes:

@@ -3,6 +3,7 @@
 Everything is checked before anything is written. Knows nothing of what is stored.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from katafs.storers.storer import Delta
 
 _LONGEST_NAME_BYTES = 255
 _TIME_PARTS = 6
+_GIT_ALIKE = re.compile(r"(.*\\)?(\.git|git~1)[. ]*([:\\].*)?", re.IGNORECASE | re.DOTALL)
+"""What other systems take for `.git` (git-config(1), core.protectNTFS): no tree of git's can have it."""
 
 
 def checked_id(text: object) -> KataId:
@@ -42,7 +45,7 @@ def checked_name(text: object) -> bytes:
         raise BadFileName(f"{text!r} is not the name of a file in a sandbox")
     if len(name) > _LONGEST_NAME_BYTES:
         raise BadFileName(f"{text[:20]!r}… is not the name of a file: {len(name)} bytes are more than 255")
-    if text.lower() == ".git":
+    if _GIT_ALIKE.fullmatch(text):
         raise BadFileName(f"{text!r} is git's own name, and no file in a sandbox")
     return name
 

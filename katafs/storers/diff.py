@@ -40,8 +40,9 @@ class FileDiff:
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[FileDiff]:
     """The files that differ, sorted by name in bytes."""
-    before = {name.encode(): content.encode() for name, content in old.items()}
-    after = {name.encode(): content.encode() for name, content in new.items()}
+    # "replace": JSON can have half a surrogate pair, which UTF-8 can't.
+    before = {name.encode(errors="replace"): content.encode(errors="replace") for name, content in old.items()}
+    after = {name.encode(errors="replace"): content.encode(errors="replace") for name, content in new.items()}
     found = (_difference(pairing, before, after) for pairing in pairings(before, after))
     return [difference for difference in found if difference is not None]
 

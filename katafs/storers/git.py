@@ -12,6 +12,7 @@ from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.checks import checked_avatar, checked_delta, checked_files, checked_id, checked_run
 from katafs.storers.diff import FileDiff
 from katafs.storers.git_avatar import GitAvatar
+from katafs.storers.git_locks import remove_old_locks
 from katafs.storers.git_patch import file_diffs
 from katafs.storers.increments import colour_of
 from katafs.storers.katas import KatasStorer
@@ -139,4 +140,5 @@ class GitStorer:
     def _changing(self, kata: str, name: str) -> Iterator[GitAvatar]:
         """The same, for one at a time: two test runs at once would undo each other's files."""
         with self._places.avatar(kata, name) as directory, rooted_files.locked(directory):
+            remove_old_locks(directory)
             yield GitAvatar(directory, checked_id(kata), checked_avatar(name))

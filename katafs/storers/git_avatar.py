@@ -5,6 +5,7 @@ that fails leaves what was there before.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from katafs.errors import CorruptKata, IncrementsMissing, TagNotFound
@@ -12,6 +13,7 @@ from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files
 from katafs.storers.avatars import remove_file, write_file
+from katafs.storers.dulwich_files import directory, open_file
 from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.increments import INCREMENTS, next_number, read_increments, write_increments
 from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
@@ -41,6 +43,8 @@ class GitAvatar:
         self._write_state(dict(visible_files), [])
         self._git.run_on(["add", "--force"], [_MANIFEST, INCREMENTS])
         self._commit(0)
+        self._sync_repository()
+        self._sync_tags()
 
     def save(
         self, deleted: Sequence[bytes], written: Mapping[bytes, bytes], new: Sequence[str] | Mapping[str, str]
@@ -48,6 +52,8 @@ class GitAvatar:
         """Write and remove files of the sandbox, and tell git of the new and the removed ones.
 
         `--force`: a `.gitignore` among the files must not keep others from being stored."""
+        if not files.is_directory(self._directory, SANDBOX_NAME):
+            raise CorruptKata(f"{self._whose} has no sandbox")
         with opened_directory(self._directory, SANDBOX_NAME) as sandbox:
             for name, content in written.items():
                 write_file(sandbox, name, content)
@@ -66,7 +72,24 @@ class GitAvatar:
             self.save([], {OUTPUT.encode(): shown[OUTPUT].encode()}, new=[OUTPUT])
             self._write_state(dict(shown), increments)
             self._commit(number)
+        self._sync_tags()
         return increments
+
+    def _sync_repository(self) -> None:
+        """git syncs objects and references (core.fsync), and not what makes a directory a repository."""
+        with directory(self._directory, b".git") as git:
+            for name in (b"HEAD", b"config"):
+                file = open_file(git, name)
+                try:
+                    os.fsync(file)
+                finally:
+                    os.close(file)
+            files.sync_directory(git)
+
+    def _sync_tags(self) -> None:
+        """git syncs a tag's file, and not its name."""
+        with directory(self._directory, b".git", b"refs", b"tags") as tags:
+            files.sync_directory(tags)
 
     def _write_state(self, shown: dict[str, str], increments: list[Increment]) -> None:
         files.replace(self._directory, _MANIFEST, encoded(shown, f"the visible files of {self._whose}"), durable=True)
@@ -80,7 +103,10 @@ class GitAvatar:
 
     @contextlib.contextmanager
     def _undone_on_failure(self) -> Iterator[None]:
-        before = {name: files.read(self._directory, name, LIMIT_BYTES) for name in (_MANIFEST, INCREMENTS)}
+        before = {}
+        for name in (_MANIFEST, INCREMENTS):
+            with contextlib.suppress(FileNotFoundError):  # the run writes it anew
+                before[name] = files.read(self._directory, name, LIMIT_BYTES)
         head = self._git.run("rev-parse", "HEAD").decode().strip()
         try:
             yield

@@ -1,7 +1,7 @@
 """Runs the real git, through GitPython, in one avatar's repository and as the caller.
 
 For repositories that a storer made itself: git obeys the settings it finds in one. Nothing of the caller's own reaches
-it, neither settings nor hooks nor what its environment says of repositories and authors.
+it, neither settings nor hooks nor what its environment says of repositories and authors, but for the dates of commits.
 """
 
 import errno
@@ -19,6 +19,7 @@ from katafs.rooted import files
 _SETTINGS = {
     "commit.gpgSign": "false",
     "core.fsmonitor": "false",
+    "core.fsync": "all",  # a run that was answered is on the disk, as without git; gits before 2.36 pass it over
     "core.hooksPath": "/dev/null",
     "core.quotePath": "false",
     "gc.autoDetach": "false",  # or it would go on in a volume that its caller has closed
@@ -88,11 +89,15 @@ def _environment(name: str, address: str) -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": address,
         "GIT_COMMITTER_NAME": name,
         "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+        "GIT_COMMON_DIR": ".git",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_PARAMETERS": "",
+        "GIT_DEFAULT_HASH": "sha1",
         "GIT_DIR": ".git",  # named, so that git looks for none in the directories above
         "GIT_INDEX_FILE": ".git/index",
+        "GIT_GLOB_PATHSPECS": "0",
+        "GIT_ICASE_PATHSPECS": "0",
         "GIT_LITERAL_PATHSPECS": "1",
         "GIT_OBJECT_DIRECTORY": ".git/objects",
         "GIT_TERMINAL_PROMPT": "0",

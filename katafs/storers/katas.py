@@ -12,7 +12,7 @@ from katafs.kata_id import KataId, VolumeName, avatar_volume, is_outer, kata_id,
 from katafs.rooted import files
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
-from katafs.storers.places import Places
+from katafs.storers.places import Places, named_faults
 from katafs.storers.storer import Manifest
 from katafs.volumes.store import VolumeStore
 
@@ -33,7 +33,8 @@ class KatasStorer:
         kata, copied = checked_manifest(manifest)
         content = encoded(copied, f"the manifest of kata {kata}")
         try:
-            self._store.create(kata_volume(kata))
+            with named_faults(f"kata {kata}"):
+                self._store.create(kata_volume(kata))
         except FileExistsError:
             raise KataExists(f"kata {kata} is in {self._store.url} already") from None
         with self._undone_on_failure(kata), self._places.kata(kata) as top:
@@ -89,6 +90,7 @@ class KatasStorer:
             self._remove(volume)
 
     def _remove(self, volume: VolumeName) -> None:
-        with self._places.volume(volume) as top:
-            files.remove_all(top)
-        self._store.remove(volume)
+        with named_faults(f"volume {volume}"):
+            with self._places.volume(volume) as top:
+                files.remove_all(top)
+            self._store.remove(volume)

@@ -4,6 +4,7 @@ The tag's file alone makes a test run exist; `increments.json`, which is what th
 the two leaves it one behind: it is then completed from the tags, on reading and by the next run. Stands alone.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from katafs.storers.places import Places, opened_directory
 from katafs.storers.storer import OUTPUT, Increment, Tag
 from katafs.storers.tag_files import create_tag, has_tag, new_tag, read_tag, shown_files
 from katafs.volumes.store import VolumeStore
+
+_log = logging.getLogger(__name__)
 
 _TAGS = b"tags"
 _DIRECTORY_MODE = 0o777
@@ -52,7 +55,10 @@ class TagsStorer:
                 except FileExistsError:
                     continue  # another run has just taken the number, so the next count is higher
             increments.append(increment_of(tag))
-            write_increments(avatar, increments)
+            try:
+                write_increments(avatar, increments)
+            except OSError as problem:  # the run is stored, and what is missing there is completed from the tags
+                _log.warning("increments.json is behind", extra={"avatar": f"{kata}/{name}", "error": problem.strerror})
         return increments
 
     def avatar_increments(self, kata: str, name: str) -> list[Increment]:

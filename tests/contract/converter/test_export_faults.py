@@ -129,6 +129,13 @@ def test_an_archive_of_a_socket_is_refused(store: DirectoryStore, kata: Path, ou
     refused(store, out, Form.TGZ, "socket")
 
 
+def test_half_a_surrogate_pair_is_refused_in_a_history_of_git_s(store: DirectoryStore, kata: Path, out: Path) -> None:
+    """JSON can have it, and UTF-8 can't."""
+    tag = kata / "lion/tags/1.json"
+    tag.write_text(tag.read_text().replace('"said"', '"\\ud800"'))
+    refused(store, out, Form.HOST_DISK, r"the content of 'output' can't be written as UTF-8")
+
+
 @FORMS
 def test_an_unknown_kata_is_refused(store: DirectoryStore, out: Path, form: Form) -> None:
     with pytest.raises(errors.KataNotFound):

@@ -143,7 +143,23 @@ def test_a_link_in_the_sandbox_is_replaced_and_not_followed(storer: Storer, kata
 
 @WHATEVER_THE_STORE
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../escape", "a/b", "/etc/passwd", "a\0b", "x" * 300, "é" * 150, ".git", "\udcff"]
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../escape",
+        "a/b",
+        "/etc/passwd",
+        "a\0b",
+        "x" * 300,
+        "é" * 150,
+        ".git",
+        "GIT~1",
+        ".git. ",
+        "a\\.git",
+        "\udcff",
+    ],
 )
 def test_what_is_no_file_name_is_refused_and_nothing_is_written(
     storer: Storer, kata: str, lion: str, cell: Cell, name: str

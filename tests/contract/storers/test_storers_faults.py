@@ -1,5 +1,8 @@
 """A write that is broken off, by a full disk or a kill, leaves what was stored before, and no half of a test run."""
 
+import errno
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
+from katafs.storers import tags
 from katafs.storers.git import GitStorer
+from katafs.storers.line_diff import Change
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Delta, Storer
 from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, OTHER, START
 from tests.harness import needs
+from tests.harness.ext4_disks import made_image, mounted_image
+from tests.harness.other_mounts import bound
 from tests.harness.programs import run
 
 FILES = {**START, "hiker.py": "changed\n"}
@@ -93,6 +100,53 @@ def test_nothing_temporary_is_left_of_a_write_that_did_not_fit(storer: Storer, k
     assert [path.name for path in kata.rglob(".katafs-*")] == []
 
 
+def test_increments_that_do_not_fit_are_completed_from_the_tags(plain: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their run is stored, and would be twice if whoever asked for it were told otherwise."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tags, "write_increments", full)
+    plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "", "red")
+    monkeypatch.undo()
+
+    assert [tag["number"] for tag in plain.tags(KATA, "lion")] == [0, 1]
+    assert plain.avatar_increments(KATA, "lion") == [{"colour": "red", "time": NOW, "number": 1}]
+
+
+@pytest.mark.parametrize("made", [GitStorer, PlainStorer])
+def test_a_run_that_was_stored_is_there_after_a_power_cut(
+    disk: Path, made: type[GitStorer] | type[PlainStorer]
+) -> None:
+    """What the disk has by then is what the image's copy has."""
+    needs.root()
+    needs.programs("mkfs.ext4", "losetup")
+    made_image(disk / "image", 32)
+    with mounted_image(disk / "image", disk / "before"), closing(DirectoryStore(disk / "before")) as store:
+        storer: Storer = made(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "stored", "red")
+        shutil.copyfile(disk / "image", disk / "cut")
+    with mounted_image(disk / "cut", disk / "after"), closing(DirectoryStore(disk / "after")) as store:
+        storer = made(store)
+        assert [tag["output"] for tag in storer.tags(KATA, "lion")] == ["", "stored"]
+        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "again", "green")
+        assert storer.tag(KATA, "lion", 2)["output"] == "again"
+
+
+@pytest.mark.parametrize("made", [GitStorer, PlainStorer])
+def test_a_disk_that_is_read_only_is_said_to_be(disk: Path, made: type[GitStorer] | type[PlainStorer]) -> None:
+    needs.root()
+    (disk / "volumes").mkdir()
+    with closing(DirectoryStore(disk / "volumes")) as store:
+        made(store).create_kata(MANIFEST)
+    with bound(disk / "volumes", disk / "volumes", "ro"), closing(DirectoryStore(disk / "volumes")) as store:
+        for call in (lambda: made(store).create_kata({**MANIFEST, "id": OTHER}), lambda: made(store).delete_kata(KATA)):
+            with pytest.raises(errors.ReadOnlyStore):
+                call()
+
+
 @pytest.fixture
 def plain(disk: Path) -> Iterator[Storer]:
     """A storer without git, with an avatar."""
@@ -169,6 +223,47 @@ def test_a_lock_that_a_killed_git_left_is_said_in_one_line(git: Storer, disk: Pa
         git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
 
 
+@pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/master.lock", "refs/tags/2.lock"])
+def test_a_lock_that_a_killed_git_left_long_ago_is_removed(git: Storer, disk: Path, lock: str) -> None:
+    path = disk / KATA / "lion/.git" / lock
+    path.touch()
+    os.utime(path, (1, 1))
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
+def test_a_run_writes_a_manifest_that_was_lost(git: Storer, disk: Path) -> None:
+    (disk / KATA / "lion/manifest.json").unlink()
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert git.avatar_visible_files(KATA, "lion")["hiker.py"] == "changed\n"
+
+
+def test_an_avatar_without_its_sandbox_is_said_to_be(git: Storer, disk: Path) -> None:
+    shutil.rmtree(disk / KATA / "lion/sandbox")
+    with pytest.raises(errors.CorruptKata, match=r"avatar lion of kata .* has no sandbox"):
+        git.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": "x"})
+
+
+def test_what_the_environment_says_of_git_is_nothing_to_it(
+    git: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_caller = {
+        "GIT_COMMON_DIR": "/nonexistent",
+        "GIT_DEFAULT_HASH": "sha256",
+        "GIT_GLOB_PATHSPECS": "1",
+        "GIT_ICASE_PATHSPECS": "1",
+    }
+    for name, value in of_the_caller.items():
+        monkeypatch.setenv(name, value)
+    git.start_avatar(KATA, ["tiger"])
+    monkeypatch.undo()
+
+    (head,) = run(["git", "-c", "safe.directory=*", "rev-parse", "HEAD"], cwd=disk / KATA / "tiger").stdout.split()
+    assert len(head) == 40
+
+
 def test_a_run_that_git_refused_leaves_the_files_of_the_one_before(git: Storer, disk: Path) -> None:
     before = (disk / KATA / "lion/manifest.json").read_bytes()
     (disk / KATA / "lion/.git/index.lock").touch()
@@ -187,3 +282,13 @@ def test_a_git_directory_that_leads_elsewhere_is_refused(git: Storer, disk: Path
         repository.symlink_to(disk / "elsewhere")
     with pytest.raises(errors.CorruptKata, match="not a directory"):
         git.tags(KATA, "lion")
+
+
+def test_half_a_surrogate_pair_in_a_tag_is_a_difference(plain: Storer, disk: Path) -> None:
+    """JSON can have it, and UTF-8 can't."""
+    plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "said", "red")
+    tag = disk / KATA / "lion/tags/1.json"
+    tag.write_text(tag.read_text().replace('"changed\\n"', '"\\ud800\\n"'))
+
+    (differs,) = [each for each in plain.tag_diff(KATA, "lion", 0, 1) if each.new_name == "hiker.py"]
+    assert [line.text for line in differs.lines if line.change is Change.ADDED] == ["?"]

@@ -1,0 +1,28 @@
+"""The locks that a git which was killed leaves in an avatar's repository: no later git goes on while they are there."""
+
+import contextlib
+import time
+
+from katafs.rooted import files, names
+from katafs.storers.dulwich_files import directory
+
+_LASTING_S = 60
+"""A git that runs holds none for so long."""
+_PLACES = ((), (b"objects",), (b"refs", b"heads"), (b"refs", b"tags"))
+"""The directories in `.git` where an avatar's git makes locks."""
+_LOCK = b".lock"
+
+
+def remove_old_locks(avatar: int) -> None:
+    """Remove those that nobody can be at work with any more. Called with the avatar's own lock held, so that it is no
+    storer's git."""
+    for place in _PLACES:
+        with contextlib.suppress(FileNotFoundError), directory(avatar, b".git", *place) as held:
+            for name in names.listing(held):
+                if name.endswith(_LOCK) and _is_old(held, name):
+                    names.remove(held, name)
+
+
+def _is_old(held: int, name: bytes) -> bool:
+    status = files.status_of(held, name)
+    return status is not None and time.time() - status.st_mtime > _LASTING_S
