@@ -34,18 +34,25 @@ def ls(kata: str | None, volumes: str | None, prefix: str) -> None:
         raise click.UsageError(f"{kata}: is not the id of a kata (10 characters of 0-9 A-F)")
     with contextlib.closing(open_store(volumes, prefix)) as store:
         if wanted is None:
-            _print(_katas(store))
+            _print_katas(store)
         elif store.catalog().has_kata(wanted):
             _print(_avatars(store, wanted))
         else:
             raise KatafsError(f"{wanted}: no such kata in {store.url}")
 
 
-def _katas(store: VolumeStore) -> Table:
-    table = Table("kata", "avatars", box=None, pad_edge=False)
+def _print_katas(store: VolumeStore) -> None:
+    """What can't be read is a line on stderr, and a bad end."""
+    table, good = Table("kata", "avatars", box=None, pad_edge=False), True
     for kata in store.catalog().katas():
-        table.add_row(kata, " ".join(avatar for avatar, _ in _avatars_of(store, kata)))
-    return table
+        try:
+            table.add_row(kata, " ".join(avatar for avatar, _ in _avatars_of(store, kata)))
+        except OSError as problem:
+            click.echo(f"katafs: kata {kata}: {problem.strerror}", err=True)
+            good = False
+    _print(table)
+    if not good:
+        raise click.exceptions.Exit(exit_codes.ExitCode.FAILED)
 
 
 def _avatars(store: VolumeStore, kata: KataId) -> Table:

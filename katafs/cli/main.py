@@ -1,5 +1,6 @@
 """The command `katafs` and what all its subcommands share."""
 
+import os
 from typing import Any
 
 import click
@@ -44,6 +45,12 @@ class _Faults(click.Group):
         except KatafsError as fault:
             click.echo(f"katafs: {fault}", err=True)
             ctx.exit(exit_codes.of_fault(fault))
+        except BrokenPipeError:
+            raise  # click's: who reads has read enough
+        except OSError as refused:
+            named = f"{os.fsdecode(refused.filename)}: " if isinstance(refused.filename, str | bytes) else ""
+            click.echo(f"katafs: {named}{refused.strerror or refused}", err=True)
+            ctx.exit(exit_codes.ExitCode.FAILED)
 
 
 @click.group(

@@ -1,5 +1,6 @@
 """`katafs mount`."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ from katafs.volumes.store import VolumeStore
 _log = logging.getLogger("katafs")
 
 _READY = b"ready"
+_STANDARD_ERROR = 2
 
 _SHARES = 2
 """Of the descriptors: one for directories, and one for the files that programs open."""
@@ -132,8 +134,8 @@ def _daemonize() -> Callable[[], None]:
             sys.exit(exit_codes.ExitCode.DONE)
         _, status = os.waitpid(child, 0)
         sys.exit(os.waitstatus_to_exitcode(status) or exit_codes.ExitCode.FAILED)
-    os.close(reader)
     os.setsid()
+    _close_what_the_caller_has_open(but=writer)
 
     def detach() -> None:
         os.chdir("/")  # not to keep busy what the caller worked in
@@ -142,3 +144,11 @@ def _daemonize() -> Callable[[], None]:
         os.close(writer)
 
     return detach
+
+
+def _close_what_the_caller_has_open(but: int) -> None:
+    """A lock or a pipe of the caller's would else be held for as long as the mount is there."""
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > _STANDARD_ERROR and descriptor != but:
+            with contextlib.suppress(OSError):  # that of the listing itself
+                os.close(descriptor)

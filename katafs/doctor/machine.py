@@ -18,6 +18,7 @@ _NEEDED = (
 
 _ENOUGH_DESCRIPTORS = 2 * TreeSettings.open_directories
 """Half of them are for directories, the rest for the files that programs open."""
+_IN_CONTAINER = f"in a container: docker run --device {FUSE_DEVICE} --cap-add SYS_ADMIN …"
 
 
 def fuse(refusal: int) -> Finding:
@@ -26,8 +27,8 @@ def fuse(refusal: int) -> Finding:
         return ok("fuse", f"{FUSE_DEVICE} can be used")
     text = f"{FUSE_DEVICE} can't be used: {os.strerror(refusal)}"
     if refusal in (errno.EPERM, errno.EACCES):
-        return problem("fuse", text, "in a container: docker run --device /dev/fuse --cap-add SYS_ADMIN …")
-    return problem("fuse", text, "modprobe fuse; in a container: docker run --device /dev/fuse --cap-add SYS_ADMIN …")
+        return problem("fuse", text, f"for ordinary users: chmod 666 {FUSE_DEVICE}; {_IN_CONTAINER}")
+    return problem("fuse", text, f"modprobe fuse; {_IN_CONTAINER}")
 
 
 def fusermount(found: Fusermount, uid: int) -> Finding:

@@ -88,8 +88,13 @@ class Core:
                 return None
             if self.legacy is not None:
                 self.legacy.mover.keep_outer("")
-            with contextlib.suppress(FileExistsError):
+            try:
                 self.store.create(ROOT_VOLUME)
+            except FileExistsError:
+                pass
+            except OSError as refused:
+                text = f"the root volume {ROOT_VOLUME} can't be made in {self.store.url}: {refused.strerror}"
+                raise StoreUnreachable(text) from refused
         try:
             return self.store.open(ROOT_VOLUME)
         except FileNotFoundError as gone:

@@ -10,7 +10,8 @@ from katafs import __version__
 from tests.harness import needs
 from tests.harness.mounted import PROGRAM, Mounted
 from tests.harness.mounts import Mounts
-from tests.harness.programs import Finished, run
+from tests.harness.other_mounts import bound
+from tests.harness.programs import Finished, as_user, run
 
 KATA = "123456789A"
 
@@ -83,6 +84,38 @@ def test_a_store_that_is_unreachable_is_3_and_one_line(command: list[str], volum
 
     assert "/nonexistent/" in stderr
     assert len([line for line in stderr.splitlines() if not line.startswith("katafs: INFO:")]) == 1
+
+
+def test_a_store_in_which_no_root_volume_can_be_made_is_one_line(mount: Mounts, disk: Path) -> None:
+    needs.root()
+    (disk / "volumes").mkdir()
+    with bound(disk / "volumes", disk / "volumes", "ro"):
+        refused = mount(ready=False)
+        refused.ended(status=3)
+        mount("--read-only").stop()
+
+    (line,) = [line for line in refused.log().splitlines() if not line.startswith("katafs: INFO:")]
+    store = f"dir:{disk}/volumes"
+    assert line == f"katafs: the root volume katafs_root can't be made in {store}: Read-only file system"
+
+
+def test_output_that_cannot_be_written_is_one_line(katas: Path, disk: Path) -> None:
+    for arguments in (["ls", "--volumes", f"dir:{disk}/volumes"], ["where", katas / KATA]):
+        refused = run(["sh", "-c", 'exec "$@" >/dev/full', "sh", *PROGRAM, *arguments], status=1, env=NO_ENGINE)
+
+        assert refused.stderr == "katafs: No space left on device\n"
+
+
+def test_ls_names_a_kata_that_can_not_be_read_and_goes_on(katas: Path, disk: Path) -> None:
+    needs.root()
+    assert katas.is_dir()
+    (disk / "volumes" / KATA).chmod(0o700)
+    listed = run(
+        [*PROGRAM, "ls", "--volumes", f"dir:{disk}/volumes"], status=1, env=NO_ENGINE, user=as_user(65534, 65534)
+    )
+
+    assert listed.stderr == f"katafs: kata {KATA}: Permission denied\n"
+    assert listed.stdout.split() == ["FEDCBA9876"]
 
 
 def test_the_first_line_logged_says_which_store(mount: Mounts, disk: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def test_there_is_room_for_its_descriptors_from_the_start(place: Place) -> None:
     told = dict(line.split(":", 1) for line in Path(f"/proc/{daemon}/status").read_text().splitlines())
 
     assert int(told["FDSize"]) >= 2 * TreeSettings.open_directories
+
+
+def test_it_holds_nothing_that_its_caller_has_open(place: Place, disk: Path) -> None:
+    """A script's lock, as of flock(1)."""
+    with (disk / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        argv = [*PROGRAM, "mount", str(place.path), "--volumes", f"dir:{place.volumes}", "--daemon"]
+        subprocess.run(argv, check=True, close_fds=False, timeout=60, capture_output=True)
+    (daemon,) = place.daemons()
+
+    opened = {os.readlink(link) for link in Path(f"/proc/{daemon}/fd").iterdir()}
+    assert str(disk / "lock") not in opened
 
 
 def test_it_returns_when_the_mount_answers(place: Place) -> None:
