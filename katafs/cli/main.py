@@ -1,6 +1,7 @@
 """The command `katafs` and what all its subcommands share."""
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -50,7 +51,18 @@ class _Faults(click.Group):
         except OSError as refused:
             named = f"{os.fsdecode(refused.filename)}: " if isinstance(refused.filename, str | bytes) else ""
             click.echo(f"katafs: {named}{refused.strerror or refused}", err=True)
+            _give_up_output()
             ctx.exit(exit_codes.ExitCode.FAILED)
+
+
+def _give_up_output() -> None:
+    """What couldn't be written isn't tried once more at the end, where Python would say so in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 @click.group(
