@@ -219,7 +219,7 @@ class Finder:
             node.place is PLAIN
             and not node.is_directory
             and node.volume == parent.volume
-            and node.identity == (status.st_dev, status.st_ino)
+            and node.identity == identity_of(status)
         )
 
     def _move(self, node: Node, parent: Node, name: bytes, found: Found, identity: tuple[int, int] | None) -> None:

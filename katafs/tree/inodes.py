@@ -112,9 +112,8 @@ class Inodes:
     def statfs(self, number: int) -> os.statvfs_result:
         """The file system that the inode is on; the root volume's for what no volume holds, of `/` without one."""
         with self._core.locked:
-            node = self._core.node(number) if self._core.nodes.known(number) else self._core.nodes.root
-            if node.identity is None:
-                node = self._core.nodes.root
+            known, root = self._core.nodes.known(number), self._core.nodes.root
+            node = root if known is None or self._core.steady(known).identity is None else known
             if node.identity is None:
                 return os.statvfs("/")
             with self._core.reached(node) as reached:
