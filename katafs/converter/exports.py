@@ -6,7 +6,6 @@ An export is made under a temporary name beside its own, and takes that when it 
 import contextlib
 import enum
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,7 +108,7 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
     """A new directory that nobody else can enter, gone afterwards, in which `_TREE` is the kata in this form.
 
     It is closed to others since git runs in there, by its path: a kata's owner could have swapped its repository."""
-    name = files.TEMPORARY_PREFIX + secrets.token_hex(8).encode()
+    name = files.temporary_name()
     names.make_directory(directory, name, 0o700)
     try:
         with opened_directory(directory, name) as stage:

@@ -91,12 +91,17 @@ def _like(before: os.stat_result) -> os.stat_result | None:
     return before if stat.S_ISREG(before.st_mode) else None
 
 
+def temporary_name() -> bytes:
+    """A name that nothing has."""
+    return TEMPORARY_PREFIX + secrets.token_hex(8).encode()
+
+
 @contextlib.contextmanager
 def _temporary(
     directory: int, content: bytes, like: os.stat_result | None, mode: int | None, durable: bool
 ) -> Iterator[bytes]:
     """A complete file under a name of its own, which whoever asked for it moves to where it belongs."""
-    temporary = TEMPORARY_PREFIX + secrets.token_hex(8).encode()
+    temporary = temporary_name()
     descriptor = syscalls.open_inside(directory, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb", buffering=0) as file:
@@ -130,11 +135,12 @@ def sync_directory(directory: int) -> None:
 
 
 @contextlib.contextmanager
-def locked(directory: int) -> Iterator[None]:
-    """Hold a directory's lock (flock(2)), waiting for whoever has it: one at a time, also between processes."""
+def locked(directory: int, *, waiting: bool = True) -> Iterator[None]:
+    """Hold a directory's lock (flock(2)): one at a time, also between processes. Waits for whoever has it, or raises
+    BlockingIOError."""
     readable = names.open_directory_again(directory)
     try:
-        fcntl.flock(readable, fcntl.LOCK_EX)
+        fcntl.flock(readable, fcntl.LOCK_EX | (0 if waiting else fcntl.LOCK_NB))
         yield
     finally:
         os.close(readable)

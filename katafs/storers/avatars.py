@@ -1,15 +1,17 @@
 """Avatars and their sandboxes: `<avatar>/sandbox/` in the kata's volume, or a volume `<id>_<avatar>` for the sandbox.
 
-Stands alone. The directory `<avatar>` is what starts an avatar: mkdir is atomic, and laptops race for the same animal.
+The directory `<avatar>` is what starts an avatar: its name comes in one step, and laptops race for the same animal.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from katafs.config import Sandboxes
 from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_name, avatar_volume, kata_id
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, names
+from katafs.storers import starting
 from katafs.storers.checks import checked_avatar, checked_content, checked_delta, checked_id, checked_name
 from katafs.storers.places import Places, opened_directory
 from katafs.storers.storer import Delta
@@ -28,56 +30,68 @@ class AvatarsStorer:
         self._places = Places(store)
         self._sandboxes = sandboxes
 
-    def start_avatar(self, kata: str, wanted: Iterable[str]) -> AvatarName | None:
-        """Take the first of these names that is free, with an empty sandbox; None where none is. Raises BadAvatar."""
+    @contextmanager
+    def starting(self, kata: str, wanted: Iterable[str]) -> Iterator[AvatarName | None]:
+        """Take the first of these names that is free, with an empty sandbox; None where none is. Raises BadAvatar.
+
+        The avatar is started when the block ends. A failure in it, or a kill, gives the name back."""
         known, candidates = checked_id(kata), [checked_avatar(name) for name in wanted]
         with self._places.kata(known) as top:
-            return next((avatar for avatar in candidates if self._started(top, known, avatar)), None)
+            for avatar in candidates:
+                with self._taken(top, known, avatar) as directory:
+                    if directory is not None:
+                        yield avatar
+                        starting.complete(directory)
+                        return
+            yield None
 
-    def _started(self, top: int, kata: KataId, avatar: AvatarName) -> bool:
-        """Whether this call started the avatar."""
-        own = avatar_volume(kata, avatar)
-        if self._store.exists(own):
-            return False
-        try:
-            names.make_directory(top, avatar.encode(), _DIRECTORY_MODE)
-        except FileExistsError:
-            return False
-        try:
-            return self._made_sandbox(top, avatar, own)
-        except BaseException:
-            files.remove_tree(top, avatar.encode())
-            raise
+    @contextmanager
+    def _taken(self, top: int, kata: KataId, avatar: AvatarName) -> Iterator[int | None]:
+        with starting.broken_off(top, avatar.encode()) as broken_off:
+            if broken_off:
+                self._give_back(top, kata, avatar)
+        if files.status_of(top, avatar.encode()) is not None or self._store.exists(avatar_volume(kata, avatar)):
+            yield None
+            return
+        with starting.taken(top, avatar.encode()) as directory:
+            if directory is None:
+                yield None
+                return
+            try:
+                yield directory if self._made_sandbox(directory, kata, avatar) else None
+            except BaseException:
+                self._give_back(top, kata, avatar)
+                raise
 
-    def _made_sandbox(self, top: int, avatar: AvatarName, own: VolumeName) -> bool:
+    def _made_sandbox(self, directory: int, kata: KataId, avatar: AvatarName) -> bool:
         if self._sandboxes is Sandboxes.KATA:
-            with opened_directory(top, avatar.encode()) as directory:
-                names.make_directory(directory, SANDBOX_NAME, _DIRECTORY_MODE)
+            names.make_directory(directory, SANDBOX_NAME, _DIRECTORY_MODE)
             return True
         try:
-            self._store.create(own)
+            self._store.create(avatar_volume(kata, avatar))
         except FileExistsError:
             # Whoever made the volume has the avatar; the directory stays, as it does where they made it first.
+            starting.complete(directory)
             return False
         return True
 
-    def undo_start(self, kata: str, name: str) -> None:
-        """Give a name back whose start failed later."""
-        known, avatar = checked_id(kata), checked_avatar(name)
-        own = avatar_volume(known, avatar)
-        if self._store.exists(own):
-            with self._places.volume(own) as top:
-                files.remove_all(top)
+    def _give_back(self, top: int, kata: KataId, avatar: AvatarName) -> None:
+        own = avatar_volume(kata, avatar)
+        with opened_directory(top, avatar.encode()) as directory:
+            has_own = not files.is_directory(directory, SANDBOX_NAME) and self._store.exists(own)
+        if has_own and not self._store.in_use(own):
+            with self._places.volume(own) as inside:
+                files.remove_all(inside)
             self._store.remove(own)
-        with self._places.kata(known) as top:
-            files.remove_tree(top, avatar.encode())
+        starting.give_back(top, avatar.encode())
 
     def started_avatars(self, kata: str) -> list[AvatarName]:
         """As in Storer. Those with a volume of their own come from the store's index."""
         with self._places.kata(kata) as top:
             listed = (avatar_name(os.fsdecode(entry)) for entry in names.listing(top))
             found = {avatar for avatar in listed if avatar and files.is_directory(top, avatar.encode())}
-        return sorted(found | set(self._store.catalog().avatars_of(checked_id(kata))))
+            found.update(self._store.catalog().avatars_of(checked_id(kata)))
+            return sorted(avatar for avatar in found if not starting.is_begun(top, avatar.encode()))
 
     def avatar_exists(self, kata: str, name: str) -> bool:
         """As in Storer."""
@@ -85,7 +99,8 @@ class AvatarsStorer:
         if known is None or avatar is None or not self._store.exists(VolumeName(known)):
             return False
         with self._places.kata(known) as top:
-            return files.is_directory(top, avatar.encode()) or self._store.exists(avatar_volume(known, avatar))
+            there = files.is_directory(top, avatar.encode()) or self._store.exists(avatar_volume(known, avatar))
+            return there and not starting.is_begun(top, avatar.encode())
 
     def sandbox_save(self, kata: str, name: str, delta: Delta, contents: Mapping[str, str | bytes]) -> None:
         """As in Storer."""

@@ -58,15 +58,10 @@ class GitStorer:
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
         """As in Storer. Raises GitFailed."""
         start = start_files(self._katas, kata)
-        avatar = self._avatars.start_avatar(kata, names)
-        if avatar is None:
-            return None
-        try:
-            with self._changing(kata, avatar) as opened:
-                opened.start(start)
-        except BaseException:
-            self._avatars.undo_start(kata, avatar)
-            raise
+        with self._avatars.starting(kata, names) as avatar:
+            if avatar is not None:
+                with self._opened(kata, avatar) as opened:
+                    opened.start(start)
         return avatar
 
     def started_avatars(self, kata: str) -> list[AvatarName]:

@@ -52,15 +52,10 @@ class PlainStorer:
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
         """As in Storer."""
         start = start_files(self._katas, kata)
-        avatar = self._avatars.start_avatar(kata, names)
-        if avatar is None:
-            return None
-        try:
-            self._avatars.sandbox_write(kata, avatar, start)
-            self._tags.start(kata, avatar, start)
-        except BaseException:
-            self._avatars.undo_start(kata, avatar)
-            raise
+        with self._avatars.starting(kata, names) as avatar:
+            if avatar is not None:
+                self._avatars.sandbox_write(kata, avatar, start)
+                self._tags.start(kata, avatar, start)
         return avatar
 
     def started_avatars(self, kata: str) -> list[AvatarName]:

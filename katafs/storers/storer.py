@@ -67,7 +67,9 @@ class Storer(Protocol):
         """Remove the kata and all of its avatars. Raises KataInUse, and has then removed nothing."""
 
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
-        """Start the first of these avatars that isn't started yet, or None; of racing processes each gets another."""
+        """Start the first of these avatars that isn't started yet, or None; of racing processes each gets another.
+
+        One that a kill broke off doesn't count as started, and its name is free again after a minute."""
 
     def started_avatars(self, kata: str) -> list[AvatarName]:
         """The avatars that were started, sorted."""

@@ -35,9 +35,9 @@ class TagsStorer:
         tag = new_tag(0, None, None, checked_files(visible_files))
         with self._places.avatar(kata, name) as avatar:
             names.make_directory(avatar, _TAGS, _DIRECTORY_MODE)
+            write_increments(avatar, [])
             with opened_directory(avatar, _TAGS) as tags:
                 create_tag(tags, tag)
-            write_increments(avatar, [])
 
     def avatar_ran_tests(
         self, kata: str, name: str, visible_files: Mapping[str, str], now: Sequence[int], output: str, colour: str

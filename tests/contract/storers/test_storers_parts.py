@@ -35,11 +35,13 @@ def avatars(store: MemoryStore) -> AvatarsStorer:
 
 
 def test_avatars_start_without_a_manifest(avatars: AvatarsStorer) -> None:
-    assert avatars.start_avatar(KATA, ["lion"]) == "lion"
+    with avatars.starting(KATA, ["lion"]) as avatar:
+        assert avatar == "lion"
 
 
 def test_avatars_save_without_tags(avatars: AvatarsStorer, store: MemoryStore) -> None:
-    avatars.start_avatar(KATA, ["lion"])
+    with avatars.starting(KATA, ["lion"]):
+        pass
     avatars.sandbox_save(KATA, "lion", Delta(new=["a"]), {"a": "content"})
     assert (store.path / KATA / "lion/sandbox/a").read_text() == "content"
 

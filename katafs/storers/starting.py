@@ -1,0 +1,108 @@
+"""A start of an avatar that a kill doesn't leave half done for ever: until tag 0 is stored, a mark is in its directory.
+
+The mark comes with the avatar's name, in one step. Whoever starts the avatar holds its directory's lock, so that a mark
+without tag 0 whose lock is free is of a start that nobody goes on with: the name may be taken again. A directory that
+has neither was made by others, as the empty ones in old katas: it is never touched.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from katafs.errors import CorruptKata
+from katafs.rooted import files, names
+from katafs.storers.dulwich_files import directory
+from katafs.storers.places import opened_directory
+
+_MARK = files.TEMPORARY_PREFIX + b"starting"
+_DIRECTORY_MODE = 0o777
+_LASTING_S = 60
+"""A start that is younger goes on, whatever its lock: a storer on a mounted tree has other locks than one behind it."""
+_TAGS_0 = (((b"tags",), b"0.json"), ((b".git", b"refs", b"tags"), b"0"), ((b".git",), b"packed-refs"))
+"""Where tag 0 of an avatar may be, each a directory and a name in it."""
+
+
+@contextlib.contextmanager
+def taken(top: int, avatar: bytes) -> Iterator[int | None]:
+    """Take a name and hold its lock: a descriptor of its new directory, or None where the name isn't free."""
+    temporary = files.temporary_name()
+    names.make_directory(top, temporary, _DIRECTORY_MODE)
+    moved = False
+    try:
+        with opened_directory(top, temporary) as made, files.locked(made):
+            os.close(names.create_file(made, _MARK, os.O_WRONLY, 0o666))
+            with contextlib.suppress(FileExistsError):
+                names.rename(top, temporary, top, avatar, names.RENAME_NOREPLACE)
+                moved = True
+            yield made if moved else None
+    finally:
+        if not moved:
+            files.remove_tree(top, temporary)
+
+
+def complete(started: int) -> None:
+    """Take the mark away from an avatar's directory."""
+    names.remove(started, _MARK)
+
+
+def is_begun(top: int, avatar: bytes) -> bool:
+    """Whether there is a start of the avatar that goes on, or was broken off."""
+    with contextlib.suppress(FileNotFoundError):
+        if files.is_directory(top, avatar):
+            with opened_directory(top, avatar) as found:
+                return _begun_s(found) is not None
+    return False
+
+
+@contextlib.contextmanager
+def broken_off(top: int, avatar: bytes) -> Iterator[bool]:
+    """Whether a start was begun that nobody goes on with. Nobody else can take it in hand meanwhile."""
+    with contextlib.ExitStack() as held:
+        yield _is_broken_off(top, avatar, held)
+
+
+def _is_broken_off(top: int, avatar: bytes, held: contextlib.ExitStack) -> bool:
+    if not files.is_directory(top, avatar):
+        return False
+    try:
+        found = held.enter_context(opened_directory(top, avatar))
+        begun_s = _begun_s(found)
+        if begun_s is None or time.time() - begun_s < _LASTING_S:
+            return False
+        held.enter_context(files.locked(found, waiting=False))
+    except (FileNotFoundError, BlockingIOError):
+        return False
+    return _begun_s(found) is not None  # it may have been given back before the lock was had
+
+
+def _begun_s(found: int) -> float | None:
+    """When a start was begun that has no tag 0 yet (seconds since 1970); None for every other directory."""
+    mark = files.status_of(found, _MARK)
+    return None if mark is None or _has_tag_0(found) else mark.st_mtime
+
+
+def _has_tag_0(avatar: int) -> bool:
+    try:
+        return any(_has(avatar, way, name) for way, name in _TAGS_0)
+    except CorruptKata:
+        return True  # what no start has made
+
+
+def _has(avatar: int, way: tuple[bytes, ...], name: bytes) -> bool:
+    with contextlib.suppress(FileNotFoundError), directory(avatar, *way) as place:
+        return files.status_of(place, name) is not None
+    return False
+
+
+def give_back(top: int, avatar: bytes) -> None:
+    """Remove an avatar's directory, the mark and the name in one step: a kill leaves a start that was broken off."""
+    with opened_directory(top, avatar) as found:
+        for name in names.listing(found):
+            if files.is_directory(found, name):
+                files.remove_tree(found, name)
+            elif name != _MARK:
+                names.remove(found, name)
+    temporary = files.temporary_name()
+    names.rename(top, avatar, top, temporary, names.RENAME_NOREPLACE)
+    files.remove_tree(top, temporary)
