@@ -1,13 +1,11 @@
 """The command `katafs` and what all its subcommands share."""
 
-import os
-import sys
 from typing import Any
 
 import click
 
 from katafs import __version__
-from katafs.cli import exit_codes
+from katafs.cli import exit_codes, faults
 from katafs.cli.config import config
 from katafs.cli.convert import convert
 from katafs.cli.doctor import doctor
@@ -20,7 +18,6 @@ from katafs.cli.status import status
 from katafs.cli.tag import tag
 from katafs.cli.umount import umount
 from katafs.cli.where import where
-from katafs.errors import KatafsError
 from katafs.observe import logs
 
 _EXAMPLES = """\b
@@ -38,31 +35,11 @@ Examples:
 
 
 class _Faults(click.Group):
-    """Ends a command with one line and the fault's exit code where a fault comes out of it."""
+    """Tells a fault in one line, also one that comes before a command is known, as of `--version >/dev/full`."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 as click declares it
-        try:
-            return super().invoke(ctx)
-        except KatafsError as fault:
-            click.echo(f"katafs: {fault}", err=True)
-            ctx.exit(exit_codes.of_fault(fault))
-        except BrokenPipeError:
-            raise  # click's: who reads has read enough
-        except OSError as refused:
-            named = f"{os.fsdecode(refused.filename)}: " if isinstance(refused.filename, str | bytes) else ""
-            click.echo(f"katafs: {named}{refused.strerror or refused}", err=True)
-            _give_up_output()
-            ctx.exit(exit_codes.ExitCode.FAILED)
-
-
-def _give_up_output() -> None:
-    """What couldn't be written isn't tried once more at the end, where Python would say so in its own words."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 as click declares it
+        with faults.told("katafs"):
+            return super().main(*args, **kwargs)
 
 
 @click.group(

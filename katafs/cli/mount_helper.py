@@ -10,9 +10,8 @@ from typing import NoReturn
 
 import click
 
-from katafs.cli import exit_codes
+from katafs.cli import exit_codes, faults
 from katafs.cli.mount import mount
-from katafs.errors import KatafsError
 from katafs.settings.kinds import DOCKER
 
 NAME = "mount.fuse.katafs"
@@ -71,13 +70,11 @@ def main() -> NoReturn:
 def _status() -> int:
     """The exit code as katafs has it."""
     try:
-        helper.main(prog_name=NAME, standalone_mode=False)
+        with faults.told(NAME):
+            helper.main(prog_name=NAME, standalone_mode=False)
     except SystemExit as end:
         return int(end.code or 0)
     except click.ClickException as wrong:
         wrong.show()
         return wrong.exit_code
-    except KatafsError as fault:
-        click.echo(f"{NAME}: {fault}", err=True)
-        return exit_codes.of_fault(fault)
     return exit_codes.ExitCode.DONE

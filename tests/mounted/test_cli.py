@@ -100,7 +100,7 @@ def test_a_store_in_which_no_root_volume_can_be_made_is_one_line(mount: Mounts, 
 
 
 def test_output_that_cannot_be_written_is_one_line(katas: Path, disk: Path) -> None:
-    for arguments in (["ls", "--volumes", f"dir:{disk}/volumes"], ["where", katas / KATA]):
+    for arguments in (["ls", "--volumes", f"dir:{disk}/volumes"], ["where", katas / KATA], ["--version"], ["--help"]):
         refused = run(["sh", "-c", 'exec "$@" >/dev/full', "sh", *PROGRAM, *arguments], status=1, env=NO_ENGINE)
 
         assert refused.stderr == "katafs: No space left on device\n"

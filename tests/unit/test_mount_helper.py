@@ -1,6 +1,7 @@
 """What mount(8)'s words mean to `katafs mount`."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from katafs.cli.mount import mount
 from katafs.cli.mount_helper import arguments, helper
+from tests.harness.programs import run
 
 
 def test_without_options() -> None:
@@ -42,3 +44,10 @@ def test_docker_is_docker_also_where_a_file_has_the_name(tmp_path: Path, monkeyp
     CliRunner().invoke(helper, ["docker", "/katas"], catch_exceptions=False)
 
     assert [words[1] for words in told] == ["--volumes=docker", "--volumes=/elsewhere/docker", "--volumes=docker"]
+
+
+def test_what_the_system_refuses_is_one_line() -> None:
+    program = [sys.executable, "-c", "from katafs.cli.mount_helper import main; main()", "--help"]
+    refused = run(["sh", "-c", 'exec "$@" >/dev/full', "sh", *program], status=32)
+
+    assert refused.stderr == "mount.fuse.katafs: No space left on device\n"

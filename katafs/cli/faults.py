@@ -1,0 +1,38 @@
+"""What a program says of a fault at its end: one line, and an exit code."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+import click
+
+from katafs.cli import exit_codes
+from katafs.errors import KatafsError
+
+
+@contextlib.contextmanager
+def told(program: str) -> Iterator[None]:
+    """End the program, with SystemExit, where a fault of katafs's or of the system's comes out of the block."""
+    try:
+        yield
+    except KatafsError as fault:
+        click.echo(f"{program}: {fault}", err=True)
+        sys.exit(exit_codes.of_fault(fault))
+    except BrokenPipeError:
+        raise  # click's: who reads has read enough
+    except OSError as refused:
+        named = f"{os.fsdecode(refused.filename)}: " if isinstance(refused.filename, str | bytes) else ""
+        click.echo(f"{program}: {named}{refused.strerror or refused}", err=True)
+        _give_up_output()
+        sys.exit(exit_codes.ExitCode.FAILED)
+
+
+def _give_up_output() -> None:
+    """What couldn't be written isn't tried once more at the end, where Python would say so in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
