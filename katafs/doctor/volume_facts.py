@@ -20,6 +20,7 @@ class Space:
     inodes: int
     """0 where the file system makes them as they are needed."""
     free_inodes: int
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,13 @@ class Volumes:
     """One for each file system."""
 
 
+_Spaces = dict[tuple[int, bool], Space]
+"""By the device's number, and whether it is mounted read-only there."""
+
+
 def volumes(store: VolumeStore, places: Iterable[str]) -> Volumes:
     """Opens each volume. `places` are paths that new volumes will be made below."""
-    spaces: dict[int, Space] = {}
+    spaces: _Spaces = {}
     unseen = []
     for place in places:
         try:
@@ -52,7 +57,7 @@ def volumes(store: VolumeStore, places: Iterable[str]) -> Volumes:
     return Volumes(store.url, len(names), tuple(refused), tuple(unseen), tuple(spaces.values()))
 
 
-def _refusal(store: VolumeStore, name: VolumeName, spaces: dict[int, Space]) -> str | None:
+def _refusal(store: VolumeStore, name: VolumeName, spaces: _Spaces) -> str | None:
     try:
         descriptor = store.open(name)
     except VolumeRefused as refused:
@@ -63,13 +68,14 @@ def _refusal(store: VolumeStore, name: VolumeName, spaces: dict[int, Space]) -> 
     return None
 
 
-def _look(spaces: dict[int, Space], descriptor: int, where: str) -> None:
+def _look(spaces: _Spaces, descriptor: int, where: str) -> None:
     """Closes the descriptor."""
     try:
-        device = os.fstat(descriptor).st_dev
-        if device not in spaces:
-            found = os.fstatvfs(descriptor)
-            unit = found.f_frsize
-            spaces[device] = Space(where, found.f_blocks * unit, found.f_bavail * unit, found.f_files, found.f_favail)
+        found = os.fstatvfs(descriptor)
+        unit, read_only = found.f_frsize, bool(found.f_flag & os.ST_RDONLY)
+        spaces.setdefault(
+            (os.fstat(descriptor).st_dev, read_only),
+            Space(where, found.f_blocks * unit, found.f_bavail * unit, found.f_files, found.f_favail, read_only),
+        )
     finally:
         os.close(descriptor)

@@ -10,6 +10,10 @@ _FULL_PERCENT = 1.0
 _NEARLY_FULL_PERCENT = 10.0
 _MORE_SPACE = "free some, or move volumes to a larger disk: writes fail with ENOSPC when none is left"
 _MORE_INODES = "delete files, or use a file system with more inodes: no file can be made when none is left"
+_WRITABLE = (
+    "dmesg says whether the disk failed, for then file systems do so themselves; else mount -o remount,rw, "
+    "or katafs mount --read-only where it is meant to be"
+)
 _MOST_REFUSED = 20
 """Told one by one; the rest is counted."""
 _NAMED_VOLUMES_SPARED_SINCE = 23
@@ -72,6 +76,8 @@ def volumes(found: Volumes) -> Iterator[Finding]:
         yield ok("volumes", f"{found.url}: {found.count} volumes, and none is refused")
     for space in found.spaces:
         text = f"{space.where}: {_size(space.free_bytes)} free"
+        if space.read_only:
+            yield problem("read-only", f"{space.where}: mounted read-only, so that nothing can be stored", _WRITABLE)
         yield _room("space", text, space.free_bytes, space.size_bytes, _MORE_SPACE)
         yield _inodes(space)
 

@@ -13,7 +13,7 @@ from tests.harness import needs
 from tests.harness.doctored import Report, doctor, planted
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
-from tests.harness.other_mounts import memory_disk
+from tests.harness.other_mounts import bound, memory_disk
 from tests.harness.programs import in_child, run
 
 KATA = "123456789A"
@@ -61,6 +61,17 @@ def test_a_disk_without_inodes(bare: Path, volumes: Path, clean: Report) -> None
 
     assert (report.status, report.new_troubles(clean)) == (1, {("inodes", "problem")})
     assert "more inodes" in report.the("inodes").remedy
+
+
+def test_a_disk_that_is_mounted_read_only(bare: Path, volumes: Path, clean: Report) -> None:
+    needs.root()
+    (volumes / KATA).mkdir()
+    with bound(volumes / KATA, volumes / KATA, "ro"):
+        report = doctor(bare, "--volumes", f"dir:{volumes}")
+
+    assert (report.status, report.new_troubles(clean)) == (1, {("read-only", "problem")})
+    assert report.the("read-only").text == f"volume {KATA}: mounted read-only, so that nothing can be stored"
+    assert "remount,rw" in report.the("read-only").remedy
 
 
 def test_a_volume_that_is_refused(bare: Path, volumes: Path, clean: Report) -> None:
