@@ -27,7 +27,7 @@ class Figures:
     store: str
     """The store as `--volumes` names it."""
     store_fault: str | None
-    """Why the store can't be asked now; None while it can."""
+    """Why the store can't be asked now, or nothing can be made in it any more; None while all is well."""
 
 
 def figures_of(parts: Sequence[tuple[Core, Files, Directories]]) -> Figures:
@@ -48,5 +48,5 @@ def figures_of(parts: Sequence[tuple[Core, Files, Directories]]) -> Figures:
         kept_descriptor_hits=sum(core.descriptors.hits for core in cores),
         kept_descriptor_misses=sum(core.descriptors.misses for core in cores),
         store=store.url,
-        store_fault=store.fault(),
+        store_fault=store.fault() or cores[0].root_fault(),
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -115,6 +116,19 @@ def test_a_store_that_is_gone_is_told_and_what_it_last_failed_with(serve: Serve)
     assert "UNREACHABLE: the directory of volumes" in said
     again = status_of(served.top)["store"]
     assert (again["reachable"], again["last_error"]) == (True, gone["last_error"])
+
+
+def test_a_root_volume_that_was_removed_is_told(serve: Serve) -> None:
+    served = serve()
+    shutil.rmtree(served.root_volume)
+    told = status_of(served.top)["store"]
+    said = katafs_status(served.top, status=3).stdout
+
+    assert not told["reachable"]
+    assert told["fault"] == (
+        "the root volume katafs_root was removed while it was mounted: restore it, and mount again"
+    )
+    assert f"UNREACHABLE: {told['fault']}" in said
 
 
 def test_the_command_prints_lines_or_the_file(mount: Mounts) -> None:
