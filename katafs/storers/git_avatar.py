@@ -5,10 +5,11 @@ that fails leaves what was there before.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from katafs.errors import CorruptKata, IncrementsMissing, TagNotFound
+from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, TagNotFound
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files
@@ -19,6 +20,8 @@ from katafs.storers.increments import INCREMENTS, next_number, read_increments, 
 from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
 from katafs.storers.places import opened_directory
 from katafs.storers.storer import OUTPUT, Increment
+
+_log = logging.getLogger(__name__)
 
 _MANIFEST = b"manifest.json"
 _SANDBOX = SANDBOX_NAME + b"/"
@@ -111,10 +114,17 @@ class GitAvatar:
         try:
             yield
         except BaseException:
+            self._undo(before, head)
+            raise
+
+    def _undo(self, before: Mapping[bytes, bytes], head: str) -> None:
+        """Where that fails as well, the first failure says more."""
+        try:
             for name, content in before.items():
                 files.replace(self._directory, name, content, durable=True)
             self._git.run("reset", "--soft", "--quiet", head)
-            raise
+        except (OSError, KatafsError) as problem:
+            _log.warning("a test run is not undone", extra={"avatar": self._whose, "error": str(problem)})
 
     def increments(self) -> list[Increment]:
         """The traffic-lights, without that of a test run that was begun and never tagged. Raises IncrementsMissing."""

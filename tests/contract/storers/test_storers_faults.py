@@ -223,6 +223,16 @@ def test_a_lock_that_a_killed_git_left_is_said_in_one_line(git: Storer, disk: Pa
         git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
 
 
+def test_a_run_that_can_not_be_undone_either_says_what_failed_first(
+    git: Storer, disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (disk / KATA / "lion/.git/refs/heads/master.lock").touch()
+    with pytest.raises(errors.GitFailed, match=r"git commit ended with 128"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    (logged,) = caplog.records
+    assert (logged.getMessage(), "git reset ended with" in vars(logged)["error"]) == ("a test run is not undone", True)
+
+
 @pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/master.lock", "refs/tags/2.lock"])
 def test_a_lock_that_a_killed_git_left_long_ago_is_removed(git: Storer, disk: Path, lock: str) -> None:
     path = disk / KATA / "lion/.git" / lock
