@@ -17,6 +17,7 @@ from katafs.errors import ConversionRefused, KatafsError, LeftBehind, PieceChang
 from katafs.kata_id import ROOT_VOLUME, kata_volume
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
+from katafs.rooted.seen import Seen
 from katafs.rooted.surveys import Survey
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
@@ -140,29 +141,33 @@ class Conversion:
             files.sync_directory(source.folder)
             self._disk.locks.wait_for_readers(piece.key)
             # In this order: who asks to write during the survey is seen by the leases.
-            late = leaving.survey().fingerprint != survey.fingerprint or held.broken()
+            seen = Seen()
+            late = leaving.survey(seen).fingerprint != survey.fingerprint or held.broken()
             if not late:
                 leaving.rename_to(done)
         if late:
             raise self._kept(piece.outer, leaving)
-        self._delete(piece.outer, done)
+        self._delete(piece.outer, done, seen)
 
-    def _delete(self, outer: str, done: Spot) -> None:
-        """Delete what is in its volume."""
+    def _delete(self, outer: str, done: Spot, seen: Seen | None = None) -> None:
+        """Delete what is in its volume. What a program that was at work in there makes meanwhile stays, with what is
+        left beside it."""
         try:
-            done.remove()
+            done.remove(seen)
         except OSError as problem:
+            if problem.errno == errno.ENOTEMPTY:
+                raise self._kept(outer, done) from problem
             where = os.path.join(self._disk.path, outer, os.fsdecode(done.name))
             raise LeftBehind(
                 f"it is in its volume, but {where} can't be deleted from the old disk: {problem.strerror}"
             ) from problem
 
-    def _kept(self, outer: str, leaving: Spot) -> WrittenLate:
+    def _kept(self, outer: str, aside: Spot) -> WrittenLate:
         """Keep what somebody may have written to past the mount, who found it before the commit and wrote after it."""
-        name = _LATE + leaving.name.removeprefix(_LEAVING)
-        while Spot(leaving.folder, name).status() is not None:
+        name = _LATE + aside.name.removeprefix(_LEAVING).removeprefix(_DONE)
+        while Spot(aside.folder, name).status() is not None:
             name += b"+"
-        leaving.rename_to(Spot(leaving.folder, name))
+        aside.rename_to(Spot(aside.folder, name))
         where = os.path.join(self._disk.path, outer, os.fsdecode(name))
         return WrittenLate(
             f"something wrote to it on the old disk while it was committed; what it wrote to is kept as {where}"

@@ -11,6 +11,7 @@ from katafs.errors import PieceBusy, PieceChanged
 from katafs.rooted import comparing, copying, files, leases, names, surveys
 from katafs.rooted.leases import Leases
 from katafs.rooted.mounts import through_one_mount
+from katafs.rooted.seen import Seen
 from katafs.rooted.surveys import Survey
 
 _STAGED_MODE = 0o700
@@ -32,12 +33,13 @@ class Spot:
         """Whether a directory is there."""
         return files.is_directory(self.folder, self.name)
 
-    def survey(self) -> Survey:
-        """What is there, counted, with a fingerprint of it. Raises OSError for what can't be read."""
+    def survey(self, seen: Seen | None = None) -> Survey:
+        """What is there, counted, with a fingerprint of it. What is in a directory goes into `seen`. Raises OSError for
+        what can't be read."""
         if not self.is_directory():
             return surveys.survey_entry(self.folder, self.name)
         with self.opened() as directory:
-            return surveys.survey(directory)
+            return surveys.survey(directory, seen)
 
     def copy_to(self, target: "Spot") -> None:
         """Make a copy with everything kept, which is on the disk on return. Raises OSError(EEXIST)."""
@@ -85,13 +87,14 @@ class Spot:
         with through_one_mount(self.folder, target.folder) as (old, new):
             names.rename(old, self.name, new, target.name, flags)
 
-    def remove(self) -> None:
-        """Remove what is there with all that is in it; nothing there is no error."""
+    def remove(self, seen: Seen | None = None) -> None:
+        """Remove what is there with all that is in it; nothing there is no error. With `seen` what came into a
+        directory later, or changed, stays: raises OSError(ENOTEMPTY) then."""
         status = self.status()
         if status is None:
             return
         if stat.S_ISDIR(status.st_mode):
-            files.remove_tree(self.folder, self.name)
+            files.remove_tree(self.folder, self.name, seen)
         else:
             names.remove(self.folder, self.name)
 

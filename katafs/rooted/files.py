@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from katafs.rooted import names, syscalls
 from katafs.rooted.answer import answer
+from katafs.rooted.seen import Seen
 
 TEMPORARY_PREFIX = b".katafs-"
 """A kill in the middle of a write leaves a file that begins so; nothing reads it, and it may be deleted."""
@@ -163,16 +164,17 @@ def place_of(directory: int) -> tuple[int, bytes]:
     return above, name
 
 
-def remove_all(directory: int) -> None:
+def remove_all(directory: int, seen: Seen | None = None) -> None:
     """Remove everything in a directory, however deep, following no link and crossing no mount point.
 
+    With `seen` only what was seen, and is still as it was: anything else stays, and stops it with OSError(ENOTEMPTY).
     Raises OSError(EMFILE) below more directories than may be open at once."""
     held: list[tuple[int, bytes]] = []
     """The directories on the way down, each with its name in the one above."""
     here = os.dup(directory)
     try:
         while True:
-            inner = _remove_plain(here)
+            inner = _remove_plain(here, seen)
             if inner is not None:
                 held.append((here, inner))
                 here = open_directory(held[-1][0], inner)
@@ -188,11 +190,18 @@ def remove_all(directory: int) -> None:
             os.close(descriptor)
 
 
-def _remove_plain(directory: int) -> bytes | None:
+def _remove_plain(directory: int, seen: Seen | None) -> bytes | None:
     """Remove what isn't a directory, and directories that are empty; the name of the first that isn't, if one is."""
     for name in names.listing(directory):
-        if not is_directory(directory, name):
+        status = status_of(directory, name)
+        if status is None:
+            continue  # somebody else has removed it
+        if seen is not None and not seen.has(status):
+            raise answer(errno.ENOTEMPTY, name)
+        if not stat.S_ISDIR(status.st_mode):
             names.remove(directory, name)
+            if seen is not None:
+                seen.lost_a_name(status)
             continue
         try:
             names.remove_directory(directory, name)
@@ -203,11 +212,11 @@ def _remove_plain(directory: int) -> bytes | None:
     return None
 
 
-def remove_tree(directory: int, name: bytes) -> None:
-    """Remove a directory with all that is in it."""
+def remove_tree(directory: int, name: bytes, seen: Seen | None = None) -> None:
+    """Remove a directory with all that is in it. Raises as `remove_all`."""
     inside = open_directory(directory, name)
     try:
-        remove_all(inside)
+        remove_all(inside, seen)
     finally:
         os.close(inside)
     names.remove_directory(directory, name)

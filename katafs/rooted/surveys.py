@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 
 from katafs.rooted import inodes
+from katafs.rooted.seen import Seen
 from katafs.rooted.walks import Entry, met, walk
 
 _TICK_LIMIT_NS = 20_000_000
@@ -29,8 +30,8 @@ class Survey:
     fingerprint: bytes
 
 
-def survey(directory: int) -> Survey:
-    """Walk the whole tree below a descriptor, which may be an O_PATH one, and follow nothing.
+def survey(directory: int, seen: Seen | None = None) -> Survey:
+    """Walk the whole tree below a descriptor, which may be an O_PATH one, and follow nothing. `seen` takes it in.
 
     The fingerprint changes with each write and each change of an entry: it is a digest of all names, inode numbers,
     modes, owners, sizes, mtimes and ctimes. Of the top directory ctime is left out, since a rename changes it; its
@@ -51,6 +52,8 @@ def survey(directory: int) -> Survey:
                 continue
             status = _settled(entry)
             digest.update(_record(entry, status))
+            if seen is not None:
+                seen.add(status)
             entries += entry.above is not None
             if stat.S_ISREG(status.st_mode) and status.st_ino not in linked:
                 size_bytes += status.st_size

@@ -4,12 +4,13 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from katafs.converter.spots import Spot
 from katafs.rooted import copying, names
 from tests.harness import needs, waiting
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
@@ -125,6 +126,57 @@ def test_a_write_between_the_comparison_and_the_commit_is_kept(far: Far) -> None
 def _is_asked_for(inode: int) -> bool:
     lines = Path("/proc/locks").read_text().splitlines()
     return any("BREAKING" in line and f":{inode} " in line for line in lines)
+
+
+def _made(aside: Path) -> None:
+    (aside / "lion/new").write_text("late\n")
+
+
+def _changed(aside: Path) -> None:
+    with (aside / SCRIPT).open("a") as script:
+        script.write("late\n")
+
+
+def _replaced(aside: Path) -> None:
+    (aside / "lion/lock").write_text("late\n")
+    (aside / "lion/lock").rename(aside / SCRIPT)
+
+
+def _made_a_directory(aside: Path) -> None:
+    (aside / "lion/new").mkdir()
+
+
+@pytest.mark.parametrize("moment", ["deletion", "last file"])
+@pytest.mark.parametrize("change", [_made, _changed, _replaced, _made_a_directory])
+def test_what_a_program_at_work_inside_does_before_it_is_deleted_is_kept(
+    far: Far, change: Callable[[Path], None], moment: str
+) -> None:
+    """One that stands in the kata's directory and opens a file only then, as git does between two of its steps."""
+    before, aside = look(far.kata), far.disk / OUTER / f".katafs-done-{KATA}"
+    late = once(lambda: change(aside))
+
+    def at_the_deletion(spot: Spot, *_: object) -> None:
+        if spot.name.startswith(b".katafs-done") and spot.status() is not None:
+            late()
+
+    def at_the_last_file(_: int, name: bytes) -> None:
+        if name == b"twin":
+            late()
+
+    told = far.convert(
+        lambda: (
+            around(Spot, "remove", before=at_the_deletion)
+            if moment == "deletion"
+            else around(names, "remove", before=at_the_last_file)
+        ),
+        1,
+    )
+    kept = _kept(far, told)
+    left = {str(path.relative_to(kept)) for path in kept.rglob("*")}
+    wanted = str(SCRIPT) if change in (_changed, _replaced) else "lion/new"
+    assert wanted in left
+    assert change is _made_a_directory or (kept / wanted).read_text().endswith("late\n")
+    assert look(far.volume) == before
 
 
 def test_a_commit_leaves_what_was_written_late_to_people(far: Far) -> None:
