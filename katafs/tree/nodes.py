@@ -4,8 +4,8 @@ import errno
 import os
 import sys
 import threading
+from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
 from weakref import WeakValueDictionary
 
 from katafs.kata_id import VolumeName
@@ -79,7 +79,10 @@ class NodeTable:
         """A part of a tree doesn't know the root: that is the tree's own."""
         self.root = root
         self._nodes = _Numbered({root.number: root} if knows_root else {})
-        """Those that were added, or passed over, longest ago come first."""
+        """Those that were added longest ago come first. What the kernel knows is always in it, since others look
+        without the lock."""
+        self._to_pass: deque[int] = deque()
+        """The numbers of those that weren't passed over yet in this round; some may have been forgotten since."""
         self.known = self._nodes.get
         """The node of a number, or None where the kernel doesn't know the inode."""
         self.find = self._nodes.__getitem__
@@ -126,10 +129,16 @@ class NodeTable:
         return node
 
     def pass_over(self, count: int) -> list[Node]:
-        """So many of the nodes that come first, which come last from now on."""
-        passed = list(islice(self._nodes.values(), count))
-        for node in passed:
-            self._nodes[node.number] = self._nodes.pop(node.number)
+        """So many of the nodes, round after round, in each from the oldest on."""
+        passed: list[Node] = []
+        for _ in range(2):  # the rest of a round, and some of the next
+            while self._to_pass and len(passed) < count:
+                node = self._nodes.get(self._to_pass.popleft())
+                if node is not None:
+                    passed.append(node)
+            if passed:
+                break
+            self._to_pass.extend(self._nodes)
         return passed
 
     def forget(self, number: int, count: int) -> Node | None:
