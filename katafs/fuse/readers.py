@@ -101,6 +101,8 @@ class Readers:
             with self._lock:
                 if self._over:
                     return
+                if self._reading is reader:  # it was taken back just now
+                    continue
                 self._waiting.append(reader)
             reader.turn.acquire()
             if self._over:

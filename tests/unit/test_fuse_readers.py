@@ -1,6 +1,8 @@
 """The threads that read requests, and who watches them."""
 
+import inspect
 import threading
+import time
 
 import pytest
 
@@ -48,3 +50,44 @@ def test_where_no_thread_can_be_started_the_one_there_is_goes_on(monkeypatch: py
 
     assert readers.join(60)
     assert ended.is_set()
+
+
+class _LateForTheLock:
+    """A lock that who finds that it isn't its turn gets only when the turn was taken back."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.found = threading.Event()
+
+    def __enter__(self) -> None:
+        if inspect.stack()[1].function == "_run":
+            self.found.set()
+            time.sleep(0.1)
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+def test_a_turn_that_is_taken_back_goes_on_where_its_reader_has_just_missed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, ended, late = threading.Event(), threading.Event(), _LateForTheLock()
+
+    def read(reader: Reader) -> bool:
+        reader.taken += 1
+        reader.answering = True
+        slow.wait(60)
+        reader.answering = False
+        return reader.taken < 3
+
+    def refuse(_: threading.Thread) -> None:
+        slow.set()
+        assert late.found.wait(60)
+        raise RuntimeError("can't start new thread")
+
+    readers = Readers(read, ended.set, 64, lambda _: None)
+    monkeypatch.setattr(readers, "_lock", late)
+    readers.start()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    assert ended.wait(20)
+    assert readers.join(60)
