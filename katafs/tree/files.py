@@ -48,8 +48,8 @@ class Files:
                 except BaseException:
                     os.close(descriptor)
                     raise
-            keeps, node.opened_ctime_ns = node.opened_ctime_ns == status.st_ctime_ns, status.st_ctime_ns
-            return self.adopt(node, descriptor, flags, keeps=keeps)
+            keeps = node.opened_ctime_ns == status.st_ctime_ns
+            return self.adopt(node, descriptor, flags, keeps=keeps, ctime_ns=status.st_ctime_ns)
 
     def _opening(self, number: int, flags: int) -> Node:
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
@@ -79,9 +79,9 @@ class Files:
                 raise
             return self.adopt(core.nodes.find(told.number), descriptor, flags), told
 
-    def adopt(self, node: Node, descriptor: int, flags: int, *, keeps: bool = False) -> int:
+    def adopt(self, node: Node, descriptor: int, flags: int, *, keeps: bool = False, ctime_ns: int = 0) -> int:
         """A handle of a descriptor, which it owns from now on. `keeps`: whether nothing has changed in the inode since
-        it was opened before."""
+        it was opened before. `ctime_ns`: when it has changed last, if that may be told of later opens."""
         node.handles.append(descriptor)
         return self.handles.add(
             OpenFile(
@@ -90,6 +90,7 @@ class Files:
                 waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
                 asks=node.identity is None or node.piece is not None or bool(flags & (os.O_DIRECT | os.O_APPEND)),
                 keeps=keeps,
+                ctime_ns=ctime_ns,
             )
         )
 
@@ -99,6 +100,7 @@ class Files:
         if opened.node.piece is not None:
             with self._core.locked:
                 self._core.steady(opened.node)
+        opened.taken_in()
         return os.pread(opened.descriptor, size_bytes, offset)
 
     def write(self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool) -> int:
@@ -124,4 +126,5 @@ class Files:
         with self._core.lock:
             opened = self.handles.remove(handle)
             opened.node.handles.remove(opened.descriptor)
+            opened.taken_in()
         os.close(opened.descriptor)

@@ -23,6 +23,14 @@ class OpenFile:
     rules for buffers are the backing file's and not the tree's; with O_APPEND, which fcntl(2) switches off again."""
     keeps: bool = False
     """Whether nothing has changed in it since it was opened before this."""
+    ctime_ns: int = 0
+    """When it had changed last as it was opened; 0 of one that was made then."""
+
+    def taken_in(self) -> None:
+        """The kernel has the reply to the open, since a request names the handle: if it was to drop what it kept of the
+        file from before, it has. Until then another open must not have it keep that."""
+        if self.ctime_ns:
+            self.node.opened_ctime_ns = self.ctime_ns
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """What the kernel may keep of a volume, as the tree knows it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from katafs.tree.kept import OtherNames
 from katafs.volumes.memory import MemoryStore
 from tests.harness.waiting import until
 from tests.unit.conftest import Trees
-from tests.unit.kernel import ROOT, Kernel, volume_behind
+from tests.unit.kernel import ME, ROOT, Kernel, volume_behind
 
 KATA = b"123456789A"
 VOLUME = VolumeName("123456789A")
@@ -139,3 +140,23 @@ def test_there_is_room_again_for_other_names_when_the_kernel_keeps_them_no_more(
 
     until(lambda: others.add(1, b"next", 3600), "room")
     assert sorted(others.all()) == [(1, b"long"), (1, b"next")]
+
+
+def test_content_is_kept_when_the_kernel_has_surely_dropped_what_was_there_before(tree: Kernel, behind: Path) -> None:
+    """A second program that opens a file may overtake the first, whose reply is what has the kernel drop old pages."""
+    (behind / "f").write_bytes(b"new")
+    files, number = tree.tree.files, tree.number(KATA + b"/f")
+    first, second = (files.open(number, os.O_RDONLY, ME) for _ in range(2))
+    overtaking = files.handles[second].keeps
+    files.read(first, 0, 1)
+    third = files.open(number, os.O_RDONLY, ME)
+    behind.joinpath("f").write_bytes(b"newer")
+    fourth = files.open(number, os.O_RDONLY, ME)
+    after_a_reading, after_a_change = files.handles[third].keeps, files.handles[fourth].keeps
+    for handle in (first, second, third, fourth):
+        files.release(handle)
+    fifth = files.open(number, os.O_RDONLY, ME)
+    after_the_end = files.handles[fifth].keeps
+    files.release(fifth)
+
+    assert (overtaking, after_a_reading, after_a_change, after_the_end) == (False, True, False, True)
