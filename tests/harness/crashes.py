@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +67,7 @@ class Forked:
     ) -> None:
         self._output = output
         self._status: int | None = None
-        with warnings.catch_warnings():
-            # Python 3.12 warns of threads at each fork; the only other one here is the test runner's, and it waits.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
+        self._pid = programs.forked()
         if self._pid == 0:
             os.environ.update(env or {})
             _be_katafs(arguments, output, prepare)

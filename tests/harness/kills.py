@@ -6,18 +6,16 @@ Really: the child that runs it gets SIGKILL, so nothing cleans up after it.
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable
 from types import FrameType
+
+from tests.harness.programs import forked
 
 
 def killed(function: Callable[[], object], calls: int, room: str = "/katafs/rooted/") -> bool:
     """Run the function in a child that is killed at its n-th call of a function in a file below `room`; False where it
     made fewer calls and so came to its end. Raises AssertionError where it failed."""
-    with warnings.catch_warnings():
-        # As in tests.harness.programs.in_child: the only other thread is the test runner's.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    pid = forked()
     if pid == 0:
         _run(function, calls, room)
     _, status = os.waitpid(pid, 0)

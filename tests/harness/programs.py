@@ -108,13 +108,19 @@ def _text(output: bytes) -> str:
     return output.decode("utf-8", "surrogateescape")
 
 
+def forked() -> int:
+    """fork(2): 0 in the child, and its id in the parent.
+
+    Python 3.12 and later warn of threads; the only other one here is the test runner's, which only reads a pipe."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def in_child(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What the function returns, or raises, in a forked child, whose credentials and umask it may change."""
     reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        # Python 3.12 warns of threads at each fork; the only other one here is the test runner's, and it waits.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    pid = forked()
     if pid == 0:
         os.close(reader)
         _answer(writer, function, args, kwargs)

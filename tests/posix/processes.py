@@ -2,19 +2,17 @@
 
 import os
 import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from tests.harness.programs import forked
 
 
 def start(work: Callable[[], object]) -> int:
     """Fork a child that does the work and ends; its id.
 
     It ends with 1, and its traceback on stderr, where the work raised."""
-    with warnings.catch_warnings():
-        # The runner has a thread that only reads a pipe, and the child ends without touching what it might hold.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    pid = forked()
     if pid:
         return pid
     code = 1

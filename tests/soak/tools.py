@@ -17,6 +17,7 @@ name = soak
 email = soak@example.org
 [gc]
 auto = 0
+cruftPacks = false
 [pack]
 threads = 1
 [safe]

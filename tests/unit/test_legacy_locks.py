@@ -10,7 +10,7 @@ import pytest
 
 from katafs.volumes.legacy_locks import LOCK_FILE, Locks
 from tests.harness import waiting
-from tests.harness.programs import in_child
+from tests.harness.programs import forked, in_child
 
 KEY, OTHER = 7, 8
 LARGEST_KEY = 2**56 - 1
@@ -80,7 +80,7 @@ def test_a_claim_ends_with_its_process(top: int) -> None:
 
 def test_a_claim_in_another_process_keeps_this_one_out(top: int, disk: Path) -> None:
     reader, writer = os.pipe()
-    pid = os.fork()
+    pid = forked()
     if pid == 0:
         with closing(Locks(top)) as locks, locks.claim(KEY):
             os.write(writer, b"x")
