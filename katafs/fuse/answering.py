@@ -95,6 +95,10 @@ class Answering:
         if future is not None:
             future.cancel()
 
+    def uniques(self) -> list[int]:
+        """The numbers of the requests that pools have."""
+        return list(self._later)
+
     def running(self) -> list[Future[None]]:
         """What pools are at now. The rest of what they have has told nothing yet."""
         return [future for future in list(self._later.values()) if future.running()]

@@ -26,6 +26,8 @@ Route = Callable[[int, Method], Method]
 """Makes of a request's number and its method one of the same name that may hand the request to another."""
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
+_LOOK_S = 0.05
+"""So often it is looked whether a notification has ended."""
 _OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
 
 
@@ -69,17 +71,31 @@ class Connection:
         """Begin to answer."""
         self._readers.start()
 
-    def close(self, seconds: float) -> bool:
+    def close(self, seconds: float, *, told: bool = True) -> bool:
         """End the connection, and with it the mount, if it has one still. Requests that are being answered get up to so
-        many seconds; whether they needed no more."""
+        many seconds; whether they needed no more. `told`: whether no thread is in a notification still."""
         self.device.call_away()
         done = self._readers.join(seconds)
         # A thread that is still at a request must not find the descriptor's number to be another file.
-        if self._answering.close() and done:
+        if self._answering.close() and done and told:
             self.device.close()
             self.processors.close()
             self._closed = True
         return done
+
+    def refuse_rest(self, is_told: Callable[[], bool]) -> None:
+        """After `close`, where a thread is in a notification still: refuse what has no reply yet, and what comes, until
+        `is_told`. The kernel may wait there for a lock of somebody who waits for a reply; and for as long as it does,
+        neither the descriptor's close nor the end of this process ends the connection."""
+        at_work = [wire.REQUEST_HEADER.unpack_from(reader.buffer)[2] for reader, _ in self._readers.at_work()]
+        for unique in [*at_work, *self._answering.uniques()]:
+            self.device.refuse(unique, errno.ENOTCONN)
+        buffer = memoryview(bytearray(REQUEST_BYTES))
+        while not is_told():
+            if self.device.read_late(buffer, _LOOK_S):
+                _, opcode, unique, *_ = wire.REQUEST_HEADER.unpack_from(buffer)
+                if opcode not in self._unanswered:
+                    self.device.refuse(unique, errno.ENOTCONN)
 
     def abandon(self) -> None:
         """After `close`, and when nobody waits any more for what pools are at: who waits for a reply has an error."""

@@ -3,6 +3,7 @@
 import errno
 import os
 import select
+import time
 from collections.abc import Iterable
 
 from katafs.fuse import wire
@@ -86,6 +87,22 @@ class Device:
         poll.register(self.descriptor, select.POLLIN)
         poll.register(self._called_away, select.POLLIN)
         poll.poll()
+
+    def read_late(self, buffer: memoryview, seconds: float) -> bool:
+        """Read the next request although this was called away; whether one came within so long."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            return False
+        try:
+            return os.readv(self.descriptor, (buffer,)) > 0
+        except BlockingIOError:
+            return False
+        except OSError as problem:
+            if problem.errno not in _PASSED:
+                raise
+            time.sleep(seconds)  # the connection has ended, and so will whoever is in it
+            return False
 
     def is_gone(self) -> bool:
         """Whether the kernel has ended the connection."""

@@ -58,6 +58,11 @@ class Coherence:
             thread.start()  # first: one that can't be started isn't at work
             self._at_work[volume] = _Work(thread, anew)
 
+    def is_at_work(self) -> bool:
+        """Whether the kernel is being told something."""
+        with self._lock:
+            return any(work.thread.is_alive() for work in self._at_work.values())
+
     def close(self, seconds: float) -> None:
         """Begin nothing more, and wait for what is being done, so long at most."""
         deadline_s = time.monotonic() + seconds

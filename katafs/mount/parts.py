@@ -61,22 +61,27 @@ class Parts:
             for part in self._parts.values():
                 part.shrinker.close()
 
+    def is_asking(self) -> bool:
+        """After `stop_asking`: whether the kernel keeps one of them waiting still."""
+        return any(part.shrinker.is_at_work() for part in list(self._parts.values()))
+
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
         return self._threads.close(seconds)
 
     def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Later[Attributes]:
         """The entry of a volume that is served with this disk, whose name is in a directory of another part."""
-        tree = self._tree if disk is None else self._entered(disk)
-        return Later(self._threads.of(disk), functools.partial(self._enter, tree, disk, parent, name))
+        return Later(self._threads.of(disk), functools.partial(self._enter, disk, parent, name))
 
-    def _enter(self, tree: Tree, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
+    def _enter(self, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
+        if disk is None:
+            return self._tree.creation.lookup_top(parent, name)
         try:
-            return tree.creation.lookup_top(parent, name)
+            # Not before: one that is given up before it is begun must not count as entering.
+            return self._entered(disk).creation.lookup_top(parent, name)
         finally:
-            if disk is not None:
-                with self._lock:
-                    self._entering[disk] -= 1
+            with self._lock:
+                self._entering[disk] -= 1
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups, of whatever part."""

@@ -26,6 +26,7 @@ from katafs.tree.removal import Removal
 from katafs.tree.tree import Tree
 from katafs.tree.volumes import Volumes
 from katafs.volumes.directories import DirectoryStore
+from tests.harness.older_kernel import grow_older
 from tests.harness.waiting import until
 
 BAD_KATA = "BADBADBADB"
@@ -107,12 +108,12 @@ def buggy() -> tuple[str, ...]:
     return (sys.executable, __file__, "bugs")
 
 
-def gated(part: str, gate: Path) -> tuple[str, ...]:
+def gated(part: str, gate: Path, *, older: bool = False) -> tuple[str, ...]:
     """The program in which a part waits: `create` or `remove` of a volume, `lookup`, `write` (then every read and write
     is a request), `fsync`, `fsyncdir`, `getattr`, `status`; or with `reply` the reply to a lookup of the name `gated`
     while `<gate>.closed` is there. It makes the file `<gate>.reached` when a request has come to it, and goes on when
-    `<gate>.open` is there."""
-    return (sys.executable, __file__, f"{part}:{gate}")
+    `<gate>.open` is there. `older` is as on a kernel before 6.18."""
+    return (sys.executable, __file__, *(["older"] if older else []), f"{part}:{gate}")
 
 
 def asking() -> tuple[str, ...]:
@@ -233,6 +234,9 @@ def _with_late_reply(gate: str) -> None:
 
 
 def _run() -> None:
+    if sys.argv[1] == "older":
+        del sys.argv[1]
+        grow_older()
     part, _, gate = sys.argv.pop(1).partition(":")
     if part == "reply":
         _with_late_reply(gate)

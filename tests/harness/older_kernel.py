@@ -14,6 +14,12 @@ from katafs.fuse import wire
 
 PROGRAM = (sys.executable, __file__)
 
-if __name__ == "__main__":
+
+def grow_older() -> None:
+    """Agree on the older protocol from now on."""
     wire.NEWEST_MINOR = wire.PRUNE_MINOR - 1
+
+
+if __name__ == "__main__":
+    grow_older()
     katafs()
