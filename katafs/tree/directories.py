@@ -103,8 +103,9 @@ class Directories:
         node = opened.node
         if start < len(_DOTS) or node.identity is None or node.place.kind not in PLAIN_BELOW:
             return _Glimpse(start, [], self._core.changes, node.identity)
+        with self._core.locked:  # so that no change is half done
+            changes, identity = self._core.changes, self._core.steady(node).identity
         with self._core.borrowed(node) as directory:
-            changes, identity = self._core.changes, node.identity
             next_ones = slice(start, start + _AT_ONCE)
             found = names.glance(directory, opened.names[next_ones], opened.inodes[next_ones])
         return _Glimpse(start, found, changes, identity)

@@ -4,14 +4,18 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 
 import pytest
 
+from katafs.rooted import inodes as rooted_inodes
 from katafs.rooted import names
 from katafs.rooted.answer import answer
+from katafs.tree.core import Core
 from katafs.tree.inodes import Changes
+from katafs.tree.nodes import Node
 from katafs.tree.numbers import Numbers
 from katafs.volumes.memory import MemoryStore
 from tests.harness.other_mounts import bound
@@ -256,6 +260,43 @@ def test_what_is_renamed_meanwhile_is_not_taken_for_its_old_name(kata: Kernel, m
 
     assert listed == [b"b", b"c", b"d"]
     assert kata.tree.inodes.getattr(number).number == number
+
+
+def test_a_change_that_is_half_done_is_not_taken_for_done(kata: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree would take the kernel to have been told the old mode, and refuse opens until that is void."""
+    number = kata.lookup(PLACE + b"/a").number
+    handle = kata.tree.directories.open(kata.number(PLACE))
+    assert len(kata.listed(handle, room=2)) == 2
+    begun, looked = threading.Event(), threading.Event()
+    changing = threading.Thread(target=lambda: kata.tree.inodes.setattr(number, Changes(mode=0o600), None, ME))
+    set_mode, glance, borrowed = rooted_inodes.set_mode, names.glance, Core.borrowed
+
+    def set_late(descriptor: int, mode: int) -> None:
+        begun.set()
+        assert looked.wait(60)
+        set_mode(descriptor, mode)
+
+    def told(directory: int, wanted: Sequence[bytes], inodes: Sequence[int]) -> list[os.stat_result | None]:
+        found = glance(directory, wanted, inodes)
+        looked.set()
+        return found
+
+    @contextmanager
+    def overtaken(core: Core, node: Node) -> Iterator[int]:
+        with borrowed(core, node) as directory:
+            if not begun.is_set():
+                changing.start()
+                assert begun.wait(60)
+            yield directory
+
+    monkeypatch.setattr(rooted_inodes, "set_mode", set_late)
+    monkeypatch.setattr(names, "glance", told)
+    monkeypatch.setattr(Core, "borrowed", overtaken)
+    listed = {each.name: each.told for each in kata.listed(handle, 2)}
+    changing.join()
+
+    assert listed[b"a"].status.st_mode & 0o777 == 0o600
+    kata.tree.files.release(kata.tree.files.open(number, os.O_RDONLY, ME))
 
 
 def test_what_is_replaced_meanwhile_shows_what_replaced_it(kata: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
