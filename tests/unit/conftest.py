@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -26,6 +27,15 @@ settings.load_profile("katafs")
 _PR_GET_SECUREBITS = 27
 _PR_SET_SECUREBITS = 28
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture

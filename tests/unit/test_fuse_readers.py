@@ -3,6 +3,7 @@
 import inspect
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -27,9 +28,8 @@ def test_the_last_that_is_noted_is_0_also_amid_requests() -> None:
     assert noted[-1] == 0
 
 
-def test_where_no_thread_can_be_started_the_one_there_is_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, ended = threading.Event(), threading.Event()
-    refused: list[threading.Thread] = []
+def three_requests(slow: threading.Event) -> Callable[[Reader], bool]:
+    """Three requests, each of which waits for the event."""
 
     def read(reader: Reader) -> bool:
         reader.taken += 1
@@ -38,11 +38,18 @@ def test_where_no_thread_can_be_started_the_one_there_is_goes_on(monkeypatch: py
         reader.answering = False
         return reader.taken < 3
 
+    return read
+
+
+def test_where_no_thread_can_be_started_the_one_there_is_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, ended = threading.Event(), threading.Event()
+    refused: list[threading.Thread] = []
+
     def refuse(thread: threading.Thread) -> None:
         refused.append(thread)
         raise RuntimeError("can't start new thread")
 
-    readers = Readers(read, ended.set, 64, lambda _: None)
+    readers = Readers(three_requests(slow), ended.set, 64, lambda _: None)
     readers.start()
     monkeypatch.setattr(threading.Thread, "start", refuse)
     until(lambda: len(refused) >= 2, "the watcher to have tried, and again")
@@ -72,19 +79,12 @@ class _LateForTheLock:
 def test_a_turn_that_is_taken_back_goes_on_where_its_reader_has_just_missed_it(monkeypatch: pytest.MonkeyPatch) -> None:
     slow, ended, late = threading.Event(), threading.Event(), _LateForTheLock()
 
-    def read(reader: Reader) -> bool:
-        reader.taken += 1
-        reader.answering = True
-        slow.wait(60)
-        reader.answering = False
-        return reader.taken < 3
-
     def refuse(_: threading.Thread) -> None:
         slow.set()
         assert late.found.wait(60)
         raise RuntimeError("can't start new thread")
 
-    readers = Readers(read, ended.set, 64, lambda _: None)
+    readers = Readers(three_requests(slow), ended.set, 64, lambda _: None)
     monkeypatch.setattr(readers, "_lock", late)
     readers.start()
     monkeypatch.setattr(threading.Thread, "start", refuse)

@@ -1,9 +1,7 @@
 """Counts of requests, which several threads add to."""
 
 import errno
-import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,15 +10,6 @@ from katafs.fuse.tally import Tally
 
 THREADS = 4
 EACH = 50_000
-
-
-@pytest.fixture
-def hasty() -> Iterator[None]:
-    """Let threads take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -1,24 +1,13 @@
 """The inodes that the kernel remembers."""
 
 import errno
-import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from katafs.namespace import PLAIN, ROOT
 from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable
 from tests.harness.refusals import refused
-
-
-@pytest.fixture
-def quick_switches() -> Iterator[None]:
-    """Have threads take turns as often as can be."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.fixture
@@ -89,7 +78,7 @@ def test_what_is_forgotten_and_comes_again_is_passed_over_late(table: NodeTable)
     assert [node.number for node in table.pass_over(3)] == [1, 6, 5]
 
 
-@pytest.mark.usefixtures("quick_switches")
+@pytest.mark.usefixtures("hasty")
 def test_what_is_passed_over_is_known_all_the_while(table: NodeTable) -> None:
     """Others look without the lock."""
     for number in range(5, 205):

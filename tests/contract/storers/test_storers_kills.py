@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,16 +19,22 @@ from tests.contract.storers.cells import KATA, MANIFEST, START
 from tests.harness import needs
 from tests.harness.kills import killed
 
-Made = Callable[[DirectoryStore], Storer]
 MARK = ".katafs-starting"
-KINDS = pytest.mark.parametrize(
-    "made",
-    [
-        pytest.param(GitStorer, id="git"),
-        pytest.param(PlainStorer, id="plain"),
-        pytest.param(lambda store: PlainStorer(store, Sandboxes.AVATAR), id="plain-avatar"),
-    ],
-)
+KINDS: dict[str, Callable[[DirectoryStore], Storer]] = {
+    "git": GitStorer,
+    "plain": PlainStorer,
+    "plain-avatar": lambda store: PlainStorer(store, Sandboxes.AVATAR),
+}
+
+
+@pytest.fixture(params=KINDS)
+def storer(request: pytest.FixtureRequest, disk: Path) -> Iterator[Storer]:
+    """Each storer, with nothing stored."""
+    with closing(DirectoryStore(disk)) as store:
+        yield KINDS[request.param](store)
+
+
+PLAIN = pytest.mark.parametrize("storer", ["plain"], indirect=True)
 
 
 def grown_old(disk: Path) -> None:
@@ -44,119 +50,103 @@ def marked(disk: Path) -> Path:
     return disk / KATA / "lion"
 
 
-@KINDS
-def test_a_killed_start_leaves_the_avatar_started_or_its_name_free(disk: Path, made: Made) -> None:
+def test_a_killed_start_leaves_the_avatar_started_or_its_name_free(storer: Storer, disk: Path) -> None:
     needs.programs("git")
-    with closing(DirectoryStore(disk)) as store:
-        storer = made(store)
-        calls, was_killed, given_back = 0, True, 0
-        while was_killed:
-            calls += 5 if isinstance(storer, GitStorer) else 1
-            storer.create_kata(MANIFEST)
-            was_killed = killed(lambda: storer.start_avatar(KATA, ["lion"]), calls)
-            grown_old(disk)
-            if "lion" not in storer.started_avatars(KATA):
-                assert storer.start_avatar(KATA, ["lion"]) == "lion", f"killed at call {calls}"
-                given_back += 1
-            assert [tag["visible_files"] for tag in storer.tags(KATA, "lion")] == [_without_output()], calls
-            assert storer.avatar_increments(KATA, "lion") == []
-            storer.delete_kata(KATA)
-        assert given_back > 10
+    calls, was_killed, given_back = 0, True, 0
+    while was_killed:
+        calls += 5 if isinstance(storer, GitStorer) else 1
+        storer.create_kata(MANIFEST)
+        was_killed = killed(lambda: storer.start_avatar(KATA, ["lion"]), calls)
+        grown_old(disk)
+        if "lion" not in storer.started_avatars(KATA):
+            assert storer.start_avatar(KATA, ["lion"]) == "lion", f"killed at call {calls}"
+            given_back += 1
+        assert [tag["visible_files"] for tag in storer.tags(KATA, "lion")] == [_without_output()], calls
+        assert storer.avatar_increments(KATA, "lion") == []
+        storer.delete_kata(KATA)
+    assert given_back > 10
 
 
 def _without_output() -> dict[str, str]:
     return {name: content for name, content in START.items() if name != "output"}
 
 
-def test_a_name_that_is_given_back_is_free_whenever_that_is_killed(disk: Path) -> None:
-    with closing(DirectoryStore(disk)) as store:
-        storer = PlainStorer(store)
-        calls, was_killed = 0, True
-        while was_killed:
-            calls += 1
-            storer.create_kata(MANIFEST)
-            lion = disk / KATA / "lion"
-            (lion / "sandbox").mkdir(parents=True)
-            (lion / "increments.json").touch()
-            (lion / MARK).touch()
-            grown_old(disk)
-            was_killed = killed(lambda: storer.start_avatar(KATA, ["lion"]), calls)
-            grown_old(disk)
-            if "lion" not in storer.started_avatars(KATA):
-                assert storer.start_avatar(KATA, ["lion"]) == "lion", f"killed at call {calls}"
-            assert len(storer.tags(KATA, "lion")) == 1
-            storer.delete_kata(KATA)
-        assert calls > 50
-
-
-@KINDS
-def test_a_start_that_goes_on_is_not_broken_off(disk: Path, made: Made) -> None:
-    with closing(DirectoryStore(disk)) as store:
-        storer = made(store)
+@PLAIN
+def test_a_name_that_is_given_back_is_free_whenever_that_is_killed(storer: Storer, disk: Path) -> None:
+    calls, was_killed = 0, True
+    while was_killed:
+        calls += 1
         storer.create_kata(MANIFEST)
         lion = disk / KATA / "lion"
-        lion.mkdir()
+        (lion / "sandbox").mkdir(parents=True)
+        (lion / "increments.json").touch()
         (lion / MARK).touch()
-        assert storer.start_avatar(KATA, ["lion", "bear"]) == "bear"  # it is younger than a minute
-
         grown_old(disk)
-        directory = os.open(lion, os.O_PATH)
-        with files.locked(directory):
-            assert storer.start_avatar(KATA, ["lion", "wolf"]) == "wolf"
-        os.close(directory)
-        assert storer.started_avatars(KATA) == ["bear", "wolf"]
-        assert not storer.avatar_exists(KATA, "lion")
+        was_killed = killed(lambda: storer.start_avatar(KATA, ["lion"]), calls)
+        grown_old(disk)
+        if "lion" not in storer.started_avatars(KATA):
+            assert storer.start_avatar(KATA, ["lion"]) == "lion", f"killed at call {calls}"
+        assert len(storer.tags(KATA, "lion")) == 1
+        storer.delete_kata(KATA)
+    assert calls > 50
 
 
-@KINDS
-def test_an_avatar_with_a_mark_is_started_where_it_has_tag_0(disk: Path, made: Made) -> None:
-    with closing(DirectoryStore(disk)) as store:
-        storer = made(store)
-        storer.create_kata(MANIFEST)
-        storer.start_avatar(KATA, ["lion"])
-        storer.sandbox_save(KATA, "lion", Delta(new=["new.py"]), {"new.py": "kept"})
-        marked(disk)
-        assert storer.start_avatar(KATA, ["lion", "bear"]) == "bear"
-        assert storer.started_avatars(KATA) == ["bear", "lion"]
-        assert [path.read_text() for path in disk.rglob("new.py")] == ["kept"]
+def test_a_start_that_goes_on_is_not_broken_off(storer: Storer, disk: Path) -> None:
+    storer.create_kata(MANIFEST)
+    lion = disk / KATA / "lion"
+    lion.mkdir()
+    (lion / MARK).touch()
+    assert storer.start_avatar(KATA, ["lion", "bear"]) == "bear"  # it is younger than a minute
+
+    grown_old(disk)
+    directory = os.open(lion, os.O_PATH)
+    with files.locked(directory):
+        assert storer.start_avatar(KATA, ["lion", "wolf"]) == "wolf"
+    os.close(directory)
+    assert storer.started_avatars(KATA) == ["bear", "wolf"]
+    assert not storer.avatar_exists(KATA, "lion")
 
 
+def test_an_avatar_with_a_mark_is_started_where_it_has_tag_0(storer: Storer, disk: Path) -> None:
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    storer.sandbox_save(KATA, "lion", Delta(new=["new.py"]), {"new.py": "kept"})
+    marked(disk)
+    assert storer.start_avatar(KATA, ["lion", "bear"]) == "bear"
+    assert storer.started_avatars(KATA) == ["bear", "lion"]
+    assert [path.read_text() for path in disk.rglob("new.py")] == ["kept"]
+
+
+@PLAIN
 @pytest.mark.parametrize("way", ["tags", ".git"])
-def test_what_no_start_makes_is_never_removed(disk: Path, way: str) -> None:
-    with closing(DirectoryStore(disk)) as store:
-        storer = PlainStorer(store)
-        storer.create_kata(MANIFEST)
-        (disk / KATA / "lion").mkdir()
-        (marked(disk) / way).symlink_to("/")
-        assert storer.start_avatar(KATA, ["lion"]) is None
-        assert (disk / KATA / "lion" / way).is_symlink()
+def test_what_no_start_makes_is_never_removed(storer: Storer, disk: Path, way: str) -> None:
+    storer.create_kata(MANIFEST)
+    (disk / KATA / "lion").mkdir()
+    (marked(disk) / way).symlink_to("/")
+    assert storer.start_avatar(KATA, ["lion"]) is None
+    assert (disk / KATA / "lion" / way).is_symlink()
 
 
-def test_an_empty_directory_of_an_avatar_is_left_alone(disk: Path) -> None:
+@PLAIN
+def test_an_empty_directory_of_an_avatar_is_left_alone(storer: Storer, disk: Path) -> None:
     """As old katas have them."""
-    with closing(DirectoryStore(disk)) as store:
-        storer = PlainStorer(store)
-        storer.create_kata(MANIFEST)
-        (disk / KATA / "lion").mkdir()
-        assert storer.start_avatar(KATA, ["lion"]) is None
-        assert storer.started_avatars(KATA) == ["lion"]
+    storer.create_kata(MANIFEST)
+    (disk / KATA / "lion").mkdir()
+    assert storer.start_avatar(KATA, ["lion"]) is None
+    assert storer.started_avatars(KATA) == ["lion"]
 
 
-@KINDS
-def test_a_start_leaves_nothing_of_its_own(disk: Path, made: Made) -> None:
-    with closing(DirectoryStore(disk)) as store:
-        storer = made(store)
-        storer.create_kata(MANIFEST)
+def test_a_start_leaves_nothing_of_its_own(storer: Storer, disk: Path) -> None:
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    storer.start_avatar(KATA, ["lion"])
+    assert list(disk.rglob(".katafs-*")) == []
+
+
+@PLAIN
+def test_a_start_that_fails_leaves_nothing_of_its_own(storer: Storer, disk: Path) -> None:
+    storer.create_kata(MANIFEST)
+    (disk / KATA / "manifest.json").write_text('{"visible_files":{"a":"\\ud800"}}')
+    with pytest.raises(BadContent):
         storer.start_avatar(KATA, ["lion"])
-        storer.start_avatar(KATA, ["lion"])
-        assert list(disk.rglob(".katafs-*")) == []
-
-
-def test_a_start_that_fails_leaves_nothing_of_its_own(disk: Path) -> None:
-    with closing(DirectoryStore(disk)) as store:
-        storer = PlainStorer(store)
-        storer.create_kata(MANIFEST)
-        (disk / KATA / "manifest.json").write_text('{"visible_files":{"a":"\\ud800"}}')
-        with pytest.raises(BadContent):
-            storer.start_avatar(KATA, ["lion"])
-        assert [path.name for path in (disk / KATA).iterdir()] == ["manifest.json"]
+    assert [path.name for path in (disk / KATA).iterdir()] == ["manifest.json"]
