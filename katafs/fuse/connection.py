@@ -73,7 +73,7 @@ class Connection:
 
     def close(self, seconds: float, *, told: bool = True) -> bool:
         """End the connection, and with it the mount, if it has one still. Requests that are being answered get up to so
-        many seconds; whether they needed no more. `told`: whether no thread is in a notification still."""
+        many seconds; whether they needed no more. `told`: whether no thread has anything to notify of any more."""
         self.device.call_away()
         done = self._readers.join(seconds)
         # A thread that is still at a request must not find the descriptor's number to be another file.
@@ -83,15 +83,17 @@ class Connection:
             self._closed = True
         return done
 
-    def refuse_rest(self, is_told: Callable[[], bool]) -> None:
-        """After `close`, where a thread is in a notification still: refuse what has no reply yet, and what comes, until
-        `is_told`. The kernel may wait there for a lock of somebody who waits for a reply; and for as long as it does,
-        neither the descriptor's close nor the end of this process ends the connection."""
+    def refuse_rest(self) -> None:
+        """After `close`, while a thread is in a notification still: refuse what has no reply yet, and what comes. The
+        kernel may wait there for a lock of somebody who waits for a reply; and for as long as it does, neither the
+        descriptor's close nor the end of this process ends the connection."""
+        if not self.device.is_telling():
+            return
         at_work = [wire.REQUEST_HEADER.unpack_from(reader.buffer)[2] for reader, _ in self._readers.at_work()]
         for unique in [*at_work, *self._answering.uniques()]:
             self.device.refuse(unique, errno.ENOTCONN)
         buffer = memoryview(bytearray(REQUEST_BYTES))
-        while not is_told():
+        while self.device.is_telling():
             if self.device.read_late(buffer, _LOOK_S):
                 _, opcode, unique, *_ = wire.REQUEST_HEADER.unpack_from(buffer)
                 if opcode not in self._unanswered:

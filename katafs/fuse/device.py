@@ -3,6 +3,7 @@
 import errno
 import os
 import select
+import threading
 import time
 from collections.abc import Iterable
 
@@ -39,6 +40,8 @@ class Device:
         self._tries = _MOST_TRIES
         self._probe_in = self._probe_each = _PROBE
         self._away = False
+        self._telling: set[int] = set()
+        """Who is in a notification. To add or take away one is one step."""
         self._since_awaited = 0
         """How many requests there were since one came while it was asked for again: they were there already, or came so
         late that it slept."""
@@ -159,10 +162,17 @@ class Device:
 
     def _notify(self, code: int, payload: bytes) -> None:
         header = _header(_HEADER_BYTES + len(payload), code, 0)
+        self._telling.add(threading.get_ident())
         try:
             os.write(self.descriptor, header + payload)
         except OSError as problem:
             _pass_over(problem)
+        finally:
+            self._telling.discard(threading.get_ident())
+
+    def is_telling(self) -> bool:
+        """Whether a thread is in a notification: the kernel may have it wait for a lock of a program's there."""
+        return bool(self._telling)
 
     def abandon(self) -> None:
         """The same as `close` while threads are still at requests: who waits for a reply has an error, and what is

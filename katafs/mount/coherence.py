@@ -59,7 +59,7 @@ class Coherence:
             self._at_work[volume] = _Work(thread, anew)
 
     def is_at_work(self) -> bool:
-        """Whether the kernel is being told something."""
+        """Whether a thread has something to tell the kernel."""
         with self._lock:
             return any(work.thread.is_alive() for work in self._at_work.values())
 

@@ -62,7 +62,7 @@ class Parts:
                 part.shrinker.close()
 
     def is_asking(self) -> bool:
-        """After `stop_asking`: whether the kernel keeps one of them waiting still."""
+        """After `stop_asking`: whether one of them didn't end in time."""
         return any(part.shrinker.is_at_work() for part in list(self._parts.values()))
 
     def close(self, seconds: float) -> bool:

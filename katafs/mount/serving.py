@@ -73,14 +73,14 @@ class Serving:
         deadline_s = time.monotonic() + _LAST_CALLS_S
         done = self._parts.close(_LAST_CALLS_S)
         done = self._operations.close(max(0.0, deadline_s - time.monotonic())) and done
-        if not self._is_told():
-            self._connection.refuse_rest(self._is_told)
-        self._connection.abandon()  # not before: until here a pool's work has its reply
+        # Not before: until here a pool's work has its reply.
+        self._connection.refuse_rest()
+        self._connection.abandon()
         self._status.close()
         self._log.close()
         if answered and done:  # else a number that is closed here could be another file's by the time it is written to
             self._tree.close()
 
     def _is_told(self) -> bool:
-        """Whether no thread tells the kernel anything any more."""
+        """Whether no thread has anything to tell the kernel any more."""
         return not (self._coherence.is_at_work() or self._shrinker.is_at_work() or self._parts.is_asking())

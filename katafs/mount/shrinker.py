@@ -47,7 +47,7 @@ class Shrinker:
         self._thread.join(_LAST_MOMENT_S)
 
     def is_at_work(self) -> bool:
-        """After `close`: whether the kernel keeps it waiting still."""
+        """After `close`: whether it didn't end in time."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -82,7 +82,8 @@ class Shrinker:
     def _ask(self, unneeded: Sequence[Unneeded]) -> None:
         agreement, device = self._connection.agreement, self._connection.device
         if agreement is not None and agreement.prunes():
-            device.prune(each.number for each in unneeded)
+            if not self._stopping:
+                device.prune(each.number for each in unneeded)
             return
         for each in unneeded:
             if not each.is_directory and not self._stopping:
