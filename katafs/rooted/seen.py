@@ -19,7 +19,9 @@ class Seen:
     def has(self, status: os.stat_result) -> bool:
         """Whether the inode was added, and is still as it was."""
         mtime_ns, ctime_ns = self._times_ns.get(status.st_ino, (-1, -1))
-        return mtime_ns in (None, status.st_mtime_ns) and ctime_ns in (None, status.st_ctime_ns)
+        if mtime_ns is None:  # once a directory is removed, the file system gives its number to the next file
+            return stat.S_ISDIR(status.st_mode)
+        return mtime_ns == status.st_mtime_ns and ctime_ns in (None, status.st_ctime_ns)
 
     def lost_a_name(self, status: os.stat_result) -> None:
         """Let an inode's ctime move, since one of its names was removed; `status` is of before."""
