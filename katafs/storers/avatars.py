@@ -5,7 +5,7 @@ The directory `<avatar>` is what starts an avatar: its name comes in one step, a
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from katafs.config import Sandboxes
 from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_name, avatar_volume, kata_id
@@ -49,7 +49,8 @@ class AvatarsStorer:
     def _taken(self, top: int, kata: KataId, avatar: AvatarName) -> Iterator[int | None]:
         with starting.broken_off(top, avatar.encode()) as broken_off:
             if broken_off:
-                self._give_back(top, kata, avatar)
+                with suppress(PermissionError):  # another user's start, whose name isn't free then
+                    self._give_back(top, kata, avatar)
         if files.status_of(top, avatar.encode()) is not None or self._store.exists(avatar_volume(kata, avatar)):
             yield None
             return
@@ -76,14 +77,21 @@ class AvatarsStorer:
         return True
 
     def _give_back(self, top: int, kata: KataId, avatar: AvatarName) -> None:
+        """Also where the kata is being deleted: that is the fault which the start came to."""
         own = avatar_volume(kata, avatar)
-        with opened_directory(top, avatar.encode()) as directory:
-            has_own = not files.is_directory(directory, SANDBOX_NAME) and self._store.exists(own)
-        if has_own and not self._store.in_use(own):
+        is_ours = self._sandboxes is Sandboxes.AVATAR and not self._has_sandbox(top, avatar)
+        if is_ours and self._store.exists(own) and not self._store.in_use(own):
             with self._places.volume(own) as inside:
                 files.remove_all(inside)
             self._store.remove(own)
-        starting.give_back(top, avatar.encode())
+        with suppress(FileNotFoundError):
+            starting.give_back(top, avatar.encode())
+
+    @staticmethod
+    def _has_sandbox(top: int, avatar: AvatarName) -> bool:
+        with suppress(FileNotFoundError), opened_directory(top, avatar.encode()) as directory:
+            return files.is_directory(directory, SANDBOX_NAME)
+        return False
 
     def started_avatars(self, kata: str) -> list[AvatarName]:
         """As in Storer. Those with a volume of their own come from the store's index."""

@@ -47,11 +47,13 @@ def complete(started: int) -> None:
 
 
 def is_begun(top: int, avatar: bytes) -> bool:
-    """Whether there is a start of the avatar that goes on, or was broken off."""
-    with contextlib.suppress(FileNotFoundError):
+    """Whether there is a start of the avatar that goes on, or was broken off. What another user keeps to themselves is
+    taken for started."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         if files.is_directory(top, avatar):
             with opened_directory(top, avatar) as found:
-                return _begun_s(found) is not None
+                # Where the mark has just gone, the name may have gone with it.
+                return _begun_s(found) is not None or not _is_named(found, top, avatar)
     return False
 
 
@@ -71,9 +73,15 @@ def _is_broken_off(top: int, avatar: bytes, held: contextlib.ExitStack) -> bool:
         if begun_s is None or time.time() - begun_s < _LASTING_S:
             return False
         held.enter_context(files.locked(found, waiting=False))
-    except (FileNotFoundError, BlockingIOError):
+        # Before the lock was had it may have been given back, and that killed, and the name taken anew.
+        return _is_named(found, top, avatar) and _begun_s(found) is not None
+    except (FileNotFoundError, PermissionError, BlockingIOError):
         return False
-    return _begun_s(found) is not None  # it may have been given back before the lock was had
+
+
+def _is_named(found: int, top: int, avatar: bytes) -> bool:
+    status = files.status_of(top, avatar)
+    return status is not None and os.path.samestat(status, os.fstat(found))
 
 
 def _begun_s(found: int) -> float | None:

@@ -1,16 +1,18 @@
 """A start of an avatar that is killed, at whatever moment, leaves the avatar started or its name free."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from katafs.config import Sandboxes
-from katafs.errors import BadContent
+from katafs.errors import BadContent, KataNotFound
 from katafs.rooted import files
+from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Delta, Storer
@@ -18,6 +20,7 @@ from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, START
 from tests.harness import needs
 from tests.harness.kills import killed
+from tests.harness.programs import NOBODY
 
 MARK = ".katafs-starting"
 KINDS: dict[str, Callable[[DirectoryStore], Storer]] = {
@@ -150,3 +153,59 @@ def test_a_start_that_fails_leaves_nothing_of_its_own(storer: Storer, disk: Path
     with pytest.raises(BadContent):
         storer.start_avatar(KATA, ["lion"])
     assert [path.name for path in (disk / KATA).iterdir()] == ["manifest.json"]
+
+
+@PLAIN
+def test_a_name_that_was_taken_anew_before_the_lock_was_had_is_left_alone(
+    storer: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storer.create_kata(MANIFEST)
+    lion = disk / KATA / "lion"
+    lion.mkdir()
+    marked(disk)
+    locked = files.locked
+
+    @contextmanager
+    def late(directory: int, *, waiting: bool = True) -> Iterator[None]:
+        lion.rename(disk / "aside")
+        lion.mkdir()
+        (lion / "another's").touch()
+        with locked(directory, waiting=waiting):
+            yield
+
+    monkeypatch.setattr(files, "locked", late)
+    assert storer.start_avatar(KATA, ["lion"]) is None
+    assert [path.name for path in lion.iterdir()] == ["another's"]
+
+
+def test_a_kata_that_is_deleted_during_a_start_is_not_found(disk: Path) -> None:
+    with closing(DirectoryStore(disk)) as store:
+        katas, avatars = PlainStorer(store), AvatarsStorer(store, Sandboxes.AVATAR)
+        katas.create_kata(MANIFEST)
+
+        def start() -> None:
+            with avatars.starting(KATA, ["lion"]):
+                shutil.rmtree(disk / KATA)
+                katas.kata_manifest(KATA)
+
+        with pytest.raises(KataNotFound):
+            start()
+        assert store.catalog().names() == frozenset()
+
+
+@PLAIN
+def test_another_users_avatar_that_may_not_be_looked_into_is_started(storer: Storer, disk: Path) -> None:
+    needs.root()
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    for directory in (disk, disk / KATA):
+        directory.chmod(0o777)
+    (disk / KATA / "lion").chmod(0o700)
+
+    assert NOBODY.call(_started, disk) == ("bear", ["bear", "lion"])
+
+
+def _started(disk: Path) -> tuple[str | None, list[str]]:
+    with closing(DirectoryStore(disk)) as store:
+        storer = PlainStorer(store)
+        return storer.start_avatar(KATA, ["lion", "bear"]), list(storer.started_avatars(KATA))
