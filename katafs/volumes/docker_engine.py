@@ -92,8 +92,11 @@ class Engine:
         return listed or []
 
     def mounted(self) -> Iterator[tuple[str, str]]:
-        """Each volume that a running container has mounted, with that container's id."""
+        """Each volume that a running container has mounted, with that container's id. One that waits to be restarted
+        has none: it mounts them anew then, and if it is stopped or removed before, no event tells of it."""
         for container in self._ask(lambda client: client.containers()):
+            if container.get("State") == "restarting":
+                continue
             for mount in container.get("Mounts", ()):
                 if mount.get("Type") == "volume":
                     yield mount["Name"], container["Id"]
@@ -107,11 +110,12 @@ class Engine:
         return details
 
     def runs(self, container: str) -> bool:
-        """Whether a container runs, or is about to run again."""
+        """Whether a container runs. One that waits to be restarted doesn't, whatever the engine says: see `mounted`."""
         try:
-            return bool(self._ask(lambda client: client.inspect_container(container)["State"]["Running"]))
+            state = self._ask(lambda client: client.inspect_container(container)["State"])
         except FileNotFoundError:
             return False
+        return bool(state["Running"]) and not state.get("Restarting")
 
     def create(self, volume: str, labels: Mapping[str, str]) -> Details:
         """The volume of that name; where there was one already it is that one, with its own labels.

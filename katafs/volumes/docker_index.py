@@ -76,6 +76,8 @@ class VolumeIndex:
         """The containers that have a volume mounted, and when they did by the clock: -inf where it isn't known."""
         self._questions: set[Question] = set()
         self._when_used: list[Used] = []
+        self._untold: set[VolumeName] = set()
+        """What has come into use, and nobody could be told of, for want of a thread, say: told with the next list."""
 
     def place(self, name: VolumeName) -> Place | None:
         """Where the volume is, or None for one that isn't known."""
@@ -125,7 +127,7 @@ class VolumeIndex:
                 after.setdefault(name, {}).setdefault(container, -math.inf)
             # In one step: it is looked at without the lock.
             before, self._users = self._users, after
-            new = after.keys() - before.keys()
+            new = (after.keys() - before.keys()) | (self._untold & after.keys())
         self._tell_used(new)
         return not kept <= set(users)
 
@@ -161,9 +163,12 @@ class VolumeIndex:
         self._when_used.append(call)
 
     def _tell_used(self, names: Iterable[VolumeName]) -> None:
+        names = list(names)
+        self._untold.update(names)
         for name in names:
             for call in self._when_used:
                 call(name)
+            self._untold.discard(name)
 
     def now_s(self) -> float:
         """The time by the index's clock, for `unmounted`."""

@@ -38,6 +38,25 @@ def test_a_volume_is_in_use_once_a_container_has_it(store: DockerStore, containe
     waiting.until(lambda: store.in_use(KATA), f"the volume to be in use by {container}")
 
 
+@pytest.mark.parametrize("end", ["stop", "rm"])
+def test_a_volume_is_idle_once_a_container_is_stopped_that_waited_to_be_restarted(
+    docker_place: DockerPlace, store: DockerStore, end: str
+) -> None:
+    """No event tells of the end of what has unmounted its volumes already."""
+    store.create(KATA)
+    engine = docker_place.engine
+    container = engine.start_container(
+        "sh", "-c", "sleep 0.2; exit 1", mounts=[f"{store.location(KATA)},target=/kata"], restart="always"
+    )
+    waiting.until(lambda: store.in_use(KATA), "the volume to be in use")
+    state = "{{.State.Restarting}} {{gt .RestartCount 3}}"
+    waiting.until(lambda: engine.cli("inspect", "--format", state, container).stdout == "true true\n", "a longer pause")
+    engine.cli(end, *(["--force"] if end == "rm" else []), container)
+    waiting.until(lambda: not store.in_use(KATA), "the volume to be idle")
+    if end == "stop":
+        engine.remove_container(container)
+
+
 @pytest.mark.usefixtures("container")
 def test_a_volume_that_was_in_use_before_the_store_is_in_use(docker_place: DockerPlace) -> None:
     later = docker_place.open()

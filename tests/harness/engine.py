@@ -110,10 +110,12 @@ class Engine:
         argv = ["docker", "run", "--rm", "--network=none", *options, IMAGE, *command]
         return programs.run(argv, env=self.env, timeout=timeout).stdout
 
-    def start_container(self, *command: str, mounts: list[str]) -> str:
+    def start_container(self, *command: str, mounts: list[str], restart: str = "no") -> str:
         """The id of a container that runs the command in the background, until `remove_container`."""
         options = [option for mount in mounts for option in ("--mount", mount)]
-        return self.cli("run", "--detach", "--network=none", *options, IMAGE, *command).stdout.strip()
+        return self.cli(
+            "run", "--detach", "--network=none", f"--restart={restart}", *options, IMAGE, *command
+        ).stdout.strip()
 
     def remove_container(self, container: str) -> None:
         """End a container and remove it; its named volumes stay."""
