@@ -10,8 +10,9 @@ from katafs.kata_id import VolumeName
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.names import Prefix
 
-_MTIME_GRAIN_NS = 20_000_000
-"""A file system's clock ticks up to 10 ms apart (CONFIG_HZ=100): what changes within one tick leaves one mtime."""
+_CTIME_GRAIN_NS = 20_000_000
+"""A file system's clock ticks up to 10 ms apart (CONFIG_HZ=100): what changes within one tick leaves one ctime. It
+isn't the mtime that is looked at, since rsync and tar set that back."""
 
 _REST = 20
 """After a listing comes a pause this many times as long, so that a big store that changes all the time costs little."""
@@ -31,14 +32,14 @@ class DirectoryListing:
         """Covers the directory's own changes with the catalog's, so that no listing overtakes them; and the below."""
         self._entries: set[str] = set()
         """What was in the directory, of which the catalog has the volumes: of a listing only what is new is read."""
-        self._listed_mtime_ns = -1
+        self._listed_ctime_ns = -1
         self._next_listing_ns = 0
         """On the monotonic clock."""
         self._list()
 
     def refresh(self) -> None:
         """List the directory, if it may have changed since the last time; while another thread does so, don't wait."""
-        if os.fstat(self._fd).st_mtime_ns == self._listed_mtime_ns or time.monotonic_ns() < self._next_listing_ns:
+        if os.fstat(self._fd).st_ctime_ns == self._listed_ctime_ns or time.monotonic_ns() < self._next_listing_ns:
             return
         if self._lock.acquire(blocking=False):
             try:
@@ -64,8 +65,8 @@ class DirectoryListing:
 
     def _list(self) -> None:
         start_ns = time.monotonic_ns()
-        mtime_ns = os.fstat(self._fd).st_mtime_ns
-        settled = time.time_ns() - mtime_ns > _MTIME_GRAIN_NS
+        ctime_ns = os.fstat(self._fd).st_ctime_ns
+        settled = time.time_ns() - ctime_ns > _CTIME_GRAIN_NS
         entries = set(os.listdir(self._fd))
         gone, new = self._entries - entries, entries - self._entries
         for names, change in ((gone, self.catalog.discard), (new, self.catalog.add)):
@@ -74,6 +75,6 @@ class DirectoryListing:
                     change(name)
         self._entries -= gone
         self._entries |= new
-        self._listed_mtime_ns = mtime_ns if settled else -1
+        self._listed_ctime_ns = ctime_ns if settled else -1
         end_ns = time.monotonic_ns()
         self._next_listing_ns = end_ns + min(_REST * (end_ns - start_ns), _LONGEST_REST_NS)

@@ -2,8 +2,9 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,14 @@ def created_and_removed(path: Path) -> list[VolumeName]:
     store.remove(KATA)
     store.close()
     return names
+
+
+def test_a_volume_is_listed_whatever_time_its_directory_is_given(disk: Path) -> None:
+    """As by `rsync -a` and tar, which set back what they found."""
+    with closing(DirectoryStore(disk)) as store:
+        time.sleep(0.05)
+        assert KATA not in store.catalog()
+        before = disk.stat()
+        (disk / KATA).mkdir()
+        os.utime(disk, ns=(before.st_atime_ns, before.st_mtime_ns))
+        waiting.until(lambda: KATA in store.catalog(), "the volume to be listed")
