@@ -30,6 +30,8 @@ def told(program: str) -> Iterator[None]:
 
 def _give_up_output() -> None:
     """What couldn't be written isn't tried once more at the end, where Python would say so in its own words."""
+    if sys.stdout is None:  # it was closed when the program began
+        return
     try:
         sys.stdout.flush()
     except OSError:

@@ -90,7 +90,7 @@ class Connection:
         if not self.device.is_telling():
             return
         at_work = [wire.REQUEST_HEADER.unpack_from(reader.buffer)[2] for reader, _ in self._readers.at_work()]
-        for unique in [*at_work, *self._answering.uniques()]:
+        for unique in filter(None, [*at_work, *self._answering.uniques()]):  # a new buffer has had no request yet
             self.device.refuse(unique, errno.ENOTCONN)
         buffer = memoryview(bytearray(REQUEST_BYTES))
         while self.device.is_telling():

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 
 from katafs.errors import MountPointUnusable
-from katafs.rooted.mounts import mounts
+from katafs.rooted.mounts import mounts, mounts_in, opened_table
 
 _log = logging.getLogger(__name__)
 
@@ -67,17 +67,18 @@ class OwnMount:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._device = _device_on(path)
+        self._table = opened_table()
+        """Held: the end of a mount must not fail because programs have as many files open as there may be."""
+        self._device = self._device_now()
 
     def is_there(self) -> bool:
         """Whether it is what is found at its path: neither taken from there nor covered."""
-        return self._device is not None and _device_on(self.path) == self._device
+        return self._device is not None and self._device_now() == self._device
 
-
-def _device_on(path: str) -> bytes | None:
-    """The number of the topmost file system that is mounted on a path, or None."""
-    devices = [mount.device for mount in mounts() if mount.point == os.fsencode(path)]
-    return devices[-1] if devices else None
+    def _device_now(self) -> bytes | None:
+        """The number of the topmost file system that is mounted on the path, or None."""
+        devices = [mount.device for mount in mounts_in(self._table) if mount.point == os.fsencode(self.path)]
+        return devices[-1] if devices else None
 
 
 def unmount(path: str, *, lazy: bool = False) -> None:

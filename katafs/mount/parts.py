@@ -54,10 +54,12 @@ class Parts:
         self._entering: Counter[Disk] = Counter()
         """How many look for a volume in each."""
         self._routes = False
+        self._stopped = False
 
     def stop_asking(self) -> None:
         """Ask the kernel to forget nothing more."""
         with self._lock:
+            self._stopped = True
             for part in self._parts.values():
                 part.shrinker.close()
 
@@ -96,6 +98,8 @@ class Parts:
             self._entering[disk] += 1
             part = self._parts.get(disk)
             if part is None:
+                if self._stopped:  # nobody would end its shrinker, which the end of the mount waits for
+                    raise answer(errno.ENOTCONN)
                 self._leave_unused()
                 part = self._made(disk)
                 if not self._routes:

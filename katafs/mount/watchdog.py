@@ -42,10 +42,10 @@ class Watchdog:
 
     def _is_answered(self) -> bool:
         """Waits for as long as it takes."""
-        # Taken from its path, or covered, nobody can ask it there any more, and those who are inside still use it.
-        if not self._mount.is_there():
-            return True
         try:
+            # Taken from its path, or covered, nobody can ask it there any more, and those who are inside still use it.
+            if not self._mount.is_there():
+                return True
             return question.refusal(self._asked) is None or not self._mount.is_there()
         except OSError as problem:
             _log.warning("cannot ask the mount", extra={"error": str(problem)})

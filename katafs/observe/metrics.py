@@ -8,6 +8,7 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -27,6 +28,8 @@ _BUCKETS_S = (50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 1
 
 _PATIENCE_S = 5
 """For the next bytes of a request."""
+_REST_S = 0.5
+"""Where there is no descriptor for who asks."""
 _MOST_ASKING = 8
 """Each takes a descriptor and a thread of the daemon's. Prometheus is one; and every local user may connect."""
 
@@ -84,6 +87,15 @@ class _Server(ThreadingMixIn, WSGIServer):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  # the base's
         super().__init__(*arguments, **named)
         self._room = threading.BoundedSemaphore(_MOST_ASKING)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """As the base has it. One that can't be taken for want of a descriptor waits on, and would be tried anew at
+        once, for ever, by a thread that leaves the others no time."""
+        try:
+            return super().get_request()
+        except OSError:
+            time.sleep(_REST_S)
+            raise
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client: Any) -> None:  # noqa: ANN401
         """As the base has it."""

@@ -6,6 +6,9 @@ import socket
 
 _log = logging.getLogger(__name__)
 
+_PATIENCE_S = 10.0
+"""So long at most somebody is waited for who has stopped reading: the socket holds some ten messages."""
+
 
 def watchdog_s() -> float | None:
     """How often systemd wants to hear `WATCHDOG=1` at the latest (sd_watchdog_enabled(3)); None where it doesn't."""
@@ -26,9 +29,10 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.settimeout(_PATIENCE_S)
             sock.connect("\0" + address[1:] if address.startswith("@") else address)
             sock.sendall(state.encode())
-        except OSError as gone:
-            _log.info("nobody hears at NOTIFY_SOCKET", extra={"state": state, "error": gone.strerror})
+    except OSError as gone:  # also where there is no descriptor for it
+        _log.info("nobody hears at NOTIFY_SOCKET", extra={"state": state, "error": gone.strerror or str(gone)})

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from katafs.rooted import syscalls
 from katafs.rooted.answer import answer
 
-TABLE = "/proc/self/mountinfo"
+_TABLE = "/proc/self/mountinfo"
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -31,8 +31,25 @@ class Mount(NamedTuple):
 
 def mounts() -> list[Mount]:
     """Every mount, the one that covers another after it."""
-    with open(TABLE, "rb") as table:
-        return [_parsed(line) for line in table]
+    table = opened_table()
+    try:
+        return mounts_in(table)
+    finally:
+        os.close(table)
+
+
+def opened_table() -> int:
+    """A descriptor of the table of mounts, for who must be able to read it when no more files can be opened."""
+    return os.open(_TABLE, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def mounts_in(table: int) -> list[Mount]:
+    """The same as `mounts`, from an opened table: as it is now."""
+    content, size = b"", -1
+    while size != len(content):
+        size = len(content)
+        content += os.pread(table, 1 << 16, size)
+    return [_parsed(line) for line in content.splitlines(keepends=True)]
 
 
 def _parsed(line: bytes) -> Mount:

@@ -131,7 +131,7 @@ class NodeTable:
     def pass_over(self, count: int) -> list[Node]:
         """So many of the nodes, round after round, in each from the oldest on."""
         passed: list[Node] = []
-        for _ in range(2):  # the rest of a round, and some of the next
+        for _ in range(2):  # the rest of a round, fewer maybe, or else some of the next
             while self._to_pass and len(passed) < count:
                 node = self._nodes.get(self._to_pass.popleft())
                 if node is not None:

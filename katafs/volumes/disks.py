@@ -6,7 +6,7 @@ import select
 import threading
 from typing import NewType
 
-from katafs.rooted.mounts import TABLE, mounts
+from katafs.rooted.mounts import mounts, opened_table
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Disks:
         self._lock = threading.Lock()
         """Covers the thread's start and end."""
         self._thread: threading.Thread | None = None
-        self._table = os.open(TABLE, os.O_RDONLY | os.O_CLOEXEC)  # before the first reading: it tells what comes after
+        self._table = opened_table()  # before the first reading: it tells what comes after
         self._ending = os.eventfd(0, os.EFD_CLOEXEC)
         self._closed = False
         self._by_point: dict[str, Disk] = {}
