@@ -49,7 +49,7 @@ def mounts_in(table: int) -> list[Mount]:
     while size != len(content):
         size = len(content)
         content += os.pread(table, 1 << 16, size)
-    return [_parsed(line) for line in content.splitlines(keepends=True)]
+    return [_parsed(line) for line in content.split(b"\n") if line]  # other ends of lines are in names as they are
 
 
 def _parsed(line: bytes) -> Mount:
