@@ -37,8 +37,8 @@ class Difference:
     mount: object
 
 
-NODEV = "design.md: mounts are nosuid and nodev, since whoever has a volume in a container makes any node"
-NO_ACL = "design.md: an ACL that the kernel doesn't enforce for us gives `cp -a` wrong modes"
+NODEV = "mounts are nosuid and nodev, since whoever has a volume in a container makes any node"
+NO_ACL = "an ACL that the kernel doesn't enforce for us gives `cp -a` wrong modes"
 NO_REQUEST = "katafs.fuse passes this request on to nobody, so the kernel answers for us"
 NO_IOCTL = "ioctls aren't passed through: they could reach past the volume"
 KERNEL_KEEPS_SGID = "the kernel's FUSE side drops setgid only with group execute; alone the bit marked mandatory locks"
