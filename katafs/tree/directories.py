@@ -103,8 +103,8 @@ class Directories:
         node = opened.node
         if start < len(_DOTS) or node.identity is None or node.place.kind not in PLAIN_BELOW:
             return _Glimpse(start, [], self._core.changes, node.identity)
-        with self._core.locked:  # so that no change is half done
-            changes, identity = self._core.changes, self._core.steady(node).identity
+        # Before the lock is had for the descriptor: a change that is counted already is done by then.
+        changes, identity = self._core.changes, node.identity
         with self._core.borrowed(node) as directory:
             next_ones = slice(start, start + _AT_ONCE)
             found = names.glance(directory, opened.names[next_ones], opened.inodes[next_ones])
