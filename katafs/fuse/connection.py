@@ -71,13 +71,13 @@ class Connection:
         """Begin to answer."""
         self._readers.start()
 
-    def close(self, seconds: float, *, told: bool = True) -> bool:
+    def close(self, seconds: float) -> bool:
         """End the connection, and with it the mount, if it has one still. Requests that are being answered get up to so
-        many seconds; whether they needed no more. `told`: whether no thread has anything to notify of any more."""
+        many seconds; whether they needed no more."""
         self.device.call_away()
         done = self._readers.join(seconds)
-        # A thread that is still at a request must not find the descriptor's number to be another file.
-        if self._answering.close() and done and told:
+        # A thread that is still at a request, or in a notification, must not find its number to be another file.
+        if self._answering.close() and done and not self.device.is_telling():
             self.device.close()
             self.processors.close()
             self._closed = True

@@ -58,11 +58,6 @@ class Coherence:
             thread.start()  # first: one that can't be started isn't at work
             self._at_work[volume] = _Work(thread, anew)
 
-    def is_at_work(self) -> bool:
-        """Whether a thread has something to tell the kernel."""
-        with self._lock:
-            return any(work.thread.is_alive() for work in self._at_work.values())
-
     def close(self, seconds: float) -> None:
         """Begin nothing more, and wait for what is being done, so long at most."""
         deadline_s = time.monotonic() + seconds

@@ -63,10 +63,6 @@ class Parts:
             for part in self._parts.values():
                 part.shrinker.close()
 
-    def is_asking(self) -> bool:
-        """After `stop_asking`: whether one of them didn't end in time."""
-        return any(part.shrinker.is_at_work() for part in list(self._parts.values()))
-
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
         return self._threads.close(seconds)
@@ -98,7 +94,7 @@ class Parts:
             self._entering[disk] += 1
             part = self._parts.get(disk)
             if part is None:
-                if self._stopped:  # nobody would end its shrinker, which the end of the mount waits for
+                if self._stopped:  # nobody would end its shrinker
                     raise answer(errno.ENOTCONN)
                 self._leave_unused()
                 part = self._made(disk)

@@ -69,7 +69,7 @@ class Serving:
         self._coherence.close(_LAST_NOTICES_S)  # first: it may wait for requests to be answered
         self._shrinker.close()
         self._parts.stop_asking()
-        answered = self._connection.close(_LAST_ANSWERS_S, told=self._is_told())
+        answered = self._connection.close(_LAST_ANSWERS_S)
         deadline_s = time.monotonic() + _LAST_CALLS_S
         done = self._parts.close(_LAST_CALLS_S)
         done = self._operations.close(max(0.0, deadline_s - time.monotonic())) and done
@@ -80,7 +80,3 @@ class Serving:
         self._log.close()
         if answered and done:  # else a number that is closed here could be another file's by the time it is written to
             self._tree.close()
-
-    def _is_told(self) -> bool:
-        """Whether no thread has anything to tell the kernel any more."""
-        return not (self._coherence.is_at_work() or self._shrinker.is_at_work() or self._parts.is_asking())

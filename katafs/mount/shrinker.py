@@ -46,10 +46,6 @@ class Shrinker:
         self._surplus.forgotten.set()
         self._thread.join(_LAST_MOMENT_S)
 
-    def is_at_work(self) -> bool:
-        """After `close`: whether it didn't end in time."""
-        return self._thread.is_alive()
-
     def _run(self) -> None:
         while True:
             self._surplus.crowded.wait()
