@@ -110,13 +110,6 @@ class Core:
         """What the root is like where there is no root volume."""
         return os.stat("/") if self.legacy is None else os.fstat(self.legacy.disk.top)
 
-    def root_fault(self) -> str | None:
-        """Why nothing can be made at the top any more: its volume was removed meanwhile. None while that is there."""
-        held = self.nodes.root.held
-        if held is None or os.fstat(held).st_nlink:
-            return None
-        return f"the root volume {ROOT_VOLUME} was removed while it was mounted: restore it, and mount again"
-
     def close(self) -> None:
         """Close every descriptor."""
         with self.lock:

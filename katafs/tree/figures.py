@@ -1,11 +1,14 @@
 """A tree in figures, for those who watch it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from katafs.kata_id import ROOT_VOLUME
 from katafs.tree.core import Core
 from katafs.tree.directories import Directories
 from katafs.tree.files import Files
+from katafs.tree.nodes import Node
 
 
 @dataclass(frozen=True)
@@ -48,5 +51,12 @@ def figures_of(parts: Sequence[tuple[Core, Files, Directories]]) -> Figures:
         kept_descriptor_hits=sum(core.descriptors.hits for core in cores),
         kept_descriptor_misses=sum(core.descriptors.misses for core in cores),
         store=store.url,
-        store_fault=store.fault() or cores[0].root_fault(),
+        store_fault=store.fault() or _root_fault(cores[0].nodes.root),
     )
+
+
+def _root_fault(root: Node) -> str | None:
+    """Why nothing can be made at the top any more: its volume was removed meanwhile. None while that is there."""
+    if root.held is None or os.fstat(root.held).st_nlink:
+        return None
+    return f"the root volume {ROOT_VOLUME} was removed while it was mounted: restore it, and mount again"
