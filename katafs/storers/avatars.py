@@ -47,10 +47,10 @@ class AvatarsStorer:
 
     @contextmanager
     def _taken(self, top: int, kata: KataId, avatar: AvatarName) -> Iterator[int | None]:
-        with starting.broken_off(top, avatar.encode()) as broken_off:
+        # PermissionError: another user's start, whose name isn't free then.
+        with starting.broken_off(top, avatar.encode()) as broken_off, suppress(PermissionError):
             if broken_off:
-                with suppress(PermissionError):  # another user's start, whose name isn't free then
-                    self._give_back(top, kata, avatar)
+                self._give_back(top, kata, avatar)
         if files.status_of(top, avatar.encode()) is not None or self._store.exists(avatar_volume(kata, avatar)):
             yield None
             return
