@@ -256,3 +256,15 @@ def test_the_end_is_told_once(recorder: Recorder) -> None:
     with serving(cast(Operations, recorder)) as served:
         served.ours.close()
         until(served.ended.is_set, "the end to be told")
+
+
+def test_what_a_notification_is_written_to_is_not_closed(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another file's by the time that the kernel lets the thread go on."""
+    with serving(cast(Operations, recorder)) as served:
+        device = served.connection.device
+        with monkeypatch.context() as notifying:
+            notifying.setattr(device, "is_telling", lambda: True)
+            served.connection.close(30)
+            os.fstat(device.descriptor)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(device.descriptor)

@@ -281,6 +281,27 @@ class Clock:
         return self.now_s
 
 
+def test_a_use_that_could_not_be_told_of_is_told_with_the_next_list() -> None:
+    index = known()
+    told: list[VolumeName] = []
+    threads = False
+
+    def tell(name: VolumeName) -> None:
+        if not threads:
+            raise RuntimeError("can't start new thread")
+        told.append(name)
+
+    index.when_used(tell)
+    with pytest.raises(RuntimeError):
+        index.mounted(KATA, BOX)
+    threads = True
+    for _ in range(2):
+        with index.question() as question:
+            index.take_all(question, {KATA: HERE}, [(KATA, BOX)])
+
+    assert told == [KATA]
+
+
 def known(clock: Callable[[], float] = time.monotonic) -> VolumeIndex:
     """An index with one volume."""
     index = VolumeIndex(clock)
