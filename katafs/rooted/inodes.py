@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 
 from katafs.rooted import syscalls
@@ -13,6 +14,8 @@ touch_modified = syscalls.touch_modified
 set_times = syscalls.set_times
 set_owner = syscalls.set_owner
 
+CTIME_GRAIN_NS = 20_000_000
+"""Two ticks of the slowest kernel (CONFIG_HZ=100)."""
 _TIMES = b"trusted.katafs.times"
 """The atime and mtime that a directory gets back once an entry has been put into it."""
 
@@ -20,6 +23,14 @@ _TIMES = b"trusted.katafs.times"
 def _path(descriptor: int) -> str:
     """The inode behind a descriptor as a path that leads to it and nowhere else, even where it is a symbolic link."""
     return f"/proc/self/fd/{descriptor}"
+
+
+def is_settled(status: os.stat_result) -> bool:
+    """Whether what changes the inode from now on gives it another ctime. To be asked as soon as the status is there.
+
+    Before Linux 6.13 the kernel stamps files with the time of its last tick: what changes twice within a tick has the
+    same ctime after both. It isn't the mtime that is looked at, since rsync and tar set that back."""
+    return time.time_ns() - status.st_ctime_ns > CTIME_GRAIN_NS
 
 
 def open_again(descriptor: int, flags: int, status: os.stat_result | None = None) -> int:

@@ -12,8 +12,6 @@ from katafs.rooted import inodes
 from katafs.rooted.seen import Seen
 from katafs.rooted.walks import Entry, met, walk
 
-_TICK_LIMIT_NS = 20_000_000
-"""Two ticks of the slowest kernel (CONFIG_HZ=100)."""
 _NUMBERS = struct.Struct("<QQIIqqqQ")
 
 
@@ -92,16 +90,16 @@ def survey_entry(directory: int, name: bytes) -> Survey:
 
 
 def _settled(entry: Entry) -> os.stat_result:
-    """A status that every later change will differ from.
-
-    Before Linux 6.13 the kernel stamps files with the time of its last tick, some milliseconds ago: what changes twice
-    within a tick has the same ctime after both. So what has changed in this tick is asked again in the next one. What
-    comes from the future (another machine's clock) isn't waited for."""
+    """A status that every later change will differ from: what has changed in this tick is asked again in the next one.
+    What comes from the future (another machine's clock) isn't waited for."""
     status = entry.status
     started_ns = time.monotonic_ns()
-    while status.st_ctime_ns >= time.clock_gettime_ns(_COARSE) and time.monotonic_ns() - started_ns < _TICK_LIMIT_NS:
+    while not inodes.is_settled(status) and time.monotonic_ns() - started_ns < inodes.CTIME_GRAIN_NS:
         time.sleep(0.001)
+        tick_ns = time.clock_gettime_ns(_COARSE)
         status = os.fstat(entry.descriptor)
+        if status.st_ctime_ns < tick_ns:
+            break
     return status
 
 

@@ -49,7 +49,8 @@ class Files:
                     os.close(descriptor)
                     raise
             keeps = node.opened_ctime_ns == status.st_ctime_ns
-            return self.adopt(node, descriptor, flags, keeps=keeps, ctime_ns=status.st_ctime_ns)
+            ctime_ns = status.st_ctime_ns if inodes.is_settled(status) else 0
+            return self.adopt(node, descriptor, flags, keeps=keeps, ctime_ns=ctime_ns)
 
     def _opening(self, number: int, flags: int) -> Node:
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:

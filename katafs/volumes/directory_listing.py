@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from katafs.kata_id import VolumeName
+from katafs.rooted.inodes import is_settled
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.names import Prefix
-
-_CTIME_GRAIN_NS = 20_000_000
-"""A file system's clock ticks up to 10 ms apart (CONFIG_HZ=100): what changes within one tick leaves one ctime. It
-isn't the mtime that is looked at, since rsync and tar set that back."""
 
 _REST = 20
 """After a listing comes a pause this many times as long, so that a big store that changes all the time costs little."""
@@ -65,8 +62,8 @@ class DirectoryListing:
 
     def _list(self) -> None:
         start_ns = time.monotonic_ns()
-        ctime_ns = os.fstat(self._fd).st_ctime_ns
-        settled = time.time_ns() - ctime_ns > _CTIME_GRAIN_NS
+        status = os.fstat(self._fd)
+        listed_ctime_ns = status.st_ctime_ns if is_settled(status) else -1
         entries = set(os.listdir(self._fd))
         gone, new = self._entries - entries, entries - self._entries
         for names, change in ((gone, self.catalog.discard), (new, self.catalog.add)):
@@ -75,6 +72,6 @@ class DirectoryListing:
                     change(name)
         self._entries -= gone
         self._entries |= new
-        self._listed_ctime_ns = ctime_ns if settled else -1
+        self._listed_ctime_ns = listed_ctime_ns
         end_ns = time.monotonic_ns()
         self._next_listing_ns = end_ns + min(_REST * (end_ns - start_ns), _LONGEST_REST_NS)

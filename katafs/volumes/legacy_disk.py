@@ -9,22 +9,19 @@ import errno
 import hashlib
 import os
 import stat
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import KataId, inner_of, is_inner, is_outer, kata_id, outer_of
-from katafs.rooted import files, names
+from katafs.rooted import files, inodes, names
 from katafs.rooted.answer import answer
 from katafs.volumes.legacy_locks import Locks
 
 OWN_PREFIX = b".katafs-"
 """What katafs itself leaves on the disk for a while begins so, and is no piece."""
 _LOST_AND_FOUND = b"lost+found"
-_CTIME_GRAIN_NS = 20_000_000
-"""What changes within one tick of a file system's clock leaves one ctime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +178,10 @@ class LegacyDisk:
         known = self._listings.get(outer)
         try:
             with self.folder(outer) as folder:
-                ctime_ns = os.fstat(folder).st_ctime_ns
-                if known is not None and known.ctime_ns == ctime_ns:
+                status = os.fstat(folder)
+                if known is not None and known.ctime_ns == status.st_ctime_ns:
                     return known
-                listing = _listed(folder, outer, ctime_ns)
+                listing = _listed(folder, outer, status.st_ctime_ns if inodes.is_settled(status) else -1)
         except (FileNotFoundError, NotADirectoryError):
             listing = _Listing(-1)
         if known is not None and known.katas:
@@ -199,8 +196,7 @@ class LegacyDisk:
 
 
 def _listed(folder: int, outer: str, ctime_ns: int) -> _Listing:
-    settled = time.time_ns() - ctime_ns > _CTIME_GRAIN_NS
-    listing = _Listing(ctime_ns if settled else -1)
+    listing = _Listing(ctime_ns)
     readable = names.open_directory_again(folder)
     try:
         with os.scandir(readable) as entries:

@@ -1,6 +1,7 @@
 """What the kernel may keep of a volume, as the tree knows it."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -142,15 +143,37 @@ def test_there_is_room_again_for_other_names_when_the_kernel_keeps_them_no_more(
     assert sorted(others.all()) == [(1, b"long"), (1, b"next")]
 
 
+def settled(path: Path) -> None:
+    """Wait until what changes in the file from now on has another ctime."""
+    until(lambda: time.time_ns() - path.stat().st_ctime_ns > 20_000_000, "the clock has moved on")
+
+
+def test_content_is_not_kept_that_may_change_within_the_tick_of_its_ctime(tree: Kernel, behind: Path) -> None:
+    files = tree.tree.files
+    for _ in range(2):
+        (behind / "f").write_bytes(b"new")
+        number = tree.number(KATA + b"/f")
+        handles = [files.open(number, os.O_RDONLY, ME) for _ in range(2)]
+        for handle in handles:
+            files.read(handle, 0, 1)
+            files.release(handle)
+        again = files.open(number, os.O_RDONLY, ME)
+        keeps = files.handles[again].keeps
+        files.release(again)
+        assert not keeps
+
+
 def test_content_is_kept_when_the_kernel_has_surely_dropped_what_was_there_before(tree: Kernel, behind: Path) -> None:
     """A second program that opens a file may overtake the first, whose reply is what has the kernel drop old pages."""
     (behind / "f").write_bytes(b"new")
+    settled(behind / "f")
     files, number = tree.tree.files, tree.number(KATA + b"/f")
     first, second = (files.open(number, os.O_RDONLY, ME) for _ in range(2))
     overtaking = files.handles[second].keeps
     files.read(first, 0, 1)
     third = files.open(number, os.O_RDONLY, ME)
     behind.joinpath("f").write_bytes(b"newer")
+    settled(behind / "f")
     fourth = files.open(number, os.O_RDONLY, ME)
     after_a_reading, after_a_change = files.handles[third].keeps, files.handles[fourth].keeps
     for handle in (first, second, third, fourth):
