@@ -16,6 +16,9 @@ REQUEST_BYTES = MOST_BYTES + 4096
 _header, _HEADER_BYTES = wire.REPLY_HEADER.pack, wire.REPLY_HEADER.size
 _ENDED = frozenset((errno.ENODEV, errno.ECONNABORTED, errno.EBADF))
 _PASSED = _ENDED | {errno.ENOENT, errno.ENOTDIR}
+_ERRNO_END = 512
+"""Numbers from here on are the kernel's own (linux/errno.h), of which some file systems let out ENOTSUPP, 524. It takes
+no reply that has one, and who waits for that would wait for ever."""
 _SMALL_BYTES = 8192
 """Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
 _MOST_TRIES = 96
@@ -130,7 +133,9 @@ class Device:
             _pass_over(problem)
 
     def refuse(self, unique: int, number: int) -> None:
-        """Answer a request with an errno."""
+        """Answer a request with an errno; EIO in the place of a number that the kernel doesn't take."""
+        if not 0 < number < _ERRNO_END:
+            number = errno.EIO
         try:
             os.write(self.descriptor, _header(_HEADER_BYTES, -number, unique))
         except OSError as problem:

@@ -1,11 +1,13 @@
 """The device's descriptor, with several readers and with requests that never stop; a socket plays the kernel."""
 
+import errno
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from katafs.fuse import wire
 from katafs.fuse.device import Device
 from tests.harness.waiting import until
 
@@ -53,3 +55,9 @@ def test_who_is_called_away_goes_although_requests_go_on_coming() -> None:
         assert device.read(buffer) == 7
         device.call_away()
         assert [device.read(buffer) for _ in range(2)] == [0, 0]
+
+
+def test_a_number_that_the_kernel_does_not_take_becomes_eio() -> None:
+    with _device() as (device, kernels):
+        device.refuse(7, 524)  # ENOTSUPP of linux/errno.h, which some file systems let out
+        assert wire.REPLY_HEADER.unpack(kernels.recv(64)) == (wire.REPLY_HEADER.size, -errno.EIO, 7)
