@@ -176,8 +176,9 @@ def remove_all(directory: int, seen: Seen | None = None) -> None:
         while True:
             inner = _remove_plain(here, seen)
             if inner is not None:
+                below = open_directory(here, inner)  # before it is taken in: what is held is closed once
                 held.append((here, inner))
-                here = open_directory(held[-1][0], inner)
+                here = below
                 continue
             if not held:
                 return

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from katafs.rooted import files
+from katafs.rooted import files, names
 
 LIMIT = 100
 
@@ -198,3 +198,22 @@ def test_a_lock_makes_others_wait(top: int) -> None:
 
 def test_the_path_of_a_directory_leads_to_it(top: int, disk: Path) -> None:
     assert files.path_of(top) == str(disk)
+
+
+def test_a_directory_that_is_swapped_while_all_is_removed_is_told_of(
+    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (disk / "directory" / "inner").mkdir(parents=True)
+    remove_directory = names.remove_directory
+
+    def swapped(directory: int, name: bytes) -> None:
+        try:
+            remove_directory(directory, name)
+        except OSError:
+            (disk / "directory").rename(disk / "moved")
+            os.mkfifo(disk / "directory")
+            raise
+
+    monkeypatch.setattr(names, "remove_directory", swapped)
+    with pytest.raises(NotADirectoryError):  # not EBADF, of a descriptor that is closed twice
+        files.remove_all(top)
