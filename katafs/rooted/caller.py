@@ -32,8 +32,8 @@ class Creator:
 
     @contextlib.contextmanager
     def _acting_as_other(self, uid: int, gid: int) -> Iterator[None]:
-        syscalls.set_file_system_ids(uid, gid)
         try:
+            syscalls.set_file_system_ids(uid, gid)  # of which only one may succeed
             yield
         finally:
             syscalls.set_file_system_ids(self._uid, self._gid)

@@ -139,7 +139,7 @@ def set_file_system_ids(uid: int, gid: int) -> None:
     _libc.setfsgid(gid)
     _libc.setfsuid(uid)
     if _libc.setfsgid(0xFFFFFFFF) != gid or _libc.setfsuid(0xFFFFFFFF) != uid:
-        raise PermissionError(f"cannot act as uid {uid}, gid {gid}")
+        raise PermissionError(errno.EPERM, f"cannot act as uid {uid}, gid {gid}")
 
 
 def keep_capabilities() -> None:

@@ -1,5 +1,6 @@
 """Creating in another user's name."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -84,3 +85,13 @@ def test_the_callers_umask_is_all_that_counts(disk: Path, creator: Creator) -> N
     os.close(os.open(disk / "f", os.O_CREAT | os.O_WRONLY, 0o666))
 
     assert stat.S_IMODE((disk / "f").stat().st_mode) == 0o666
+
+
+def test_who_cannot_be_acted_as_leaves_the_thread_as_itself(disk: Path, creator: Creator) -> None:
+    needs.root()
+    with pytest.raises(PermissionError) as refused, creator.acting_as(0xFFFFFFFF, OTHER):
+        pass
+    (disk / "f").touch()
+
+    assert refused.value.errno == errno.EPERM
+    assert owner_of(disk / "f") == (os.geteuid(), os.getegid())
