@@ -64,7 +64,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
 def _serve(
     mount_point: str, store: VolumeStore, mover: Mover | None, settings: Settings, detach: Callable[[], None]
 ) -> None:
-    # Imported where a mount is served: the other commands start in half the time without the event loop.
+    # Imported where a mount is served: the other commands start in half the time without all that serves it.
     from katafs.mount import mount_point as mount_points
     from katafs.mount import session
     from katafs.storers.git_tags import GitTags

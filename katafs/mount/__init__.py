@@ -1,3 +1,4 @@
-"""The FUSE edge: the one room that knows the binding and its event loop. It translates and never decides what is true
-of the tree; it alone says what runs inline, what in a worker thread, and what errno an error becomes.
+"""The FUSE edge: the one room that knows both the protocol (`katafs.fuse`) and the tree. It translates and never
+decides what is true of the tree; it alone says what runs in the thread that reads requests and what in a pool's, and
+what errno an error becomes.
 """

@@ -27,8 +27,8 @@ class VolumeStore(Protocol):
         engine."""
 
     def catalog(self) -> Catalog:
-        """The volumes that exist, as far as the store knows. Never waits for an engine, so it may be called from an
-        event loop; after the engine went away it is what was known last."""
+        """The volumes that exist, as far as the store knows. Never waits for an engine, so it may be called by who
+        reads requests; after the engine went away it is what was known last."""
 
     def exists(self, name: VolumeName) -> bool:
         """Whether the volume exists. Never waits for an engine.
