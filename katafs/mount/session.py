@@ -38,10 +38,15 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     metrics is taken."""
     _collect_seldom()
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
-        serving = Serving(tree, mounting.mount(mount_point, _options(settings)), mount_point, settings, events.end)
-        mount = OwnMount(mount_point)
-        if metrics is not None:
-            serving.show(metrics)
+        device = mounting.mount(mount_point, _options(settings))
+        try:
+            serving = Serving(tree, device, mount_point, settings, events.end)
+            mount = OwnMount(mount_point)
+            if metrics is not None:
+                serving.show(metrics)
+        except BaseException:
+            mounting.unmount(mount_point)  # which nobody will ever answer for
+            raise
         try:
             serving.start()
             threading.Thread(target=_try, args=(mount, serving, events), daemon=True).start()
