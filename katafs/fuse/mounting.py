@@ -92,7 +92,13 @@ def _mount_by_helper(path: str, options: Options) -> int:
         environment = {**os.environ, "_FUSE_COMMFD": str(theirs.fileno())}
         try:
             done = subprocess.run(
-                command, env=environment, pass_fds=(theirs.fileno(),), capture_output=True, text=True, check=False
+                command,
+                env=environment,
+                pass_fds=(theirs.fileno(),),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
             )
         except FileNotFoundError:
             raise MountPointUnusable(

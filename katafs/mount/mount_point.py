@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 
 from katafs.errors import MountPointUnusable
@@ -69,6 +70,8 @@ class OwnMount:
         self.path = path
         self._table = opened_table()
         """Held: the end of a mount must not fail because programs have as many files open as there may be."""
+        self._reading = threading.Lock()
+        """Covers the table's position: two who read it in turns, while mounts come and go, get pieces of lines."""
         self._device = self._device_now()
 
     def is_there(self) -> bool:
@@ -77,7 +80,9 @@ class OwnMount:
 
     def _device_now(self) -> bytes | None:
         """The number of the topmost file system that is mounted on the path, or None."""
-        devices = [mount.device for mount in mounts_in(self._table) if mount.point == os.fsencode(self.path)]
+        with self._reading:
+            now = mounts_in(self._table)
+        devices = [mount.device for mount in now if mount.point == os.fsencode(self.path)]
         return devices[-1] if devices else None
 
 
@@ -98,7 +103,7 @@ def _run_unmount(path: str, *, lazy: bool) -> None:
         command = ["umount", *(["--lazy"] if lazy else []), "--", path]
     else:
         command = [shutil.which("fusermount3") or "fusermount3", "-u", *(["-z"] if lazy else []), "--", path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode == 0:
         return
     holders = list(users_of(path))
