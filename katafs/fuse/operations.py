@@ -196,6 +196,14 @@ class Operations(Protocol):
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         """fsync(2), fdatasync(2)."""
 
+    def allocate(self, handle: int, offset: int, size_bytes: int, mode: int) -> Answer[None]:
+        """fallocate(2) with FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE or none of them: the kernel
+        refuses all others itself."""
+
+    def seek(self, handle: int, offset: int, whence: int) -> Answer[int]:
+        """lseek(2) with SEEK_DATA or SEEK_HOLE. Only for a file that the kernel reads and writes itself: of another
+        what is mapped may be in the kernel's pages alone."""
+
     def release(self, handle: int) -> Answer[None]:
         """The last close of an open file."""
 

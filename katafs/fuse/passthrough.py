@@ -44,6 +44,16 @@ class Passthrough:
         """The kernel has agreed to it."""
         self._permitted = True
 
+    def is_permitted(self) -> bool:
+        """Whether the kernel may read and write files itself, as far as is known."""
+        return self._permitted
+
+    def has(self, handle: int) -> bool:
+        """Whether the kernel reads and writes this open file itself."""
+        with self._lock:
+            inode = self._by_handle.get(handle)
+            return inode is not None and self._inodes[inode].backing != NONE
+
     def opened(self, handle: int, inode: Hashable, descriptor: int | None) -> int:
         """The backing id for a new open file of the inode, or NONE. Without a descriptor the kernel is to ask for each
         read and write, if others that are open let it be so."""

@@ -107,6 +107,8 @@ class Dispatcher:
             wire.STATFS: self.statfs,
             wire.RELEASE: self.release,
             wire.FSYNC: self.fsync,
+            wire.FALLOCATE: self.allocate,
+            wire.LSEEK: self.seek,
             wire.SETXATTR: self.setxattr,
             wire.GETXATTR: self.getxattr,
             wire.LISTXATTR: self.listxattr,
@@ -241,6 +243,19 @@ class Dispatcher:
         handle, flags = wire.FSYNC_IN.unpack_from(request.body)
         return _then(self._operations.fsync(handle, data_only=bool(flags & wire.FSYNC_DATA_ONLY)), _nothing)
 
+    def allocate(self, request: Request) -> Answer[Carried]:
+        handle, offset, size_bytes, mode = wire.FALLOCATE_IN.unpack_from(request.body)
+        return _then(self._operations.allocate(handle, offset, size_bytes, mode), _nothing)
+
+    def seek(self, request: Request) -> Answer[Carried]:
+        handle, offset, whence = wire.LSEEK_IN.unpack_from(request.body)
+        if self._passthrough.has(handle):
+            return _then(self._operations.seek(handle, offset, whence), wire.LSEEK_OUT.pack)
+        if not self._passthrough.is_permitted():
+            return errno.ENOSYS  # the kernel then says itself that files have no holes
+        # The same here: a page that somebody has mapped and written to may be where the volume has a hole still.
+        return _then(self._operations.getattr(request.node), lambda told: _without_holes(told, offset, whence))
+
     def release(self, request: Request) -> Answer[Carried]:
         handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
         self._passthrough.released(handle)
@@ -282,6 +297,14 @@ def _found(told: Attributes | Absent) -> Carried:
     if type(told) is not Absent:
         return replies.entry(told)  # type: ignore[arg-type]  # mypy doesn't narrow by this check
     return replies.absence(told.timeout_s) if told.timeout_s else errno.ENOENT
+
+
+def _without_holes(told: Attributes, offset: int, whence: int) -> Carried:
+    """lseek(2) in a file that is all data, with a hole at its end as every file has."""
+    size_bytes = told.status.st_size
+    if not 0 <= offset < size_bytes:
+        return errno.ENXIO
+    return wire.LSEEK_OUT.pack(offset if whence == os.SEEK_DATA else size_bytes)
 
 
 def _time(given: int, now: int, seconds: int, nanoseconds: int) -> int | None:

@@ -55,6 +55,10 @@ FSYNC_IN = Struct("=QIxxxx")
 SETXATTR_IN = Struct("=II")
 """Size, flags of setxattr(2)."""
 GETXATTR_IN = Struct("=Ixxxx")
+FALLOCATE_IN = Struct("=QQQIxxxx")
+"""Handle, offset, length, flags of fallocate(2)."""
+LSEEK_IN = Struct("=QqIxxxx")
+"""Handle, offset, SEEK_DATA or SEEK_HOLE."""
 INTERRUPT_IN = Struct("=Q")
 
 # What replies carry
@@ -72,6 +76,7 @@ ATTR_OUT = Struct("=QIxxxx" + _ATTR)
 OPEN_OUT = Struct("=QIi")
 """Handle, flags, backing id."""
 WRITE_OUT = Struct("=Ixxxx")
+LSEEK_OUT = Struct("=Q")
 STATFS_OUT = Struct("=QQQQQIIIxxxx24x")
 """Blocks, free ones, those for everybody, inodes, free ones, block size, longest name, fragment size."""
 XATTR_SIZE_OUT = Struct("=Ixxxx")
@@ -91,7 +96,7 @@ LOOKUP, FORGET, GETATTR, SETATTR, READLINK, SYMLINK, MKNOD, MKDIR = 1, 2, 3, 4, 
 UNLINK, RMDIR, RENAME, LINK, OPEN, READ, WRITE, STATFS, RELEASE = 10, 11, 12, 13, 14, 15, 16, 17, 18
 FSYNC, SETXATTR, GETXATTR, LISTXATTR, REMOVEXATTR, FLUSH, INIT, OPENDIR = 20, 21, 22, 23, 24, 25, 26, 27
 RELEASEDIR, FSYNCDIR, ACCESS, CREATE, INTERRUPT, DESTROY = 29, 30, 34, 35, 36, 38
-BATCH_FORGET, READDIRPLUS, RENAME2 = 42, 44, 45
+BATCH_FORGET, FALLOCATE, READDIRPLUS, RENAME2, LSEEK = 42, 43, 44, 45, 46
 
 NOTIFY_INVAL_INODE, NOTIFY_INVAL_ENTRY, NOTIFY_PRUNE = 2, 3, 9
 EXPIRE_ONLY = 1

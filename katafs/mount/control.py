@@ -60,6 +60,8 @@ class Control:
         self.readlink = served.readlink
         self.write = served.write
         self.fsync = served.fsync
+        self.allocate = served.allocate
+        self.seek = served.seek
         self.statfs = served.statfs
 
     def show(self, name: bytes, made: Made) -> None:

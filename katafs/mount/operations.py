@@ -223,6 +223,13 @@ class Operations:
         call = partial(self._tree.files.fsync, handle, data_only=data_only)
         return self._waiting_for_sync(self._volume_of_file(handle), call)
 
+    def allocate(self, handle: int, offset: int, size_bytes: int, mode: int) -> Answer[None]:
+        call = partial(self._tree.files.allocate, handle, offset, size_bytes, mode)
+        return self._waiting_for_disk(self._volume_of_file(handle), call)
+
+    def seek(self, handle: int, offset: int, whence: int) -> Answer[int]:
+        return self._tree.files.seek(handle, offset, whence)
+
     def release(self, handle: int) -> None:
         self._tree.files.release(handle)
 

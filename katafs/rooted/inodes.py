@@ -13,6 +13,7 @@ from katafs.rooted.answer import answer
 touch_modified = syscalls.touch_modified
 set_times = syscalls.set_times
 set_owner = syscalls.set_owner
+allocate = syscalls.allocate
 
 CTIME_GRAIN_NS = 20_000_000
 """Two ticks of the slowest kernel (CONFIG_HZ=100)."""

@@ -1,5 +1,5 @@
 """The Linux calls that `os` lacks: openat2(2), renameat2(2), utimensat(2) and fchownat(2) on a descriptor, setfsuid(2),
-syncfs(2), open_tree(2).
+fallocate(2), syncfs(2), open_tree(2).
 
 Needs Linux 5.8 for utimensat's AT_EMPTY_PATH.
 """
@@ -58,6 +58,7 @@ _openat2 = ctypes.CFUNCTYPE(
 _libc.renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _libc.utimensat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_Timespec), ctypes.c_int)
 _libc.fchownat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
+_libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 _libc.syncfs.argtypes = (ctypes.c_int,)
 _libc.setfsuid.argtypes = (ctypes.c_uint32,)
 _libc.setfsgid.argtypes = (ctypes.c_uint32,)
@@ -125,6 +126,11 @@ def _timespec(time_ns: int | None) -> _Timespec:
 def set_owner(descriptor: int, uid: int, gid: int) -> None:
     """fchownat(2) on an inode itself; -1 leaves an id alone."""
     _checked(_libc.fchownat(descriptor, b"", uid & 0xFFFFFFFF, gid & 0xFFFFFFFF, AT_EMPTY_PATH))
+
+
+def allocate(descriptor: int, mode: int, offset: int, size_bytes: int) -> None:
+    """fallocate(2); `mode` are its flags, of which posix_fallocate(3) has none."""
+    _checked(_libc.fallocate(descriptor, mode, offset, size_bytes))
 
 
 def sync_file_system(descriptor: int) -> None:

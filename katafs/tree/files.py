@@ -122,6 +122,14 @@ class Files:
         else:
             os.fsync(descriptor)
 
+    def allocate(self, handle: int, offset: int, size_bytes: int, mode: int) -> None:
+        """fallocate(2)."""
+        inodes.allocate(self.handles[handle].descriptor, mode, offset, size_bytes)
+
+    def seek(self, handle: int, offset: int, whence: int) -> int:
+        """lseek(2) with SEEK_DATA or SEEK_HOLE. The descriptor's own offset, which it moves, is used by nobody."""
+        return os.lseek(self.handles[handle].descriptor, offset, whence)
+
     def release(self, handle: int) -> None:
         """Close the handle's descriptor."""
         with self._core.lock:

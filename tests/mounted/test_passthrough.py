@@ -92,6 +92,33 @@ def test_what_was_cached_before_does_not_come_back(both: tuple[Path, Path]) -> N
     assert behind.read_bytes() == b"c" * 4096
 
 
+def test_what_is_read_by_requests_has_no_holes(both: tuple[Path, Path]) -> None:
+    """What is mapped may be in the kernel's pages alone, where the volume has a hole: who copies data alone would lose
+    it. And who asks so of one file is answered of the next all the same."""
+    shown, behind = both
+    behind.touch()
+    os.truncate(behind, 1 << 20)
+    appending = os.open(shown, os.O_RDWR | os.O_APPEND)
+    with mmap.mmap(appending, 1 << 20) as mapped:
+        mapped[8192] = 65
+        found = [os.lseek(appending, offset, os.SEEK_DATA) for offset in (0, 8192, (1 << 20) - 1)]
+        hole = os.lseek(appending, 0, os.SEEK_HOLE)
+        with pytest.raises(OSError, match="No such device or address"):
+            os.lseek(appending, 1 << 20, os.SEEK_DATA)
+    os.close(appending)
+
+    assert (found, hole) == ([0, 8192, (1 << 20) - 1], 1 << 20)
+
+
+def test_a_hole_is_found_where_the_kernel_reads_itself(both: tuple[Path, Path]) -> None:
+    needs.passthrough()
+    shown, behind = both
+    behind.write_bytes(b"x")
+    os.truncate(behind, 1 << 20)
+    with shown.open("rb") as file:
+        assert os.lseek(file.fileno(), 0, os.SEEK_HOLE) == 4096
+
+
 def test_a_removed_and_a_replaced_file_keep_their_content_while_they_are_open(both: tuple[Path, Path]) -> None:
     shown, _ = both
     shown.write_bytes(b"one")

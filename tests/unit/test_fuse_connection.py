@@ -34,6 +34,7 @@ REQUESTS: dict[str, tuple[int, bytes, tuple[object, ...]]] = {
     "open": (wire.OPEN, struct.pack("=II", os.O_RDWR, 0), ("open", 1, os.O_RDWR, ME)),
     "read": (wire.READ, struct.pack("=QQIIQI4x", 5, 6, 7, 0, 0, 0), ("read", 5, 6, 7)),
     "fsync": (wire.FSYNC, struct.pack("=QI4x", 5, 1), ("fsync", 5, True)),
+    "allocate": (wire.FALLOCATE, struct.pack("=QQQI4x", 5, 1 << 40, 7, 3), ("allocate", 5, 1 << 40, 7, 3)),
     "release": (wire.RELEASE, struct.pack("=QIIQ", 5, 0, 0, 0), ("release", 5)),
     "setxattr": (
         wire.SETXATTR,
@@ -91,6 +92,11 @@ def test_setattr_changes_only_what_is_valid(
     served.kernel.ask(wire.SETATTR, setattr_body(valid))
 
     assert recorder.calls == [("setattr", 1, wanted, handle, (7, 8))]
+
+
+def test_where_the_kernel_reads_nothing_itself_it_says_where_holes_are(served: Served) -> None:
+    """It then asks no more: nothing is known here that it doesn't know."""
+    assert served.kernel.ask(wire.LSEEK, struct.pack("=QqI4x", 5, 0, os.SEEK_HOLE)) == (errno.ENOSYS, b"")
 
 
 def test_a_forgotten_inode_has_no_reply(served: Served, recorder: Recorder) -> None:
@@ -187,7 +193,7 @@ def test_an_error_while_forgetting_is_told_and_the_next_request_is_served(served
     assert [operation for operation, _ in served.said] == ["forget"]
 
 
-@pytest.mark.parametrize("opcode", [7, 19, wire.FLUSH, wire.ACCESS, 39, 43, 46, 47, 51, 52, 4711])
+@pytest.mark.parametrize("opcode", [7, 19, wire.FLUSH, wire.ACCESS, 39, 47, 51, 52, 4711])
 def test_an_unknown_request_is_enosys_and_nobody_is_told(served: Served, opcode: int) -> None:
     assert served.kernel.ask(opcode, bytes(64)) == (errno.ENOSYS, b"")
     assert served.said == []
