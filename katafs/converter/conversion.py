@@ -14,12 +14,12 @@ from katafs.converter.results import Outcome
 from katafs.converter.spots import Spot, changes_told
 from katafs.converter.targets import Target, Targets
 from katafs.errors import ConversionRefused, KatafsError, LeftBehind, PieceChanged, WrittenLate
-from katafs.kata_id import ROOT_VOLUME, kata_volume
+from katafs.kata_id import ROOT_VOLUME, KataId, kata_volume
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.seen import Seen
 from katafs.rooted.surveys import Survey
-from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece
+from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
 _NOTHING = Survey(0, 0, (), b"")
@@ -29,7 +29,8 @@ _DONE = OWN_PREFIX + b"done-"
 """Before the name of what wasn't, and is being deleted."""
 _LATE = OWN_PREFIX + b"late-"
 """Before the name of what was, and is kept for a person to look at."""
-_STRAY = re.compile(rb"(?:" + re.escape(_LEAVING) + rb"|" + re.escape(_DONE) + rb")stray-([0-9a-f]+)")
+_ASIDE = re.compile(rb"(?:" + re.escape(_LEAVING) + rb"|" + re.escape(_DONE) + rb")(stray-([0-9a-f]+)|[0-9A-F]{10})")
+_REMOVED = "its volume was removed while it was converted"
 _CANNOT_MOVE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOSYS)
 """Two file systems, or no right or no call to reach both through one mount."""
 
@@ -79,9 +80,9 @@ class Conversion:
             if self._disk.outer_status(outer) is None:
                 continue
             self.keep_outer(outer)
-            self._clear_strays(outer)
+            self._clear_rest(outer)
             self._drop_outer(outer)
-        self._clear_strays("")
+        self._clear_rest("")
         if self._store.exists(ROOT_VOLUME):
             self.keep_outer("")
         if not self._disk.outers() and not self._disk.strays_in(""):
@@ -135,9 +136,15 @@ class Conversion:
                 held = stack.enter_context(source.held_still())
                 if source.survey().fingerprint != survey.fingerprint:
                     raise PieceChanged("it changed while it was copied")
+            if not target.holds_it():
+                raise KatafsError(_REMOVED)
             source.rename_to(leaving)
             if piece.kata is not None:
-                target.unmark()
+                try:
+                    target.unmark()
+                except FileNotFoundError:
+                    leaving.rename_to(source)
+                    raise KatafsError(_REMOVED) from None
             files.sync_directory(source.folder)
             self._disk.locks.wait_for_readers(piece.key)
             # In this order: who asks to write during the survey is seen by the leases.
@@ -162,16 +169,19 @@ class Conversion:
                 f"it is in its volume, but {where} can't be deleted from the old disk: {problem.strerror}"
             ) from problem
 
-    def _kept(self, outer: str, aside: Spot) -> WrittenLate:
+    def _kept(
+        self,
+        outer: str,
+        aside: Spot,
+        what: str = "something wrote to it on the old disk while it was committed; what it wrote to",
+    ) -> WrittenLate:
         """Keep what somebody may have written to past the mount, who found it before the commit and wrote after it."""
         name = _LATE + aside.name.removeprefix(_LEAVING).removeprefix(_DONE)
         while Spot(aside.folder, name).status() is not None:
             name += b"+"
         aside.rename_to(Spot(aside.folder, name))
         where = os.path.join(self._disk.path, outer, os.fsdecode(name))
-        return WrittenLate(
-            f"something wrote to it on the old disk while it was committed; what it wrote to is kept as {where}"
-        )
+        return WrittenLate(f"{what} is kept as {where}")
 
     def _settle(self, piece: Piece) -> None:
         """Do what an earlier run, which was killed, had still to do for a piece that it had committed."""
@@ -184,12 +194,14 @@ class Conversion:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(piece.outer) as folder:
             self._clear_aside(folder, piece.outer, _name_aside(piece), piece.key)
 
-    def _clear_strays(self, outer: str) -> None:
-        """The same for strays, which nothing else tells of once they are committed."""
+    def _clear_rest(self, outer: str) -> None:
+        """The same for what no piece of a run leads to once it is committed: strays, and katas whose volumes were
+        removed since."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(outer) as folder:
-            for key in {int(match[1], 16) for name in names.listing(folder) if (match := _STRAY.fullmatch(name))}:
+            aside = {match for name in names.listing(folder) if (match := _ASIDE.fullmatch(name))}
+            for name, key in {(match[1], _key_aside(match[1], match[2])) for match in aside}:
                 with self._disk.locks.claim(key):
-                    self._clear_aside(folder, outer, b"stray-%x" % key, key)
+                    self._clear_aside(folder, outer, name, key)
 
     def _clear_aside(self, folder: int, outer: str, name: bytes, key: int) -> None:
         """Delete what nobody wrote to, once nobody reads it any more. Raises LeftBehind: WrittenLate for what somebody
@@ -202,13 +214,17 @@ class Conversion:
         if leaving.status() is not None:
             # The kill came before anybody looked whether it was written to. What equals the volume's was not.
             if not self._targets.hold(outer, key, leaving):
-                raise self._kept(outer, leaving)
+                raise self._kept(outer, leaving, "no volume has it as it is on the old disk; it")
             self._delete(outer, leaving)
 
 
 def _name_aside(piece: Piece) -> bytes:
     """What a piece is called in the directory it was in while it is taken off the disk, after what says how far."""
     return (piece.kata or f"stray-{piece.key:x}").encode()
+
+
+def _key_aside(name: bytes, stray: bytes | None) -> int:
+    return int(stray, 16) if stray is not None else piece_of(KataId(name.decode())).key
 
 
 def _surveyed(source: Spot) -> Survey:

@@ -54,6 +54,10 @@ class Target:
         there = self.spot.status()
         return self._taken is not None and there is not None and os.path.samestat(there, self._taken)
 
+    def holds_it(self) -> bool:
+        """Whether the piece is at the spot still, also where it was there before."""
+        return self.has_taken() or (self.filled and self.spot.status() is not None)
+
     def mark_staged(self) -> None:
         """Say of the copy that it isn't committed."""
         with self.staged.opened() as top:
@@ -116,7 +120,7 @@ class Targets:
             staged.remove()
             self._refuse_used(volume, kata, source)
             filled = self._is_filled(top, volume, source, spot, staged)
-            arriving = functools.partial(files.locked, spot.folder)
+            arriving = functools.partial(self._unused, spot.folder, volume, kata, source)
             try:
                 yield Target(spot, staged, True, filled, self._origin, arriving)
             except BaseException:
@@ -140,6 +144,13 @@ class Targets:
         if self._store.in_use(volume):
             raise ConversionRefused(f"volume {volume} is in use by a container")
         self._refuse_hidden(kata, source)
+
+    @contextlib.contextmanager
+    def _unused(self, folder: int, volume: VolumeName, kata: KataId, source: Spot) -> Iterator[None]:
+        """Asked once more: who has mounted the volume since would go on in a directory that has no name any more."""
+        with files.locked(folder):
+            self._refuse_used(volume, kata, source)
+            yield
 
     def _refuse_hidden(self, kata: KataId, source: Spot) -> None:
         """A tree shows an avatar's own volume in the place of its sandbox, so there must be nothing in that."""

@@ -2,16 +2,19 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from katafs.converter.targets import Target
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
 from tests.harness.crashes import Forked
 from tests.harness.engine import Engine
 from tests.harness.ext4_disks import MEMORY, ext4_disk
+from tests.system.far_disks import around, once
 from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, rubbish, words
 from tests.system.stores import InEngine
 
@@ -43,6 +46,35 @@ def test_a_volume_in_use_by_a_container_is_refused(store: InEngine, disk: Path) 
     assert look(disk / "katas" / OUTER / INNER) == before
     convert(disk / "katas", store.volumes, KATA, env=store.env)
     assert look(store.directory(KATA)) == before
+
+
+@pytest.mark.parametrize("how", ["move", "copy"])
+def test_a_volume_that_a_container_mounts_meanwhile_is_refused(store: InEngine, disk: Path, how: str) -> None:
+    """The container would go on in a directory that is in no volume any more."""
+    with ext4_disk(disk / "old", image_in=MEMORY) as other:
+        source = (other if how == "copy" else disk) / "katas"
+        make_disk(source)
+        before = look(source / OUTER / INNER)
+        begun = disk / "begun"
+
+        def start_container() -> None:
+            mount = f"type=volume,source={KATA},target=/sandbox"
+            begun.write_text(store.engine.start_container("sleep", "600", mounts=[mount]))
+            time.sleep(2)  # until its event has been read
+
+        running = Forked(
+            words(source, store.volumes, KATA),
+            disk / "out",
+            store.env,
+            prepare=lambda: around(Target, "take", before=once(start_container)),
+        )
+        try:
+            assert running.ended() == 1
+            assert f"{KATA}: refused: volume {KATA} is in use by a container\n" in running.output()
+            store.engine.cli("exec", begun.read_text(), "touch", "/sandbox/x")
+        finally:
+            store.engine.remove_container(begun.read_text())
+        assert look(source / OUTER / INNER) == before
 
 
 def test_a_container_has_what_was_converted(store: InEngine, disk: Path) -> None:

@@ -3,11 +3,16 @@
 import mmap
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from katafs.converter.spots import Spot
+from katafs.converter.targets import Target
 from katafs.rooted import inodes, syscalls
 from tests.harness import needs
 from tests.harness.crashes import Forked
@@ -162,3 +167,35 @@ def test_what_can_not_be_deleted_is_said_to_be_left_and_is_in_its_volume(far: Fa
     assert look(far.volume) == before
     assert far.convert(lambda: None, 0).startswith("already 1; ")
     assert not left.exists()
+
+
+def _before_unmarking(action: Callable[[], object]) -> Callable[[], None]:
+    return lambda: around(Target, "unmark", before=once(action))
+
+
+def _after_the_copy(action: Callable[[], object]) -> Callable[[], None]:
+    return lambda: around(Target, "take", after=once(action))
+
+
+@pytest.mark.parametrize("moment", [_after_the_copy, before_commit, _before_unmarking])
+def test_a_kata_whose_volume_is_removed_before_its_commit_stays_where_it_is(
+    far: Far, moment: Callable[[Callable[[], object]], Callable[[], None]]
+) -> None:
+    before = look(far.kata)
+    told = far.convert(moment(lambda: shutil.rmtree(far.volume)), 1)
+    assert f"{KATA}: failed: its volume was removed while it was converted\n" in told
+    assert look(far.kata) == before
+    far.convert(lambda: None, 0)
+    assert look(far.volume) == before
+
+
+def test_a_run_for_all_tells_of_a_kata_that_is_neither_in_its_place_nor_in_a_volume(far: Far) -> None:
+    before = look(far.kata)
+    far.convert_until_killed(_before_unmarking(lambda: os.kill(os.getpid(), signal.SIGKILL)))
+    shutil.rmtree(far.volume)
+
+    told = convert(far.disk, far.volumes, "--all", status=1)
+
+    kept = far.disk / OUTER / f".katafs-late-{KATA}"
+    assert f"no volume has it as it is on the old disk; it is kept as {kept}" in told.stderr
+    assert look(kept) == before
