@@ -21,6 +21,7 @@ from katafs.tree.kept import OtherNames
 from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
+from katafs.tree.owners import Owners
 from katafs.tree.requests import Elsewhere, Locked, Reached
 from katafs.tree.settling import settle
 from katafs.tree.telling import Telling
@@ -70,7 +71,7 @@ class Core:
             self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
             self.nodes = NodeTable(self._root(root_descriptor))
             self.numbers = Numbers(self.root_status.st_dev)
-            self.home, self.owners = self, dict[VolumeName, Core]()
+            self.home, self.owners = self, Owners(store, self)
         else:
             self.home, self.owners = part.home, part.home.owners
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
@@ -253,27 +254,9 @@ class Core:
             return False
         return node.parent is not None and node.parent.piece is None
 
-    def serving(self, volume: VolumeName) -> Disk | None:
-        """The disk whose part serves a volume: its own, or where another was mounted on it meanwhile the one before, as
-        long as the kernel knows the volume's top from there. So no inode is in two parts."""
-        owner = self.owners.get(volume)
-        if owner is None and (disk := self.store.disk_of(volume)) is not None:
-            if not any(node.volume == volume for node in self.home.nodes.all()):
-                return disk
-            owner = self.owners.setdefault(volume, self.home)
-        return None if owner is None else owner.disk
-
-    def own(self, volume: VolumeName) -> None:
-        """Serve the volume until its top is forgotten. Raises OSError(ESTALE) where another part does."""
-        if self.disk is None:
-            return
-        if self.owners.setdefault(volume, self).disk != self.disk:
-            raise answer(errno.ESTALE)
-        self.owners[volume] = self
-
     def open_volume(self, volume: VolumeName) -> int:
         """A new O_PATH descriptor of a volume's top. Raises Elsewhere where another part serves it, or as the store."""
-        disk = self.serving(volume)
+        disk = self.owners.serving(volume)
         if disk != self.disk:
             raise Elsewhere(disk)
         return self.store.open(volume)
@@ -368,8 +351,8 @@ class Core:
         node = self.nodes.forget(number, count)
         if node is None:
             return
-        if node.volume in self.owners and self.is_grafted(node) and self.owners[node.volume] is self:
-            del self.owners[node.volume]
+        if node.place is not PLAIN and node.volume is not None and self.is_grafted(node):
+            self.owners.give_up(node.volume, self)
         self.descriptors.drop(node)
         self.numbers.drop(number)
         if self.legacy is not None:

@@ -99,7 +99,7 @@ class Finder:
         descriptor = self._core.open_top(volume, name)
         try:
             status = os.fstat(descriptor)
-            self._core.own(volume)
+            self._core.owners.take(volume, self._core)
         except OSError:
             os.close(descriptor)
             raise

@@ -29,6 +29,8 @@ def settle(core: "Core", piece: Piece, *, asked: bool = False) -> None:
     volume = nodes[0].volume if nodes else None
     if volume is not None and not asked and not core.legacy.store.knows(volume):
         raise core.legacy.store.unasked(volume, piece)
+    if volume is not None:
+        core.owners.met(volume)
     for node in nodes:
         try:
             _relocate(core, node)

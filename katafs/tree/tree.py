@@ -160,7 +160,7 @@ class Tree:
 
     def kept_of(self, volume: VolumeName) -> Kept:
         """What the kernel may keep of a volume from before it came into use."""
-        cores = {self._core, self._core.owners.get(volume, self._core)}
+        cores = {self._core, self._core.owners.owner(volume, self._core)}
         each = [kept_of(core, volume) for core in cores]
         return Kept(
             [number for kept in each for number in kept.numbers], [name for kept in each for name in kept.names]

@@ -65,7 +65,7 @@ class Volumes:
         with core.locked:
             try:
                 self._parent_changed(parent)
-                if (disk := core.serving(volume)) != core.disk:
+                if (disk := core.owners.serving(volume)) != core.disk:
                     raise Elsewhere(disk)
                 place = self._place_of_volume(self._finder.place_of(parent, name))
                 status = os.fstat(descriptor)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from katafs.kata_id import VolumeName
+from katafs.tree.nodes import NodeTable
 from katafs.tree.requests import Elsewhere
 from katafs.volumes.disks import Disk
 from katafs.volumes.memory import MemoryStore
@@ -76,6 +77,17 @@ def test_a_volume_that_is_known_stays_where_it_is(tree: Kernel, mounted: Move) -
     part = tree.tree.on(DISK)
     with refused(errno.ESTALE):
         part.creation.lookup_top(tree.tree.node(ROOT), KATA)
+
+
+def test_what_home_never_had_is_not_looked_for_among_all_inodes(
+    tree: Kernel, store: MemoryStore, mounted: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tree's lock is held, and a listing asks for each kata on the disk."""
+    (store.path / KATA.decode()).mkdir()
+    mounted()
+    monkeypatch.setattr(NodeTable, "all", lambda _: pytest.fail("all were looked at"))
+    with pytest.raises(Elsewhere):
+        tree.lookup(KATA)
 
 
 def test_a_volume_whose_top_was_forgotten_goes_to_its_disks_part(tree: Kernel, mounted: Move) -> None:
