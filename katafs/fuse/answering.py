@@ -14,7 +14,7 @@ Explain = Callable[[str, Exception], int]
 """The errno that an exception in an operation of this name becomes; says of it what there is to say."""
 
 _MOST_EARLY = 64
-"""Of so many interrupted requests it is remembered: the few that are on their way to a pool, and others in vain."""
+"""How many interrupts are remembered of requests that no pool has: a few are on their way to one, the rest are done."""
 
 
 class Answering:

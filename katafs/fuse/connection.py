@@ -27,7 +27,7 @@ Route = Callable[[int, Method], Method]
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
 _LOOK_S = 0.05
-"""So often it is looked whether a notification has ended."""
+"""How often it is looked whether a notification has ended."""
 _OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
 
 

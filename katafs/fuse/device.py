@@ -26,7 +26,7 @@ _MOST_TRIES = 96
 _TRIES_IN_PASSING = 24
 """Some 20 µs."""
 _BUSY = 32
-"""So many requests in a row of which none came while it was asked for."""
+"""After so many requests in a row that were waiting already, none is expected to be waited for."""
 _PROBE = 16
 _RAREST_PROBE = 1024
 """After so many times of too few tries it is seen whether more are worth it by now: more rarely each time that they

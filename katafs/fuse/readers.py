@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 _MOMENT_S = 0.01
-"""One to two of these a request may keep the reading thread before another reads."""
+"""How often it is looked whether a request keeps the reading thread: after one to two of these another reads."""
 _CALM_MOMENTS = 20
 """After so many without a request the watcher sleeps until there is one."""
 _MOST_THREADS = 16

@@ -258,8 +258,10 @@ class Dispatcher:
 
     def release(self, request: Request) -> Answer[Carried]:
         handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
-        self._passthrough.released(handle)
-        closing = self._operations.release(handle)
+        try:
+            self._passthrough.released(handle)
+        finally:
+            closing = self._operations.release(handle)
         return b"" if closing is None else closing.then(_nothing)
 
     def opendir(self, request: Request) -> Answer[Carried]:

@@ -1,5 +1,6 @@
 """The paths that a request is about, from the mount's top, as the kernel found them last."""
 
+import struct
 from typing import NamedTuple
 
 from katafs.fuse import wire
@@ -41,7 +42,7 @@ def paths_of(tree: Tree, request: Request) -> Paths:
         else:
             return Paths(_of(tree, request.node))
         return Paths(_below(tree, request.node, old), _below(tree, parent, new))
-    except Malformed:
+    except (Malformed, struct.error):
         return Paths(_of(tree, request.node))
 
 

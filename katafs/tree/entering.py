@@ -1,7 +1,7 @@
-"""The entries of a listing, of which most are told by their statuses alone: their nodes are made, or their lookups
-counted, when the kernel has been told.
+"""The entries of a listing, most of which need no more than a stat(2): their nodes are made, or their lookups counted,
+after the reply was given.
 
-What asked takes the reply in then, and looks at what it holds, which takes it longer: so nobody waits for that.
+While the kernel and the program take the reply in nobody waits for the daemon, so that this costs no time.
 """
 
 import os

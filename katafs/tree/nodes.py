@@ -98,7 +98,7 @@ class NodeTable:
         """More than so many set `crowded`, once."""
         self.crowded = threading.Event()
         self.flooded_at = sys.maxsize
-        """With more than so many, whoever asks the kernel to forget some doesn't keep up."""
+        """With more than so many the kernel, which is asked to forget some, forgets fewer than come: listings wait then."""
 
     def __len__(self) -> int:
         return len(self._nodes)

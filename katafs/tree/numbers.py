@@ -86,7 +86,7 @@ class Numbers:
     def keep(self, before: tuple[int, int] | None, after: tuple[int, int], number: int) -> None:
         """Let an inode that was copied go on under its number, until `drop`.
 
-        Not on one device: there the number may come to be that of a new inode, once the old one is gone."""
+        Only where the copy is on another device: on the same one a new inode may be given the old number."""
         if before is not None and before[0] != after[0] and not number & PLACED:
             self._kept[after] = number
             self._copies[number] = after
