@@ -234,3 +234,17 @@ def test_what_is_put_off_at_the_end_is_served(one_thread: Served, recorder: Reco
 
     assert one_thread.ended.wait(30)
     assert recorder.calls[-1] == ("release", 5)
+
+
+def test_where_two_are_put_off_neither_lets_another_pass() -> None:
+    """For a moment there may be one of a thread that begins to read, too: then they are served in their order."""
+    put_off = PutOff()
+    closing, another, looking = (
+        Request(opcode, unique, node, 0, 0, 0, memoryview(b""))
+        for unique, (opcode, node) in enumerate([(wire.RELEASE, FILE), (wire.RELEASE, FILE), (wire.LOOKUP, ANOTHER)])
+    )
+    put_off.put(closing)
+    alone = put_off.let_pass(looking)
+    put_off.put(another)
+
+    assert (alone, put_off.let_pass(looking)) == (True, False)

@@ -180,6 +180,19 @@ def test_what_waits_for_its_turn_is_not_cancelled() -> None:
     assert lanes.close(60)
 
 
+def test_however_many_are_given_up_one_thread_waits_for_them() -> None:
+    lanes, held = Lanes("test", threads=1, share=1, patience_s=0.5), Held()
+    before = threading.active_count()
+    first, *rest = (lanes.of("one").submit(held) for _ in range(20))
+    until(first.running, "the first call")
+    for future in rest:
+        future.cancel()
+
+    assert threading.active_count() - before == 2  # the lane's thread, and the timer's
+    held.free.set()
+    assert lanes.close(60)
+
+
 def test_what_was_given_up_is_cancelled_once_its_lane_is_stuck() -> None:
     lanes, held = Lanes("test", threads=2, share=1, patience_s=0.2), Held()
     first, second, third = (lanes.of("stuck").submit(held) for _ in range(3))

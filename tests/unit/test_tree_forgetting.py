@@ -133,6 +133,21 @@ def test_open_descriptors_are_bounded_on_a_wide_and_on_a_deep_tree(tree_of: Tree
     assert descriptors() - before <= OPEN_DIRECTORIES
 
 
+def test_descriptors_of_files_that_have_lost_one_of_their_names_are_bounded(tree_of: Trees) -> None:
+    tree = tree_of(open_directories=OPEN_DIRECTORIES)
+    tree.mkdir(b"d")
+    for number in range(100):
+        tree.write(b"d/%d" % number, b"content")
+        tree.link(b"d/%d" % number, b"d/other-%d" % number)
+    before = descriptors()
+
+    for number in range(100):
+        tree.unlink(b"d/%d" % number)
+        tree.rename(b"d/other-%d" % number, b"d/%d" % number)
+
+    assert descriptors() - before <= OPEN_DIRECTORIES
+
+
 def test_what_is_beyond_the_bound_is_still_reached(tree_of: Trees) -> None:
     tree = tree_of(open_directories=OPEN_DIRECTORIES)
     populate(tree, wide=100, deep=30)
