@@ -98,7 +98,7 @@ class NodeTable:
         """More than so many set `crowded`, once."""
         self.crowded = threading.Event()
         self.flooded_at = sys.maxsize
-        """With more than so many the kernel, which is asked to forget some, forgets fewer than come: listings wait then."""
+        """With more than so many, the kernel forgets fewer than come although it is asked to: then listings wait."""
 
     def __len__(self) -> int:
         return len(self._nodes)

@@ -1,10 +1,16 @@
 """Which mount points will do, and what is said of those that won't: exit code 4 and one line."""
 
 import os
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from katafs.mount import mount_point
+from katafs.mount.mount_point import OwnMount
+from katafs.rooted.mounts import Mount
 from tests.harness.mounted import PROGRAM, Mounted
 from tests.harness.mounts import Mounts
 from tests.harness.programs import run
@@ -126,3 +132,45 @@ def test_a_name_with_blanks_and_backslashes_will_do(mount: Mounts, disk: Path) -
     mount(at=path).stop()
 
     assert os.listdir(path) == []
+
+
+_WITHOUT_DESCRIPTORS = """
+from unittest import mock
+from katafs.cli.main import katafs
+from katafs.mount import session
+mock.patch.object(session, "OwnMount", side_effect=OSError(24, "Too many open files")).start()
+katafs()
+"""
+
+
+def test_a_start_that_fails_once_it_is_mounted_leaves_it_as_it_was(mount: Mounts, disk: Path) -> None:
+    path = disk / "katas"
+    path.mkdir()
+    mounted = mount(at=path, program=(sys.executable, "-c", _WITHOUT_DESCRIPTORS), ready=False)
+    mounted.ended(status=1)
+
+    assert "Too many open files" in mounted.log()
+    assert os.listdir(path) == []
+    assert not path.is_mount()
+
+
+def test_the_table_of_mounts_is_read_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has one position: two get pieces of lines while mounts come and go."""
+    own, reading, faults = OwnMount("/proc"), threading.Lock(), list[str]()
+
+    def read(_: int) -> list[Mount]:
+        if not reading.acquire(blocking=False):
+            faults.append("another was at it")
+            return []
+        time.sleep(0.01)
+        reading.release()
+        return []
+
+    monkeypatch.setattr(mount_point, "mounts_in", read)
+    threads = [threading.Thread(target=own.is_there) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
