@@ -43,6 +43,7 @@ class Run:
         """Not an Event, whose lock a signal's handler may find held by the very thread that it interrupts."""
         self.fault: Exception | None = None
         """Why the run was broken off: a store that is gone, a disk that is full. No further piece would fare better."""
+        self._bug: Exception | None = None
 
     def stop(self) -> None:
         """Begin no other piece; those under way are finished. A signal's handler may call it."""
@@ -55,7 +56,14 @@ class Run:
         return self._stopping and self.fault is None
 
     def results(self, pieces: Iterable[Piece], work: Work) -> Iterator[Result]:
-        """What became of each piece, as each is done. What was busy or changed comes last, after it was tried again."""
+        """What became of each piece, as each is done. What was busy or changed comes last, after it was tried again.
+
+        After a bug no other piece is begun, and when all that was done is told it is raised."""
+        yield from self._tried(pieces, work)
+        if self._bug is not None:
+            raise self._bug
+
+    def _tried(self, pieces: Iterable[Piece], work: Work) -> Iterator[Result]:
         for tries_left in reversed(range(_TRIES)):
             again: list[Result] = []
             for result in self._each(pieces, work):
@@ -103,6 +111,10 @@ class Run:
                 self.fault = self.fault or problem
                 self.stop()
             return Result(piece, _outcome(problem), seconds=time.monotonic() - started, reason=_told(problem))
+        except Exception as bug:  # noqa: BLE001  # raised when the others are told of
+            self._bug = self._bug or bug
+            self.stop()
+            return Result(piece, Outcome.FAILED, seconds=time.monotonic() - started, reason=f"a bug: {bug!r}")
 
 
 def converted(conversion: Conversion, piece: Piece) -> Result:

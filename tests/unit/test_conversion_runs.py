@@ -135,12 +135,25 @@ def test_a_problem_of_all_breaks_the_run_off(problem: Exception) -> None:
     assert not run.stopped
 
 
-def test_a_bug_comes_out() -> None:
-    def work(piece: Piece) -> Result:
-        raise ZeroDivisionError
+def test_a_bug_comes_out_when_all_that_was_done_is_told() -> None:
+    begun, failed = threading.Event(), threading.Event()
 
+    def work(piece: Piece) -> Result:
+        if piece == PIECES[1]:
+            begun.set()
+            assert failed.wait(60)
+            return _done(piece)
+        assert begun.wait(60)
+        threading.Timer(0.2, failed.set).start()
+        raise ZeroDivisionError("oh")
+
+    told: list[Result] = []
     with pytest.raises(ZeroDivisionError):
-        list(Run(jobs=2).results(PIECES, work))
+        told.extend(Run(jobs=2).results(PIECES, work))
+    assert [(each.piece, each.outcome, each.reason) for each in told] == [
+        (PIECES[0], Outcome.FAILED, "a bug: ZeroDivisionError('oh')"),
+        (PIECES[1], Outcome.MOVED, ""),
+    ]
 
 
 @pytest.mark.parametrize("problem", [PieceBusy("open"), PieceChanged("grown")])
