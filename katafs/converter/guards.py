@@ -1,6 +1,7 @@
 """What must not be converted at all: a tree that katafs itself shows, or a disk that the store is a part of."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,24 @@ from katafs.volumes.store import VolumeStore
 
 _OWN_TYPE = b"fuse.katafs"
 _DIRECTORY_URL = "dir:"
+_UNSEEN = (
+    "the disk or the volumes are on a mount that isn't in /proc/self/mountinfo, as in a chroot whose root is no mount "
+    "point: `mount --bind` that directory onto itself before"
+)
 
 
 def refuse_source(disk: LegacyDisk, store: VolumeStore) -> None:
-    """Raise ConversionRefused where a conversion of the disk into the store would convert the store."""
+    """Raise ConversionRefused where a conversion of the disk into the store would convert the store, or where that
+    can't be known."""
+    try:
+        _refuse_source(disk, store)
+    except OSError as problem:
+        if problem.errno != errno.EXDEV:
+            raise
+        raise ConversionRefused(_UNSEEN) from problem
+
+
+def _refuse_source(disk: LegacyDisk, store: VolumeStore) -> None:
     if mounts.mount_of(disk.top).type == _OWN_TYPE:
         raise ConversionRefused(f"{disk.path} is in a tree that katafs has mounted, not on an old disk")
     with _place_of(store) as place:

@@ -34,6 +34,10 @@ class _Lane:
     """Calls that are to be cancelled if it turns out to be stuck."""
 
 
+class Closed(RuntimeError):
+    """Nothing more is done here (concurrent.futures has a RuntimeError of it)."""
+
+
 class _Worker:
     """A thread between two calls."""
 
@@ -93,7 +97,7 @@ class Lanes:
 
     def close(self, seconds: float) -> bool:
         """Cancel what hasn't been begun, and wait for the rest, so long at most; whether it needed no more. A call that
-        comes later raises RuntimeError."""
+        comes later raises Closed."""
         with self._lock:
             self._closed = True
             left = [future for lane in self._lanes.values() for future, _ in lane.waiting]
@@ -113,7 +117,7 @@ class Lanes:
     def _take(self, key: Hashable, task: _Task) -> None:
         with self._lock:
             if self._closed:
-                raise RuntimeError("no more is done here")
+                raise Closed
             lane = self._lanes.get(key) or _Lane(key)
             if lane.turns < self._share:
                 self._give(lane)

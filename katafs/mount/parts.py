@@ -4,7 +4,6 @@ who use it, and nobody else.
 Only from the first time on that a volume of such a disk is met: where there is none nothing is asked of anybody.
 """
 
-import contextlib
 import errno
 import functools
 import threading
@@ -16,7 +15,7 @@ from katafs.fuse import wire
 from katafs.fuse.connection import Connection
 from katafs.fuse.operations import Answer, Later
 from katafs.fuse.requests import Carried, Method, Request
-from katafs.mount.lanes import Lanes
+from katafs.mount.lanes import Closed, Lanes
 from katafs.mount.operations import Operations
 from katafs.mount.shrinker import Shrinker
 from katafs.rooted.answer import answer
@@ -86,8 +85,12 @@ class Parts:
         for part in list(self._parts.values()):
             known = [(number, count) for number, count in forgotten if part.tree.knows(number)]
             if known:
-                with contextlib.suppress(RuntimeError):  # the mount is being taken away
+                try:
                     self._threads.of(part.disk).submit(part.tree.forget, known)
+                except Closed:
+                    pass  # the mount is being taken away
+                except RuntimeError:  # no thread can be had: rather wait for the disk than keep them for ever
+                    part.tree.forget(known)
 
     def _entered(self, disk: Disk) -> Tree:
         with self._lock:

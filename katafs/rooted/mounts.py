@@ -66,12 +66,17 @@ def _unescaped(field: bytes) -> bytes:
 
 def mount_of(descriptor: int) -> Mount:
     """The mount through which a descriptor was opened. Raises OSError(EXDEV) for one that this process doesn't see."""
-    with open(f"/proc/self/fdinfo/{descriptor}", "rb") as info:
-        number = next(int(line.split()[1]) for line in info if line.startswith(b"mnt_id:"))
+    number = _number_of(descriptor)
     for mount in mounts():
         if mount.number == number:
             return mount
     raise answer(errno.EXDEV)
+
+
+def _number_of(descriptor: int) -> int:
+    """The number of the mount through which a descriptor was opened (proc_pid_fdinfo(5))."""
+    with open(f"/proc/self/fdinfo/{descriptor}", "rb") as info:
+        return next(int(line.split()[1]) for line in info if line.startswith(b"mnt_id:"))
 
 
 @contextlib.contextmanager
@@ -80,10 +85,10 @@ def through_one_mount(first: int, second: int) -> Iterator[tuple[int, int]]:
 
     Raises OSError(EXDEV) where they are on two file systems, or where no mount that is seen holds both; OSError(EPERM)
     without CAP_SYS_ADMIN where a mount would have to be cloned (open_tree(2), Linux 5.2)."""
-    one, other = mount_of(first), mount_of(second)
-    if one.number == other.number:
+    if _number_of(first) == _number_of(second):  # also of one that isn't seen, as in a chroot that is no mount point
         yield first, second
         return
+    one, other = mount_of(first), mount_of(second)
     inside = _inside(one, first), _inside(other, second)
     for mount in mounts() if one.device == other.device else ():
         if mount.device == one.device and all(is_below(path, mount.root) for path in inside):

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from katafs.converter.guards import refuse_source
+from katafs.errors import ConversionRefused
 from katafs.rooted import mounts, names
 from katafs.rooted.mounts import through_one_mount
+from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.legacy_disk import LegacyDisk
 from tests.harness import needs
 from tests.harness.descriptors import held
 from tests.harness.mount_table import mounts_below
@@ -159,3 +163,24 @@ def test_nothing_stays_open_or_mounted(pair: tuple[Path, Path], disk: Path, desc
     with bound(other, other):
         assert _moved(one, other)
         assert [mount.path for mount in mounts_below(disk)] == [str(other)]
+
+
+def _in_a_chroot(top: Path) -> tuple[bool, str]:
+    own_mount_table()
+    for name in ("proc", "volumes"):
+        (top / name).mkdir()
+    run(["mount", "--bind", "/proc", top / "proc"])
+    os.chroot(top)
+    moved = _moved(Path("/one"), Path("/other"))
+    with pytest.raises(ConversionRefused) as refusal:
+        refuse_source(LegacyDisk(Path("/one")), DirectoryStore(Path("/volumes")))
+    return moved, str(refusal.value)
+
+
+def test_in_a_chroot_that_is_no_mount_point_it_works_within_that_and_is_told_what_can_not_be_known(
+    pair: tuple[Path, Path],
+) -> None:
+    moved, refusal = in_child(_in_a_chroot, pair[0].parent)
+
+    assert moved
+    assert "mount --bind" in refusal

@@ -68,3 +68,20 @@ def test_a_disk_that_is_mounted_anew_leaves_nothing_of_the_one_before(
     parts.enter(MOUNTED_ANEW, root, KATA).call()
 
     assert (before, shrinkers()) == (1, 1)
+
+
+def test_what_is_forgotten_while_no_thread_can_be_had_is_forgotten(
+    tree: Kernel, store: MemoryStore, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.path / KATA.decode()).mkdir()
+    monkeypatch.setattr(store, "disk_of", lambda name: DISK if name == VolumeName(KATA.decode()) else None)
+    told = parts.enter(DISK, tree.tree.node(ROOT), KATA).call()
+
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", none)
+        parts.forget([(told.number, 1)])
+
+    assert tree.tree.on(DISK).is_unused()
