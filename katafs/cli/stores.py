@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from katafs.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
 
+_CONVERSIONS_AT_ONCE = 8
 _DOCKER_SOCKET = "/var/run/docker.sock"
 
 
@@ -45,7 +47,10 @@ def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iter
         with contextlib.closing(LegacyDisk(legacy)) as disk:
             refuse_source(disk, store)
             _log.info("old disk", extra={"path": disk.path})
-            yield LegacyStore(store, disk), Conversion(disk, store)
+            yield (
+                LegacyStore(store, disk),
+                Conversion(disk, store, turns=threading.BoundedSemaphore(_CONVERSIONS_AT_ONCE)),
+            )
 
 
 def _default_store(prefix: str) -> VolumeStore:

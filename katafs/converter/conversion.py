@@ -22,6 +22,7 @@ from katafs.rooted.surveys import Survey
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
+_NO_TURNS = contextlib.nullcontext()
 _NOTHING = Survey(0, 0, (), b"")
 _LEAVING = OWN_PREFIX + b"leaving-"
 """Before the name of what was taken off the disk and may have been written to at that moment."""
@@ -46,9 +47,18 @@ class Converted:
 class Conversion:
     """Converts the pieces of a disk into a store. Safe for several threads, and beside other processes."""
 
-    def __init__(self, disk: LegacyDisk, store: VolumeStore, *, keep: bool = False) -> None:
-        """`keep` leaves on the disk what was copied, where it goes on being the truth."""
+    def __init__(
+        self,
+        disk: LegacyDisk,
+        store: VolumeStore,
+        *,
+        keep: bool = False,
+        turns: contextlib.AbstractContextManager[object] = _NO_TURNS,
+    ) -> None:
+        """`keep` leaves on the disk what was copied, where it goes on being the truth. `turns`, a semaphore, is for
+        those who are at work: not for who waits for another process, which may be for ever."""
         self._disk = disk
+        self._turns = turns
         self._store = store
         self._keep = keep
         self._targets = Targets(disk, store, keep=keep)
@@ -59,7 +69,7 @@ class Conversion:
         Raises ConversionRefused, PieceBusy, PieceChanged, LeftBehind, StoreUnreachable, and OSError: ENOENT for a
         piece that is nowhere, ENOSPC for a full disk, and whatever the piece itself can't be read with. But for
         LeftBehind the piece is on the disk as it was."""
-        with self._disk.locks.claim(piece.key):
+        with self._disk.locks.claim(piece.key), self._turns:
             if not self._disk.stands(piece):
                 self._settle(piece)
                 return self.elsewhere(piece)

@@ -15,9 +15,10 @@ from katafs.tree.legacy import Unconverted
 from katafs.tree.tree import Tree
 from katafs.volumes.legacy_store import Unasked
 
-_CONVERSION_THREADS = 8
 _THREADS_OF_ONE_PIECE = 2
-"""One converts; another may wait for a converter that is another process."""
+_CONVERSION_THREADS = 64 * _THREADS_OF_ONE_PIECE + 8
+"""A converter in another process may have so many pieces in hand (`--jobs`), and be stopped: who waits for it keeps
+none from who wants others. How many are at work at a time is the converter's affair."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import stat
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Thread
 
@@ -165,6 +165,33 @@ def test_a_kata_that_another_converter_has_holds_up_the_first_changes_of_no_othe
         thread.join(60)
     assert served.is_converted(waiting)
     assert {(served.path(waiting) / name).read_text() for name in files} == {"oldnew"}
+
+
+def test_a_stopped_converter_with_many_katas_in_hand_holds_up_the_first_changes_of_no_other(
+    serve_legacy: ServeLegacy,
+) -> None:
+    served = serve_legacy()
+    waiting, other = [KataId(served.old()) for _ in range(20)], served.old()
+    paths = [served.path(kata) / name for kata in waiting for name in ("one", "two")]
+    threads = [Thread(target=append, args=[path]) for path in paths]
+    with held(served.disk.path) as top, closing(Locks(top)) as locks, ExitStack() as claims:
+        for kata in waiting:
+            claims.enter_context(locks.claim(piece_of(kata).key))
+        for thread in threads:
+            thread.start()
+        until(lambda: waits_for_locks(served.mounted.pid) >= 8, "changes to wait for the converter")
+        run(["touch", served.path(other) / "new"], timeout=60)
+
+        assert served.is_converted(other)
+    for thread in threads:
+        thread.join(60)
+    assert {path.read_text() for path in paths} == {"new"}
+
+
+def waits_for_locks(pid: int) -> int:
+    """How many threads of a process wait for a lock of another."""
+    stacks = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stack")]
+    return sum("posix_lock_inode_wait" in stack or "fcntl_setlk" in stack for stack in stacks)
 
 
 def append(path: Path) -> None:
