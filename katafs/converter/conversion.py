@@ -208,8 +208,8 @@ class Conversion:
         """The same for what no piece of a run leads to once it is committed: strays, and katas whose volumes were
         removed since."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(outer) as folder:
-            aside = {match for name in names.listing(folder) if (match := _ASIDE.fullmatch(name))}
-            for name, key in {(match[1], _key_aside(match[1], match[2])) for match in aside}:
+            matches = filter(None, map(_ASIDE.fullmatch, names.listing(folder)))
+            for name, key in {(match[1], _key_aside(match[1], match[2])) for match in matches}:
                 with self._disk.locks.claim(key):
                     self._clear_aside(folder, outer, name, key)
 
