@@ -85,18 +85,21 @@ class Conversion:
 
     def tidy(self, outers: Iterable[str]) -> None:
         """Keep these outer directories in the root volume, and remove from the disk those that are empty; and where
-        that leaves nothing on the disk, the locks' file."""
+        that leaves nothing on the disk, the locks' file. Raises LeftBehind once all that can be is done."""
+        left: list[LeftBehind] = []
         for outer in outers:
             if self._disk.outer_status(outer) is None:
                 continue
             self.keep_outer(outer)
-            self._clear_rest(outer)
+            left += self._clear_rest(outer)
             self._drop_outer(outer)
-        self._clear_rest("")
+        left += self._clear_rest("")
         if self._store.exists(ROOT_VOLUME):
             self.keep_outer("")
         if not self._disk.outers() and not self._disk.strays_in(""):
             self._disk.locks.remove_if_alone()
+        if left:
+            raise LeftBehind("; ".join(map(str, left)))
 
     def _drop_outer(self, outer: str) -> None:
         """Remove an outer directory from the disk once nothing is left in it; the root volume has it by then."""
@@ -204,14 +207,19 @@ class Conversion:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(piece.outer) as folder:
             self._clear_aside(folder, piece.outer, _name_aside(piece), piece.key)
 
-    def _clear_rest(self, outer: str) -> None:
+    def _clear_rest(self, outer: str) -> list[LeftBehind]:
         """The same for what no piece of a run leads to once it is committed: strays, and katas whose volumes were
-        removed since."""
+        removed since. Gives what was left behind, which keeps nothing else from being deleted."""
+        left: list[LeftBehind] = []
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(outer) as folder:
             matches = filter(None, map(_ASIDE.fullmatch, names.listing(folder)))
             for name, key in {(match[1], _key_aside(match[1], match[2])) for match in matches}:
-                with self._disk.locks.claim(key):
-                    self._clear_aside(folder, outer, name, key)
+                try:
+                    with self._disk.locks.claim(key):
+                        self._clear_aside(folder, outer, name, key)
+                except LeftBehind as problem:
+                    left.append(problem)
+        return left
 
     def _clear_aside(self, folder: int, outer: str, name: bytes, key: int) -> None:
         """Delete what nobody wrote to, once nobody reads it any more. Raises LeftBehind: WrittenLate for what somebody

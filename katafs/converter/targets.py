@@ -17,6 +17,7 @@ from katafs.converter.spots import Spot, changes_told
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
 from katafs.rooted import copying, files, inodes, names
+from katafs.rooted.answer import answer
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
@@ -34,29 +35,47 @@ class Target:
     replaces: bool
     """Whether an empty directory is at the spot, which a rename without flags replaces."""
     filled: bool
-    """Whether what is at the spot is the piece already: all but the commit was done."""
+    """Whether what was at the spot is the piece already: all but the commit was done."""
     origin: bytes
     """What tells the disk from any other."""
     arriving: Callable[[], contextlib.AbstractContextManager[None]]
     """For the moment of the rename to the spot."""
-    _taken: os.stat_result | None = field(default=None, init=False)
-    """What was brought to the spot, or was to be."""
+    _piece: int | None = field(default=None, init=False)
+    """A descriptor of what is the piece at the spot, or is to be. What is made in its place could have its inode number
+    otherwise."""
+    _taken: bool = field(default=False, init=False)
+    """Whether that was brought there, or was to be."""
+
+    def __post_init__(self) -> None:
+        if self.filled:
+            self._piece, _ = names.look(self.spot.folder, self.spot.name)
+
+    def close(self) -> None:
+        """Let go of what is at the spot."""
+        if self._piece is not None:
+            os.close(self._piece)
+            self._piece = None
 
     def take(self, source: Spot) -> None:
         """Bring what is whole to the spot: the staged copy, or the piece itself."""
         with self.arriving():
-            self._taken = source.status()
+            self.close()
+            self._piece, _ = names.look(source.folder, source.name)
+            self._taken = True
             source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
         files.sync_directory(self.spot.folder)
 
     def has_taken(self) -> bool:
         """Whether what was brought to the spot is there, and not somebody else's."""
-        there = self.spot.status()
-        return self._taken is not None and there is not None and os.path.samestat(there, self._taken)
+        return self._taken and self.holds_it()
 
     def holds_it(self) -> bool:
         """Whether the piece is at the spot still, also where it was there before."""
-        return self.has_taken() or (self.filled and self.spot.status() is not None)
+        there = self.spot.status()
+        return there is not None and self._is_piece(there)
+
+    def _is_piece(self, status: os.stat_result) -> bool:
+        return self._piece is not None and os.path.samestat(status, os.fstat(self._piece))
 
     def mark_staged(self) -> None:
         """Say of the copy that it isn't committed."""
@@ -64,8 +83,10 @@ class Target:
             marks.put(top, self.origin)
 
     def unmark(self) -> None:
-        """Take that back, right after the commit."""
+        """Take that back, right after the commit. Raises OSError(ENOENT) where the piece isn't at the spot any more."""
         with self.spot.opened() as top:
+            if not self._is_piece(os.fstat(top)):
+                raise answer(errno.ENOENT, self.spot.name)
             marks.take_away(top, self.origin)
 
 
@@ -121,11 +142,12 @@ class Targets:
             self._refuse_used(volume, kata, source)
             filled = self._is_filled(top, volume, source, spot, staged)
             arriving = functools.partial(self._unused, spot.folder, volume, kata, source)
-            try:
-                yield Target(spot, staged, True, filled, self._origin, arriving)
-            except BaseException:
-                self._withdraw(piece, spot, staged)
-                raise
+            with contextlib.closing(Target(spot, staged, True, filled, self._origin, arriving)) as target:
+                try:
+                    yield target
+                except BaseException:
+                    self._withdraw(piece, spot, staged)
+                    raise
 
     def foresee(self, piece: Piece, source: Spot) -> None:
         """Raise as `of` would, as far as it can be seen without changing anything."""
@@ -216,15 +238,15 @@ class Targets:
                 spot = Spot(folder, piece.name)
                 filled = self._has_equal(piece, source, spot)
                 arriving = functools.partial(self._times_kept, piece.outer, folder)
-                target = Target(spot, staged, False, filled, self._origin, arriving)
-                try:
-                    yield target
-                except BaseException:
-                    if self._disk.stands(piece):
-                        with contextlib.suppress(OSError), arriving():
-                            if target.has_taken():
-                                spot.remove()  # a copy that can't be committed, which may differ from the piece later
-                    raise
+                with contextlib.closing(Target(spot, staged, False, filled, self._origin, arriving)) as target:
+                    try:
+                        yield target
+                    except BaseException:
+                        if self._disk.stands(piece):
+                            with contextlib.suppress(OSError), arriving():
+                                if target.has_taken():
+                                    spot.remove()  # a copy that can't be committed, which may differ later
+                        raise
             finally:
                 os.close(folder)
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from katafs.tree.core import Core
 
 
+_FEW = 10_000
+"""With fewer volumes nobody looks which of them are known no more."""
+
+
 class Owners:
     """The owners of one tree's volumes. Each step is one look at a table, since parts have locks of their own."""
 
@@ -24,7 +28,9 @@ class Owners:
         self._by_volume: dict[VolumeName, Core] = {}
         """Home's volumes are here only where another disk was mounted on them meanwhile."""
         self._met: set[VolumeName] = set()
-        """All that home has opened, until the kernel forgets their tops: of others it has no nodes to be looked for."""
+        """All of which home may have nodes: it has opened them. Not only until the kernel forgets their tops: an inode
+        below may be watched (inotify(7)), and stay known without any directory above it."""
+        self._most_met = _FEW
 
     def serving(self, volume: VolumeName) -> Disk | None:
         """The disk whose part serves the volume; None is home's."""
@@ -52,9 +58,10 @@ class Owners:
         self._by_volume[volume] = part
 
     def give_up(self, volume: VolumeName, part: "Core") -> None:
-        """The kernel has forgotten the volume's top, which it knew from the part."""
-        if part is self._home:
-            self._met.discard(volume)
+        """The kernel has forgotten the volume's top, which it knew from the part. Called with the part's lock held."""
+        if part is self._home and len(self._met) > self._most_met:
+            self._met = {node.volume for node in part.nodes.all() if node.volume is not None}
+            self._most_met = max(_FEW, 2 * len(self._met))
         if self._by_volume.get(volume) is part:
             del self._by_volume[volume]
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,30 @@ def test_a_kata_whose_volume_is_removed_before_its_commit_stays_where_it_is(
     assert look(far.volume) == before
 
 
+def _before_it_is_looked_for(action: Callable[[], object]) -> Callable[[], None]:
+    return lambda: around(Target, "holds_it", before=once(action))
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+@pytest.mark.parametrize("moment", [_before_it_is_looked_for, _before_unmarking])
+def test_a_kata_whose_volume_is_made_anew_before_its_commit_stays_where_it_is(
+    far: Far, moment: Callable[[Callable[[], object]], Callable[[], None]], was_there: bool
+) -> None:
+    """The new one may have the inode number of the old one."""
+    before = look(far.kata)
+    if was_there:
+        run(["cp", "-a", far.kata, far.volume])
+
+    def made_anew() -> None:
+        shutil.rmtree(far.volume)
+        far.volume.mkdir()
+
+    told = far.convert(moment(made_anew), 1)
+
+    assert f"{KATA}: failed: its volume was removed while it was converted\n" in told
+    assert look(far.kata) == before
+
+
 def test_a_run_for_all_tells_of_a_kata_that_is_neither_in_its_place_nor_in_a_volume(far: Far) -> None:
     before = look(far.kata)
     far.convert_until_killed(_before_unmarking(lambda: os.kill(os.getpid(), signal.SIGKILL)))
@@ -199,3 +224,18 @@ def test_a_run_for_all_tells_of_a_kata_that_is_neither_in_its_place_nor_in_a_vol
     kept = far.disk / OUTER / f".katafs-late-{KATA}"
     assert f"no volume has it as it is on the old disk; it is kept as {kept}" in told.stderr
     assert look(kept) == before
+
+
+def test_what_can_not_be_deleted_keeps_no_other_outer_directory_from_being_tidied_up(far: Far) -> None:
+    needs.programs("chattr")
+    (far.disk / "FF").mkdir()
+    sandbox = far.kata / "lion" / "sandbox"
+    left = far.disk / OUTER / f".katafs-done-{KATA}"
+    with ExitStack() as immutable:
+        run(["chattr", "+i", sandbox])
+        immutable.callback(lambda: run(["chattr", "-i", left / "lion" / "sandbox"]))
+        told = convert(far.disk, far.volumes, "--all", status=1).stderr
+
+    assert f"{left} can't be deleted from the old disk: Operation not permitted" in told
+    assert not (far.disk / "FF").exists()
+    assert (far.volumes / "katafs_root" / "FF").is_dir()

@@ -2,10 +2,12 @@
 
 import errno
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 
 from katafs.kata_id import VolumeName
+from katafs.tree import owners
 from katafs.tree.nodes import NodeTable
 from katafs.tree.requests import Elsewhere
 from katafs.volumes.disks import Disk
@@ -88,6 +90,33 @@ def test_what_home_never_had_is_not_looked_for_among_all_inodes(
     monkeypatch.setattr(NodeTable, "all", lambda _: pytest.fail("all were looked at"))
     with pytest.raises(Elsewhere):
         tree.lookup(KATA)
+
+
+def test_of_volumes_that_were_forgotten_only_some_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owners, "_FEW", 10)
+    home, store = Mock(), Mock()
+    home.nodes.all.return_value = []
+    parts, volumes = owners.Owners(store, home), [VolumeName(f"{number:010X}") for number in range(100)]
+    store.disk_of.return_value = None
+    for volume in volumes:
+        parts.serving(volume)
+        parts.give_up(volume, home)
+    home.nodes.all.reset_mock()
+    store.disk_of.return_value = DISK
+
+    assert {parts.serving(volume) for volume in volumes} == {DISK}
+    assert home.nodes.all.call_count <= 10
+
+
+def test_a_volume_of_which_something_is_known_without_its_top_stays_where_it_is(tree: Kernel, mounted: Move) -> None:
+    """As of a file that is watched."""
+    top = tree.mkdir(KATA).number
+    file = tree.write(KATA + b"/file", b"").number
+    tree.tree.forget([(top, tree.known[top])])
+    mounted()
+
+    assert tree.lookup(KATA).number == top
+    assert tree.tree.knows(file)
 
 
 def test_a_volume_whose_top_was_forgotten_goes_to_its_disks_part(tree: Kernel, mounted: Move) -> None:
