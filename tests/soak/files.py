@@ -6,9 +6,11 @@ import os
 import stat
 from pathlib import Path
 
+from tests.posix.syscalls import FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, fallocate
 from tests.soak.choice import LARGE_BYTES, Choice
 from tests.soak.sides import Act, Side
 
+_ALLOCATIONS = (0, FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, FALLOC_ZERO_RANGE)
 _PAGES_BYTES = 3 * mmap.PAGESIZE
 
 
@@ -72,6 +74,23 @@ def truncate(choice: Choice) -> Act:
     def act(side: Side) -> object:
         os.truncate(side.root / name, size_bytes)
         return seen(side.root / name)
+
+    return act
+
+
+def allocate(choice: Choice) -> Act:
+    """Make room in it or beyond its end, punch a hole, or zero a range; and read what that leaves."""
+    name, offset, size_bytes = choice.file(), choice.size_bytes(), 1 + choice.size_bytes()
+    mode = _ALLOCATIONS[choice.number(len(_ALLOCATIONS))]
+
+    def act(side: Side) -> object:
+        descriptor = os.open(side.root / name, os.O_RDWR)
+        try:
+            fallocate(descriptor, mode, offset, size_bytes)
+            content = os.pread(descriptor, size_bytes, offset)
+        finally:
+            os.close(descriptor)
+        return hashlib.sha256(content).hexdigest(), seen(side.root / name)
 
     return act
 

@@ -26,6 +26,7 @@ OPERATIONS = {
     "sparse": Operation(10, files.sparse),
     "append by two": Operation(60, files.append),
     "truncate": Operation(40, files.truncate),
+    "allocate": Operation(20, files.allocate),
     "mmap": Operation(30, files.map_pages),
     "read": Operation(100, files.read),
     "hold open": Operation(40, held.hold),
