@@ -26,6 +26,7 @@ from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import KataId, is_outer
 from katafs.settings.sources import Found
 from katafs.volumes.legacy_disk import LegacyDisk, Piece
+from katafs.volumes.legacy_locks import MOST_CLAIMS
 from katafs.volumes.store import VolumeStore
 
 _EXAMPLES = """\b
@@ -52,7 +53,7 @@ Examples:
 @click.option("--keep", is_flag=True, help="Copy, compare, and leave the kata on the disk, which stays the truth.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Add a line of JSON for each kata: id, outcome, entries, bytes, seconds, reason.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Katas at a time.")
+@click.option("--jobs", type=click.IntRange(1, MOST_CLAIMS), default=2, show_default=True, help="Katas at a time.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="R", help="At most R katas a second.")
 def convert(
     ids: tuple[KataId, ...],

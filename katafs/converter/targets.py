@@ -43,8 +43,6 @@ class Target:
     _piece: int | None = field(default=None, init=False)
     """A descriptor of what is the piece at the spot, or is to be. What is made in its place could have its inode number
     otherwise."""
-    _taken: bool = field(default=False, init=False)
-    """Whether that was brought there, or was to be."""
 
     def __post_init__(self) -> None:
         if self.filled:
@@ -61,13 +59,12 @@ class Target:
         with self.arriving():
             self.close()
             self._piece, _ = names.look(source.folder, source.name)
-            self._taken = True
             source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
         files.sync_directory(self.spot.folder)
 
     def has_taken(self) -> bool:
         """Whether what was brought to the spot is there, and not somebody else's."""
-        return self._taken and self.holds_it()
+        return not self.filled and self.holds_it()
 
     def holds_it(self) -> bool:
         """Whether the piece is at the spot still, also where it was there before."""

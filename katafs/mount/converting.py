@@ -13,12 +13,14 @@ from katafs.mount.lanes import Lanes
 from katafs.mount.operations import Operations
 from katafs.tree.legacy import Unconverted
 from katafs.tree.tree import Tree
+from katafs.volumes.legacy_locks import MOST_CLAIMS
 from katafs.volumes.legacy_store import Unasked
 
 _THREADS_OF_ONE_PIECE = 2
-_CONVERSION_THREADS = 64 * _THREADS_OF_ONE_PIECE + 8
-"""A converter in another process may have so many pieces in hand (`--jobs`), and be stopped: who waits for it keeps
-none from who wants others. How many are at work at a time is the converter's affair."""
+"""One may be long at what it wanted to do once the piece is converted."""
+_CONVERSION_THREADS = MOST_CLAIMS * _THREADS_OF_ONE_PIECE + 8
+"""A converter in another process may have so many pieces in hand, and be stopped: who waits for it keeps none from who
+wants others. How many are at work at a time is the converter's affair."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -351,7 +351,7 @@ class Core:
         node = self.nodes.forget(number, count)
         if node is None:
             return
-        if node.place is not PLAIN and node.volume is not None and self.is_grafted(node):
+        if self.is_grafted(node) and node.volume is not None:
             self.owners.give_up(node.volume, self)
         self.descriptors.drop(node)
         self.numbers.drop(number)

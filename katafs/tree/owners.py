@@ -1,5 +1,5 @@
 """Which part of a tree serves a volume: that of the disk it is on. Where another disk was mounted on it meanwhile it is
-the part from which the kernel knows the volume's top, as long as it does. So no inode is in two parts.
+the part from which the kernel knows something in it, as long as it does. So no inode is in two parts.
 """
 
 import errno

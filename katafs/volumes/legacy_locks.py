@@ -18,6 +18,8 @@ from katafs.rooted import files, inodes
 from katafs.rooted.answer import answer
 
 LOCK_FILE = b".katafs-lock"
+MOST_CLAIMS = 64
+"""A converter claims so many pieces at a time at most."""
 _MODE = 0o600
 _PRESENCE = 0
 _FLOCK = "hhqqi4x"

@@ -14,6 +14,7 @@ from katafs.kata_id import KataId
 from katafs.volumes.legacy_disk import piece_of
 from katafs.volumes.legacy_locks import Locks
 from tests.harness.descriptors import held
+from tests.harness.kernel_stacks import waiting_in
 from tests.harness.mounts import Mounts
 from tests.harness.old_disk import FILES
 from tests.harness.other_mounts import memory_disk
@@ -179,19 +180,13 @@ def test_a_stopped_converter_with_many_katas_in_hand_holds_up_the_first_changes_
             claims.enter_context(locks.claim(piece_of(kata).key))
         for thread in threads:
             thread.start()
-        until(lambda: waits_for_locks(served.mounted.pid) >= 8, "changes to wait for the converter")
+        until(lambda: waiting_in(served.mounted.pid, "fcntl_setlk") >= 8, "changes to wait for the converter")
         run(["touch", served.path(other) / "new"], timeout=60)
 
         assert served.is_converted(other)
     for thread in threads:
         thread.join(60)
     assert {path.read_text() for path in paths} == {"new"}
-
-
-def waits_for_locks(pid: int) -> int:
-    """How many threads of a process wait for a lock of another."""
-    stacks = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stack")]
-    return sum("posix_lock_inode_wait" in stack or "fcntl_setlk" in stack for stack in stacks)
 
 
 def append(path: Path) -> None:

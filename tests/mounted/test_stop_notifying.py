@@ -7,18 +7,13 @@ from pathlib import Path
 
 from tests.harness import needs, waiting
 from tests.harness.faulty_katafs import gated
+from tests.harness.kernel_stacks import waiting_in
 from tests.harness.mounted import Mounted
 from tests.harness.mounts import Mounts
 
 KATA = "123456789A"
 FILES = 600
 FSYNC = "import os, sys; os.fsync(os.open(sys.argv[1], os.O_RDONLY))"
-
-
-def waits_in(pid: int, function: str) -> bool:
-    """Whether a thread of the process waits for a lock in this function of the kernel's (proc_pid_stack(5))."""
-    stacks = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stack")]
-    return any(stack.startswith(f"[<0>] {function}+") for stack in stacks)
 
 
 def shrinking(mounted: Mounted, gate: Path) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
@@ -30,9 +25,9 @@ def shrinking(mounted: Mounted, gate: Path) -> tuple[subprocess.Popen[bytes], su
     syncing = subprocess.Popen([sys.executable, "-c", FSYNC, held])
     waiting.until(gate.with_suffix(".reached").exists, "the sync to be at work")
     looking = subprocess.Popen(["stat", held / "absent"], stderr=subprocess.DEVNULL)
-    waiting.until(lambda: waits_in(looking.pid, "walk_component"), "the lookup to wait")
+    waiting.until(lambda: waiting_in(looking.pid, "walk_component") > 0, "the lookup to wait")
     subprocess.run(["find", other], check=True, stdout=subprocess.DEVNULL, timeout=60)
-    waiting.until(lambda: waits_in(mounted.pid, "fuse_reverse_inval_entry"), "the kernel to wait")
+    waiting.until(lambda: waiting_in(mounted.pid, "fuse_reverse_inval_entry") > 0, "the kernel to wait")
     return syncing, looking
 
 

@@ -4,7 +4,6 @@
 and its case into the suite that compares.
 """
 
-import errno
 import fcntl
 import mmap
 import os
@@ -13,7 +12,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.posix.place import NOBODY, SERVER, Place, acting_as
+from tests.posix.place import NOBODY, SERVER, Place, acting_as, outcome
 from tests.posix.syscalls import (
     FALLOC_COLLAPSE_RANGE,
     RENAME_WHITEOUT,
@@ -51,20 +50,13 @@ FS_IOC_FIEMAP = 0xC020660B
 EXTENTS_WANTED = struct.pack("=QQIIII", 0, 1 << 40, 0, 0, 0, 0)
 
 
-def _outcome(call: Callable[..., object], *arguments: object) -> object:
-    try:
-        return call(*arguments)
-    except OSError as error:
-        return errno.errorcode[error.errno or 0]
-
-
 def _open_tmpfile(at: Place) -> object:
-    return _outcome(lambda: os.close(os.open(".", os.O_TMPFILE | os.O_RDWR, 0o600)))
+    return outcome(lambda: os.close(os.open(".", os.O_TMPFILE | os.O_RDWR, 0o600)))
 
 
 def _open_device(at: Place) -> object:
     os.mknod("null", 0o20666, os.makedev(1, 3))
-    return _outcome(lambda: os.close(os.open("null", os.O_RDWR)))
+    return outcome(lambda: os.close(os.open("null", os.O_RDWR)))
 
 
 def _run_setuid_program(at: Place) -> object:
@@ -76,32 +68,32 @@ def _run_setuid_program(at: Place) -> object:
 
 def _set_acl(at: Place) -> object:
     at.file("f")
-    return _outcome(os.setxattr, "f", "system.posix_acl_access", ACL)
+    return outcome(os.setxattr, "f", "system.posix_acl_access", ACL)
 
 
 def _set_default_acl(at: Place) -> object:
-    return _outcome(os.setxattr, ".", "system.posix_acl_default", ACL)
+    return outcome(os.setxattr, ".", "system.posix_acl_default", ACL)
 
 
 def _get_acl(at: Place) -> object:
     at.file("f")
-    return _outcome(os.getxattr, "f", "system.posix_acl_access")
+    return outcome(os.getxattr, "f", "system.posix_acl_access")
 
 
 def _collapsed(at: Place) -> object:
     at.file("f", b"x" * 16384)
-    return _outcome(fallocate, at.open("f"), FALLOC_COLLAPSE_RANGE, 4096, 4096)
+    return outcome(fallocate, at.open("f"), FALLOC_COLLAPSE_RANGE, 4096, 4096)
 
 
 def _whiteout(at: Place) -> object:
     at.file("f")
-    return _outcome(renameat2, "f", "g", RENAME_WHITEOUT)
+    return outcome(renameat2, "f", "g", RENAME_WHITEOUT)
 
 
 def _ioctl(request: int, question: bytes) -> Callable[[Place], object]:
     def ask(at: Place) -> object:
         at.file("f")
-        answer = _outcome(fcntl.ioctl, at.open("f"), request, question)
+        answer = outcome(fcntl.ioctl, at.open("f"), request, question)
         return "ok" if isinstance(answer, bytes) else answer
 
     return ask
@@ -110,7 +102,7 @@ def _ioctl(request: int, question: bytes) -> Callable[[Place], object]:
 def _unaligned_direct_read(at: Place) -> object:
     at.file("f", b"0123456789" * 1000)
     buffer = memoryview(mmap.mmap(-1, 4096))[1:100]
-    return _outcome(os.preadv, at.open("f", os.O_RDONLY | os.O_DIRECT), [buffer], 3)
+    return outcome(os.preadv, at.open("f", os.O_RDONLY | os.O_DIRECT), [buffer], 3)
 
 
 def _birth_time(at: Place) -> object:

@@ -86,6 +86,14 @@ def wait_for_clock_past(stamp_ns: int) -> None:
         assert time.monotonic() < deadline, f"the clock stays before {stamp_ns}"
 
 
+def outcome(call: Callable[..., object], *arguments: object) -> object:
+    """What the call gives, or the name of its errno."""
+    try:
+        return call(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+
+
 @dataclass
 class Place:
     """A directory to do things in; `record` is what the two sides are compared by."""

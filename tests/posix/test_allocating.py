@@ -1,6 +1,5 @@
 """fallocate of every kind that the kernel passes on, and SEEK_DATA and SEEK_HOLE in what it leaves."""
 
-import errno
 import mmap
 import os
 import resource
@@ -11,7 +10,7 @@ import pytest
 from tests.harness import needs
 from tests.posix.compare import compared
 from tests.posix.objects import contents
-from tests.posix.place import NOBODY, SERVER, Place, acting_as
+from tests.posix.place import NOBODY, SERVER, Place, acting_as, outcome
 from tests.posix.syscalls import FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, fallocate
 
 BLOCK = 4096
@@ -36,17 +35,12 @@ def _written(at: Place) -> int:
     return fd
 
 
-def _found(fd: int, offset: int, whence: int) -> int | str:
-    try:
-        return os.lseek(fd, offset, whence)
-    except OSError as error:
-        return errno.errorcode[error.errno or 0]
-
-
-def _map(fd: int) -> list[tuple[int | str, int | str]]:
+def _map(fd: int) -> list[tuple[object, object]]:
     """Where the next data and the next hole are, before, in and after the file."""
     offsets = range(-BLOCK, os.fstat(fd).st_size + 2 * BLOCK, BLOCK // 2)
-    return [(_found(fd, offset, os.SEEK_DATA), _found(fd, offset, os.SEEK_HOLE)) for offset in offsets]
+    return [
+        (outcome(os.lseek, fd, offset, os.SEEK_DATA), outcome(os.lseek, fd, offset, os.SEEK_HOLE)) for offset in offsets
+    ]
 
 
 @pytest.mark.parametrize(("offset", "length"), RANGES)
@@ -162,9 +156,13 @@ def test_holes_of_a_sparse_file(at: Place) -> None:
     for start in (BLOCK, 1 << 20):
         os.pwrite(fd, b"x" * BLOCK, start)
     os.ftruncate(fd, 2 << 20)
-    found = [_found(fd, 0, os.SEEK_DATA), _found(fd, BLOCK, os.SEEK_HOLE), _found(fd, 3 * BLOCK, os.SEEK_DATA)]
+    found = [
+        outcome(os.lseek, fd, 0, os.SEEK_DATA),
+        outcome(os.lseek, fd, BLOCK, os.SEEK_HOLE),
+        outcome(os.lseek, fd, 3 * BLOCK, os.SEEK_DATA),
+    ]
     assert at.notes("found", found) == [BLOCK, 2 * BLOCK, 1 << 20]
-    at.gives(_found, fd, (1 << 20) + BLOCK, os.SEEK_DATA)
+    at.gives(outcome, os.lseek, fd, (1 << 20) + BLOCK, os.SEEK_DATA)
 
 
 @compared
@@ -175,12 +173,12 @@ def test_what_was_mapped_just_now_is_no_hole(at: Place) -> None:
     os.ftruncate(fd, SIZE)
     with mmap.mmap(fd, SIZE) as mapped:
         mapped[2 * BLOCK] = 65
-        assert at.gives(_found, at.open("f", os.O_RDONLY), 0, os.SEEK_DATA) == 2 * BLOCK
+        assert at.gives(outcome, os.lseek, at.open("f", os.O_RDONLY), 0, os.SEEK_DATA) == 2 * BLOCK
 
 
 @compared
 def test_seek_of_what_has_no_size(at: Place) -> None:
     os.mkfifo("p")
-    at.gives(_found, at.open("p"), 0, os.SEEK_DATA)
+    at.gives(outcome, os.lseek, at.open("p"), 0, os.SEEK_DATA)
     at.file("f")
     at.gives(_map, at.open("f"))

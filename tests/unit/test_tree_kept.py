@@ -1,13 +1,13 @@
 """What the kernel may keep of a volume, as the tree knows it."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 
 from katafs.kata_id import VolumeName
 from katafs.namespace import Layout
+from katafs.rooted.inodes import is_settled
 from katafs.tree.kept import OtherNames
 from katafs.volumes.memory import MemoryStore
 from tests.harness.waiting import until
@@ -145,7 +145,7 @@ def test_there_is_room_again_for_other_names_when_the_kernel_keeps_them_no_more(
 
 def settled(path: Path) -> None:
     """Wait until what changes in the file from now on has another ctime."""
-    until(lambda: time.time_ns() - path.stat().st_ctime_ns > 20_000_000, "the clock has moved on")
+    until(lambda: is_settled(path.stat()), "the clock to move on")
 
 
 def test_content_is_not_kept_that_may_change_within_the_tick_of_its_ctime(tree: Kernel, behind: Path) -> None:
