@@ -133,10 +133,11 @@ class Conversion:
                 return Converted(Outcome.MOVED, survey)
             if not target.filled:
                 with changes_told():
-                    if not self._keep:  # then the disk stays the truth, and the next run copies anew
-                        source.refuse_writers()
+                    if not self._keep:  # else the disk stays the truth, and the next run copies anew
+                        survey = source.survey_unwritten()
                     _copy(source, target, survey)
             if self._keep:
+                _refuse_changed(source.survey(), survey)
                 return Converted(Outcome.KEPT, survey)
             self._commit(piece, source, target, survey)
         return Converted(Outcome.COPIED, survey)
@@ -146,9 +147,8 @@ class Conversion:
         leaving, done = (Spot(source.folder, before + _name_aside(piece)) for before in (_LEAVING, _DONE))
         with contextlib.ExitStack() as stack:
             with changes_told():
-                held = stack.enter_context(source.held_still())
-                if source.survey().fingerprint != survey.fingerprint:
-                    raise PieceChanged("it changed while it was copied")
+                held, held_survey = stack.enter_context(source.held_still())
+            _refuse_changed(held_survey, survey)
             if not target.holds_it():
                 raise KatafsError(_REMOVED)
             source.rename_to(leaving)
@@ -258,6 +258,11 @@ def _surveyed(source: Spot) -> Survey:
     return survey
 
 
+def _refuse_changed(now: Survey, before: Survey) -> None:
+    if now.fingerprint != before.fingerprint:
+        raise PieceChanged("it changed while it was copied")
+
+
 def _moved(source: Spot, target: Target) -> bool:
     """Move the piece to its target, which commits it; False where only a copy will do."""
     try:
@@ -275,9 +280,8 @@ def _copy(source: Spot, target: Target, survey: Survey) -> None:
     try:
         source.copy_to(target.staged)
         difference = source.difference_from(target.staged)
-        if source.survey().fingerprint != survey.fingerprint:
-            raise PieceChanged("it changed while it was copied")
         if difference is not None:
+            _refuse_changed(source.survey(), survey)
             raise KatafsError(f"its copy differs, {difference}")
         if target.replaces:
             target.mark_staged()

@@ -43,12 +43,6 @@ def has_changed(top: int, mark: Mark) -> bool:
     return mark.change != surveys.last_change(top)
 
 
-def is_of(top: int, origin: bytes) -> bool:
-    """Whether it is a copy of what stands on this disk."""
-    mark = find(top)
-    return mark is not None and mark.origin == origin
-
-
 def take_away(top: int, origin: bytes | None = None) -> None:
     """Unmark a copy of this disk's, or with None of any."""
     mark = find(top)

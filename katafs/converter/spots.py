@@ -12,7 +12,7 @@ from katafs.rooted import comparing, copying, files, leases, names, surveys
 from katafs.rooted.leases import Leases
 from katafs.rooted.mounts import through_one_mount
 from katafs.rooted.seen import Seen
-from katafs.rooted.surveys import Survey
+from katafs.rooted.surveys import Hold, Survey
 
 _STAGED_MODE = 0o700
 _WENT_AWAY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -33,13 +33,27 @@ class Spot:
         """Whether a directory is there."""
         return files.is_directory(self.folder, self.name)
 
-    def survey(self, seen: Seen | None = None) -> Survey:
+    def survey(self, seen: Seen | None = None, hold: Hold | None = None) -> Survey:
         """What is there, counted, with a fingerprint of it. What is in a directory goes into `seen`. Raises OSError for
         what can't be read."""
         if not self.is_directory():
-            return surveys.survey_entry(self.folder, self.name)
+            return surveys.survey_entry(self.folder, self.name, hold)
         with self.opened() as directory:
-            return surveys.survey(directory, seen)
+            return surveys.survey(directory, seen, hold)
+
+    def survey_unwritten(self) -> Survey:
+        """The same. Raises OSError(EBUSY) where somebody has what is there open for writing, or mapped.
+
+        For what is to be read: what is written through a mapping that was there before shows in no later survey, and
+        what is written through one that is made from now on does."""
+        return self.survey(hold=leases.refuse_writer)
+
+    @contextlib.contextmanager
+    def held_still(self) -> Iterator[tuple[Leases, Survey]]:
+        """Have everybody wait who wants to write to what is there, which is surveyed meanwhile. Raises OSError(EBUSY)
+        where somebody does already."""
+        with contextlib.closing(Leases()) as held:
+            yield held, self.survey(hold=held.take)
 
     def copy_to(self, target: "Spot") -> None:
         """Make a copy with everything kept, which is on the disk on return. Raises OSError(EEXIST)."""
@@ -56,29 +70,6 @@ class Spot:
             return next(comparing.entry_differences(self.folder, self.name, other.folder, other.name), None)
         with self.opened() as left, other.opened() as right:
             return next(comparing.differences(left, right), None)
-
-    @contextlib.contextmanager
-    def held_still(self) -> Iterator[Leases]:
-        """Have everybody wait who wants to write to what is there. Raises PieceBusy where somebody does already."""
-        with contextlib.ExitStack() as held:
-            try:
-                if self.is_directory():
-                    leased = held.enter_context(leases.held_still(held.enter_context(self.opened())))
-                else:
-                    leased = held.enter_context(leases.entry_held_still(self.folder, self.name))
-            except OSError as problem:
-                if problem.errno != errno.EBUSY:
-                    raise
-                raise PieceBusy(f"{os.fsdecode(problem.filename)} in it is open for writing") from problem
-            yield leased
-
-    def refuse_writers(self) -> None:
-        """Raise PieceBusy where somebody has what is there open for writing, or mapped.
-
-        To be asked between a survey and the first byte that is read: what is written through a mapping that was there
-        before shows in no later survey, and what is written through one that is made from now on does."""
-        with self.held_still():
-            pass
 
     def rename_to(self, target: "Spot", flags: int = names.RENAME_NOREPLACE) -> None:
         """renameat2(2) in one file system, also where two mounts show it; without flags an empty directory is replaced.

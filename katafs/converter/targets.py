@@ -100,7 +100,7 @@ def _refuse_different(source: Spot, spot: Spot, so: str, *, still: bool) -> None
     """Raise ConversionRefused where the two differ; `still`: PieceBusy where somebody may write to the source."""
     with changes_told():
         if still:
-            source.refuse_writers()
+            source.survey_unwritten()
         difference = source.difference_from(spot)
     if difference is not None:
         raise ConversionRefused(f"{so}, {difference}")
@@ -143,7 +143,10 @@ class Targets:
                 try:
                     yield target
                 except BaseException:
-                    self._withdraw(piece, spot, staged)
+                    if self._disk.stands(piece):
+                        with contextlib.suppress(OSError):
+                            if target.has_taken():
+                                self._empty(spot, staged)  # a copy that can't be committed, which may differ later
                     raise
 
     def foresee(self, piece: Piece, source: Spot) -> None:
@@ -201,12 +204,6 @@ class Targets:
             return _Held.BEGUN
         _refuse_different(source, spot, f"volume {volume} holds something else already", still=self._still)
         return _Held.PIECE
-
-    def _withdraw(self, piece: Piece, spot: Spot, staged: Spot) -> None:
-        """Take a copy away that can't be committed, so that nobody takes it for the kata."""
-        with contextlib.suppress(OSError), spot.opened() as top:
-            if self._disk.stands(piece) and marks.is_of(top, self._origin):
-                self._empty(spot, staged)
 
     def settle(self, kata: KataId) -> None:
         """For a kata that isn't on the disk any more: take its volume's mark away, where a kill left it."""

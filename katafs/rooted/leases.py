@@ -4,69 +4,49 @@ A descriptor that is open for writing, and a shared mapping that can be written 
 read lease; an attempt to open or truncate a file breaks it (fcntl(2), F_SETLEASE). Nothing tells of new names.
 """
 
-import contextlib
 import errno
 import fcntl
 import os
 import signal
 import stat
-from collections.abc import Iterator
 
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
-from katafs.rooted.walks import Entry, met, walk
+from katafs.rooted.walks import Entry
 
 
 class Leases:
-    """The leases on the files of a tree."""
+    """The leases on the files of a tree, which end with `close`.
 
-    def __init__(self, held: list[int]) -> None:
-        self._held = held
+    A writer waits until then, and no longer than /proc/sys/fs/lease-break-time; after that it goes on, and `broken`
+    says so. Who holds them must not write to the files, or it would wait for itself."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[int, int], int] = {}
+
+    def take(self, entry: Entry) -> None:
+        """Have everybody wait who wants to write to an entry, unless it is no regular file.
+
+        Raises OSError with the path below the top as its filename: EBUSY where somebody has it open for writing or
+        under a lease, EMFILE for more files than may be open at once (RLIMIT_NOFILE)."""
+        identity = (entry.status.st_dev, entry.status.st_ino)
+        if stat.S_ISREG(entry.status.st_mode) and identity not in self._held:
+            self._held[identity] = _leased(entry)
 
     def broken(self) -> bool:
         """Whether anybody has tried to open or truncate one of the files for writing since the leases were taken."""
-        return any(fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK for descriptor in self._held)
+        return any(fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK for descriptor in self._held.values())
+
+    def close(self) -> None:
+        """Let the writers go on."""
+        while self._held:
+            os.close(self._held.popitem()[1])
 
 
-@contextlib.contextmanager
-def held_still(directory: int) -> Iterator[Leases]:
-    """Hold a read lease on every regular file below a directory's descriptor while the block runs.
-
-    A writer waits for the end of the block, and no longer than /proc/sys/fs/lease-break-time; then it goes on, and
-    `broken` says so. The block itself must not write to the files, or it would wait for itself.
-
-    Raises OSError with the path below the top as its filename: EBUSY for a file that somebody has open for writing or
-    under a lease, EMFILE for more files than may be open at once (RLIMIT_NOFILE), and else as `walks.walk`."""
-    held: list[int] = []
-    seen: set[tuple[int, int]] = set()
-    with _released(held):
-        with contextlib.closing(walk(directory)) as steps:
-            for entry, _ in steps:
-                identity = (entry.status.st_dev, entry.status.st_ino)
-                if stat.S_ISREG(entry.status.st_mode) and identity not in seen:
-                    seen.add(identity)
-                    held.append(_leased(entry))
-        yield Leases(held)
-
-
-@contextlib.contextmanager
-def entry_held_still(directory: int, name: bytes) -> Iterator[Leases]:
-    """The same for one entry that isn't a directory, whose name is then its path."""
-    held: list[int] = []
-    with _released(held):
-        with met(directory, name) as entry:
-            if stat.S_ISREG(entry.status.st_mode):
-                held.append(_leased(entry))
-        yield Leases(held)
-
-
-@contextlib.contextmanager
-def _released(held: list[int]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for descriptor in held:
-            os.close(descriptor)  # which ends its lease
+def refuse_writer(entry: Entry) -> None:
+    """Raise as `Leases.take` does, and hold nothing."""
+    if stat.S_ISREG(entry.status.st_mode):
+        os.close(_leased(entry))
 
 
 def _leased(entry: Entry) -> int:

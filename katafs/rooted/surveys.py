@@ -6,6 +6,7 @@ import os
 import stat
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from katafs.rooted import inodes
@@ -13,6 +14,9 @@ from katafs.rooted.seen import Seen
 from katafs.rooted.walks import Entry, met, walk
 
 _NUMBERS = struct.Struct("<QQIIqqqQ")
+
+Hold = Callable[[Entry], None]
+"""What is done with an entry before it is asked for the status that goes into a survey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Survey:
     fingerprint: bytes
 
 
-def survey(directory: int, seen: Seen | None = None) -> Survey:
+def survey(directory: int, seen: Seen | None = None, hold: Hold | None = None) -> Survey:
     """Walk the whole tree below a descriptor, which may be an O_PATH one, and follow nothing. `seen` takes it in.
 
     The fingerprint changes with each write and each change of an entry: it is a digest of all names, inode numbers,
@@ -48,7 +52,7 @@ def survey(directory: int, seen: Seen | None = None) -> Survey:
             if leaving:
                 digest.update(b")")
                 continue
-            status = _settled(entry)
+            status = _held(entry, hold)
             digest.update(_record(entry, status))
             if seen is not None:
                 seen.add(status)
@@ -72,16 +76,16 @@ def last_change(directory: int) -> bytes:
             if leaving:
                 digest.update(b")")
                 continue
-            status = _settled(entry) if entry.above else entry.status
+            status = _settled(entry, entry.status) if entry.above else entry.status
             time_ns = status.st_ctime_ns if entry.above else status.st_mtime_ns
             digest.update(b"%d %d %d " % (len(entry.name), status.st_ino, time_ns) + entry.name)
     return digest.hexdigest().encode()
 
 
-def survey_entry(directory: int, name: bytes) -> Survey:
+def survey_entry(directory: int, name: bytes, hold: Hold | None = None) -> Survey:
     """The same of one entry that isn't a directory, which is then the top. Raises as `survey`."""
     with met(directory, name) as entry:
-        status = _settled(entry)
+        status = _held(entry, hold)
         # For a top its own name is no part of the record, which stays the same when it is moved.
         record = _record(Entry(b"", None, entry.descriptor, status), status)
     size_bytes = status.st_size if stat.S_ISREG(status.st_mode) else 0
@@ -89,10 +93,16 @@ def survey_entry(directory: int, name: bytes) -> Survey:
     return Survey(0, size_bytes, devices, hashlib.blake2b(record, digest_size=32).digest())
 
 
-def _settled(entry: Entry) -> os.stat_result:
+def _held(entry: Entry, hold: Hold | None) -> os.stat_result:
+    if hold is None:
+        return _settled(entry, entry.status)
+    hold(entry)
+    return _settled(entry, os.fstat(entry.descriptor))
+
+
+def _settled(entry: Entry, status: os.stat_result) -> os.stat_result:
     """A status that every later change will differ from: what has changed in this tick is asked again in the next one.
     What comes from the future (another machine's clock) isn't waited for."""
-    status = entry.status
     started_ns = time.monotonic_ns()
     while not inodes.is_settled(status) and time.monotonic_ns() - started_ns < inodes.CTIME_GRAIN_NS:
         time.sleep(0.001)

@@ -20,10 +20,10 @@ class Far:
         self.disk, self.volumes = directory / "katas", volumes
         self.kata, self.volume = self.disk / OUTER / INNER, volumes / KATA
 
-    def convert(self, prepare: Callable[[], None], status: int) -> str:
+    def convert(self, prepare: Callable[[], None], status: int, *options: str) -> str:
         """What a conversion printed in whose process something was prepared."""
         report = self.scratch / "report.jsonl"
-        running = Forked(words(self.disk, self.volumes, KATA, "--report", str(report)), self.scratch / "out",
+        running = Forked(words(self.disk, self.volumes, KATA, "--report", str(report), *options), self.scratch / "out",
                          prepare=prepare)  # fmt: skip
         assert running.ended() == status, running.output()
         assert len(report.read_text().splitlines()) == 1

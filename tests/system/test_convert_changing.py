@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from katafs.converter import marks
 from katafs.converter.spots import Spot
+from katafs.converter.targets import Target
 from katafs.rooted import copying, names
 from tests.harness import needs, waiting
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
@@ -72,6 +74,31 @@ def test_what_changes_while_it_is_copied_is_tried_again(far: Far) -> None:
     assert far.line["outcome"] == "copied"
     assert (far.volume / SCRIPT).read_text() == "grown\n"
     assert not far.kata.exists()
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_copy_in_its_volume_that_is_old_before_it_is_committed_makes_way(far: Far, marked: bool) -> None:
+    """Also where the file system can't mark it."""
+    far.volume.mkdir()
+    grow = once(lambda: (far.kata / SCRIPT).write_text("grown\n"))
+
+    def prepare() -> None:
+        around(Target, "take", after=grow)
+        if not marked:
+            setattr(marks, "put", lambda *_: None)  # noqa: B010  # in the converter's process alone
+
+    far.convert(prepare, 0)
+
+    assert far.line["outcome"] == "copied"
+    assert (far.volume / SCRIPT).read_text() == "grown\n"
+    assert not far.kata.exists()
+
+
+def test_what_changes_while_a_copy_is_made_that_is_kept_is_in_the_copy(far: Far) -> None:
+    grow = once(lambda: (far.kata / SCRIPT).write_text("grown\n"))
+    far.convert(lambda: around(Target, "take", after=grow), 0, "--keep")
+    assert far.line["outcome"] == "kept"
+    assert (far.volume / SCRIPT).read_text() == "grown\n"
 
 
 def test_what_goes_on_changing_is_left_and_told(far: Far) -> None:
