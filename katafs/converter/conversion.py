@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from katafs.converter.results import Outcome
+from katafs.converter.root_volume import RootVolume
 from katafs.converter.spots import Spot, changes_told
 from katafs.converter.targets import Target, Targets
 from katafs.errors import ConversionRefused, KatafsError, LeftBehind, PieceChanged, WrittenLate
@@ -61,7 +62,8 @@ class Conversion:
         self._turns = turns
         self._store = store
         self._keep = keep
-        self._targets = Targets(disk, store, keep=keep)
+        self._root = RootVolume(disk, store)
+        self._targets = Targets(disk, store, self._root, keep=keep)
 
     def convert(self, piece: Piece) -> Converted:
         """Convert a piece, unless that was done before; waits for another who does it now.
@@ -81,7 +83,7 @@ class Conversion:
 
     def keep_outer(self, outer: str) -> None:
         """Make an outer directory in the root volume, as it is on the disk, if it isn't there."""
-        self._targets.keep_outer(outer)
+        self._root.keep_outer(outer)
 
     def tidy(self, outers: Iterable[str]) -> None:
         """Keep these outer directories in the root volume, and remove from the disk those that are empty; and where
@@ -127,7 +129,7 @@ class Conversion:
 
     def _convert(self, piece: Piece, source: Spot) -> Converted:
         survey = _surveyed(source)
-        self._targets.keep_outer(piece.outer)
+        self._root.keep_outer(piece.outer)
         with self._targets.of(piece, source) as target:
             if not target.filled and not self._keep and _moved(source, target):
                 return Converted(Outcome.MOVED, survey)
@@ -231,9 +233,12 @@ class Conversion:
         self._delete(outer, done)
         if leaving.status() is not None:
             # The kill came before anybody looked whether it was written to. What equals the volume's was not.
+            seen = Seen()
+            leaving.survey(seen)
             if not self._targets.hold(outer, key, leaving):
                 raise self._kept(outer, leaving, "no volume has it as it is on the old disk; it")
-            self._delete(outer, leaving)
+            leaving.rename_to(done)  # half of it would equal nothing, after another kill
+            self._delete(outer, done, seen)
 
 
 def _name_aside(piece: Piece) -> bytes:

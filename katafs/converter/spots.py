@@ -7,12 +7,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from katafs.errors import PieceBusy, PieceChanged
+from katafs.errors import ConversionRefused, PieceBusy, PieceChanged
+from katafs.kata_id import VolumeName
 from katafs.rooted import comparing, copying, files, leases, names, surveys
 from katafs.rooted.leases import Leases
 from katafs.rooted.mounts import through_one_mount
 from katafs.rooted.seen import Seen
 from katafs.rooted.surveys import Hold, Survey
+from katafs.volumes.store import VolumeStore
 
 _STAGED_MODE = 0o700
 _WENT_AWAY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -111,3 +113,21 @@ def changes_told() -> Iterator[None]:
         if problem.errno in _WENT_AWAY:
             raise PieceChanged(f"it changed while it was read: {where} is gone") from problem
         raise
+
+
+@contextlib.contextmanager
+def volume_spot(store: VolumeStore, volume: VolumeName) -> Iterator[tuple[int, Spot]]:
+    """A volume's top, and where that is. Raises ConversionRefused for an OSError(EBUSY) of the block."""
+    top = store.open(volume)
+    try:
+        folder, name = files.parent_of(top)
+        try:
+            yield top, Spot(folder, name)
+        except OSError as problem:
+            if problem.errno == errno.EBUSY:
+                raise ConversionRefused(f"volume {volume} is a mount point, which nothing can replace") from problem
+            raise
+        finally:
+            os.close(folder)
+    finally:
+        os.close(top)

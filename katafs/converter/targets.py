@@ -8,20 +8,19 @@ import enum
 import errno
 import functools
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from katafs.converter import marks
-from katafs.converter.spots import Spot, changes_told
+from katafs.converter.root_volume import RootVolume
+from katafs.converter.spots import Spot, changes_told, volume_spot
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
-from katafs.rooted import copying, files, inodes, names
+from katafs.rooted import copying, files, names
 from katafs.rooted.answer import answer
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
-_AS_MADE_MODE = 0o755
 _SANDBOX = b"sandbox"
 
 
@@ -109,10 +108,11 @@ def _refuse_different(source: Spot, spot: Spot, so: str, *, still: bool) -> None
 class Targets:
     """The targets in one store of the pieces of one disk."""
 
-    def __init__(self, disk: LegacyDisk, store: VolumeStore, *, keep: bool = False) -> None:
+    def __init__(self, disk: LegacyDisk, store: VolumeStore, root: RootVolume, *, keep: bool = False) -> None:
         """`keep`: nothing is taken off the disk, which stays the truth."""
         self._disk = disk
         self._store = store
+        self._root = root
         self._still = not keep
         """Whether nobody may write to a piece from when on it is read."""
         self._origin = disk.locks.identity
@@ -133,7 +133,7 @@ class Targets:
     @contextlib.contextmanager
     def _of_kata(self, piece: Piece, kata: KataId, source: Spot) -> Iterator[Target]:
         volume = kata_volume(kata)
-        with self._made(volume, piece), self._beside(volume) as (top, spot):
+        with self._made(volume, piece), volume_spot(self._store, volume) as (top, spot):
             staged = Spot(spot.folder, self._staged_name(piece))
             staged.remove()
             self._refuse_used(volume, kata, source)
@@ -152,14 +152,14 @@ class Targets:
     def foresee(self, piece: Piece, source: Spot) -> None:
         """Raise as `of` would, as far as it can be seen without changing anything."""
         if piece.kata is None:
-            with self._root_folder(piece.outer) as folder:
+            with self._root.folder(piece.outer) as folder:
                 if folder is not None:
                     self._has_equal(piece, source, Spot(folder, piece.name))
             return
         volume = kata_volume(piece.kata)
         self._refuse_used(volume, piece.kata, source)
         if self._store.exists(volume):
-            with self._beside(volume) as (top, spot):
+            with volume_spot(self._store, volume) as (top, spot):
                 self._held(top, volume, source, spot)
 
     def _refuse_used(self, volume: VolumeName, kata: KataId, source: Spot) -> None:
@@ -223,15 +223,15 @@ class Targets:
 
     @contextlib.contextmanager
     def _of_stray(self, piece: Piece, source: Spot) -> Iterator[Target]:
-        self.keep_outer(piece.outer)
-        with self._beside(ROOT_VOLUME) as (top, beside):
+        self._root.keep_outer(piece.outer)
+        with volume_spot(self._store, ROOT_VOLUME) as (top, beside):
             staged = Spot(beside.folder, self._staged_name(piece))
             staged.remove()
             folder = files.open_directory(top, piece.outer.encode()) if piece.outer else os.dup(top)
             try:
                 spot = Spot(folder, piece.name)
                 filled = self._has_equal(piece, source, spot)
-                arriving = functools.partial(self._times_kept, piece.outer, folder)
+                arriving = functools.partial(self._root.times_kept, piece.outer, folder)
                 with contextlib.closing(Target(spot, staged, False, filled, self._origin, arriving)) as target:
                     try:
                         yield target
@@ -254,92 +254,18 @@ class Targets:
 
     def has_stray(self, piece: Piece) -> bool:
         """Whether the root volume has something where the stray goes."""
-        with self._root_folder(piece.outer) as folder:
+        with self._root.folder(piece.outer) as folder:
             return folder is not None and files.status_of(folder, piece.name) is not None
 
     def hold(self, outer: str, key: int, spot: Spot) -> bool:
         """Whether the piece of this key, from this outer directory, is in the store as it is at the spot."""
         for kata in self._store.catalog().katas_in(outer):
             if piece_of(kata).key == key and self._store.exists(kata_volume(kata)):
-                with self._beside(kata_volume(kata)) as (_, stored):
+                with volume_spot(self._store, kata_volume(kata)) as (_, stored):
                     return spot.difference_from(stored) is None
-        with self._root_folder(outer) as folder:
+        with self._root.folder(outer) as folder:
             listed = [] if folder is None else [name for name in names.listing(folder) if Piece(outer, name).key == key]
             return any(spot.difference_from(Spot(folder, name)) is None for name in listed if folder is not None)
-
-    @contextlib.contextmanager
-    def _root_folder(self, outer: str) -> Iterator[int | None]:
-        """An outer directory of the root volume, or with "" its top; None where there is none."""
-        with contextlib.ExitStack() as opened:
-            folder = None
-            if self._store.exists(ROOT_VOLUME):
-                folder = self._store.open(ROOT_VOLUME)
-                opened.callback(os.close, folder)
-            if folder is not None and outer:
-                try:
-                    folder = opened.enter_context(Spot(folder, outer.encode()).opened())
-                except (FileNotFoundError, NotADirectoryError):
-                    folder = None
-            yield folder
-
-    def keep_outer(self, outer: str) -> None:
-        """Make an outer directory in the root volume, as it is on the disk, if it isn't there; with "", only the root
-        volume itself. From then on the disk's own may change: it is no longer what is shown."""
-        self._make_root()
-        with self._beside(ROOT_VOLUME) as (top, beside):
-            self._give_times_back("", top)
-            name = outer.encode()
-            if not outer:
-                return
-            if not files.is_directory(top, name):
-                self._copy_outer(outer, top, beside)
-            directory = files.open_directory(top, name)
-            try:
-                self._give_times_back(outer, directory)
-            finally:
-                os.close(directory)
-
-    def _copy_outer(self, outer: str, top: int, beside: Spot) -> None:
-        staged = Spot(beside.folder, OWN_PREFIX + b"outer-" + outer.encode() + b"-" + self._origin)
-        with self._times_kept("", top):
-            staged.remove()
-            if files.is_directory(top, outer.encode()):
-                return
-            names.make_directory(staged.folder, staged.name, 0o700)
-            try:
-                with self._disk.folder(outer) as original, staged.opened() as copy:
-                    copying.copy_attributes(original, copy)
-                with contextlib.suppress(FileExistsError):
-                    staged.rename_to(Spot(top, outer.encode()))
-            finally:
-                staged.remove()
-
-    def _make_root(self) -> None:
-        """Make the root volume, as the top of the disk is. One that a kill left as the store had made it is dressed
-        then."""
-        with contextlib.suppress(FileExistsError):
-            if not self._store.exists(ROOT_VOLUME):
-                self._store.create(ROOT_VOLUME)
-        top = self._store.open(ROOT_VOLUME)
-        try:
-            wanted = os.fstat(self._disk.top)
-            if _is_as_made(os.fstat(top), wanted) and names.is_empty(top):
-                # The times first: they stay through all that follows, and the mode tells that all is done.
-                inodes.set_times(top, wanted.st_atime_ns, wanted.st_mtime_ns)
-                copying.copy_attributes(self._disk.top, top)
-        finally:
-            os.close(top)
-
-    @contextlib.contextmanager
-    def _times_kept(self, outer: str, directory: int) -> Iterator[None]:
-        """Give a directory of the root volume its times back when an entry has been put into it, whoever else puts one
-        into it, and also after a kill."""
-        with self._disk.locks.claim(Piece(outer, b"").key), inodes.times_kept_through_kills(directory):
-            yield
-
-    def _give_times_back(self, outer: str, directory: int) -> None:
-        with self._disk.locks.claim(Piece(outer, b"").key):
-            inodes.give_times_back(directory)
 
     @contextlib.contextmanager
     def _made(self, volume: VolumeName, piece: Piece) -> Iterator[None]:
@@ -357,31 +283,12 @@ class Targets:
 
     def _unmake(self, volume: VolumeName) -> None:
         """Remove the volume, unless somebody has filled it: no other conversion can while its place is locked."""
-        with contextlib.suppress(OSError, KatafsError), self._beside(volume) as (_, spot), files.locked(spot.folder):
+        with (
+            contextlib.suppress(OSError, KatafsError),
+            volume_spot(self._store, volume) as (_, spot),
+            files.locked(spot.folder),
+        ):
             self._store.remove(volume)
-
-    @contextlib.contextmanager
-    def _beside(self, volume: VolumeName) -> Iterator[tuple[int, Spot]]:
-        """A volume's top, and where it is."""
-        top = self._store.open(volume)
-        try:
-            folder, name = files.place_of(top)
-            try:
-                yield top, Spot(folder, name)
-            except OSError as problem:
-                if problem.errno == errno.EBUSY:
-                    raise ConversionRefused(f"volume {volume} is a mount point, which nothing can replace") from problem
-                raise
-            finally:
-                os.close(folder)
-        finally:
-            os.close(top)
 
     def _staged_name(self, piece: Piece) -> bytes:
         return OWN_PREFIX + b"staged-" + self._origin + f"-{piece.key:x}".encode()
-
-
-def _is_as_made(status: os.stat_result, wanted: os.stat_result) -> bool:
-    """Whether a root volume's top is as stores make it, or has got no more than its owner since."""
-    owners = (0, 0), (wanted.st_uid, wanted.st_gid)
-    return stat.S_IMODE(status.st_mode) == _AS_MADE_MODE and (status.st_uid, status.st_gid) in owners

@@ -152,7 +152,7 @@ def path_of(directory: int) -> str:
     return os.readlink(f"/proc/self/fd/{directory}")
 
 
-def place_of(directory: int) -> tuple[int, bytes]:
+def parent_of(directory: int) -> tuple[int, bytes]:
     """A descriptor, the caller's to close, of the directory above, and the name there. It leads out of what is below
     `directory`, so it is for directories that no stranger can move. Raises OSError(ENOENT) where it was moved."""
     above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)

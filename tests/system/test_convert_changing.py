@@ -12,7 +12,7 @@ import pytest
 
 from katafs.converter import marks
 from katafs.converter.spots import Spot
-from katafs.converter.targets import Target
+from katafs.converter.targets import Target, Targets
 from katafs.rooted import copying, names
 from tests.harness import needs, waiting
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
@@ -257,6 +257,27 @@ def test_a_kill_right_after_the_commit_loses_nothing_that_was_written_late(far: 
         assert (_kept(far, first.stderr, _IN_NO_VOLUME) / SCRIPT).read_text() == "late\n"
     assert not leaving.exists()
     assert convert(far.disk, far.volumes, KATA, status=0).stdout.startswith("already 1; ")
+
+
+def test_a_second_kill_while_what_the_first_left_is_deleted_leaves_nothing_to_people(far: Far) -> None:
+    far.convert_until_killed(lambda: around(names, "rename", after=_die_when_leaving))
+    far.convert_until_killed(lambda: around(names, "remove", after=lambda *_: os.kill(os.getpid(), signal.SIGKILL)))
+
+    assert convert(far.disk, far.volumes, KATA, status=0).stdout.startswith("already 1; ")
+
+    assert os.listdir(far.disk / OUTER) == ["notes"]
+
+
+def test_what_is_written_while_what_a_kill_left_is_compared_is_kept(far: Far) -> None:
+    far.convert_until_killed(lambda: around(names, "rename", after=_die_when_leaving))
+    leaving = far.disk / OUTER / f".katafs-leaving-{KATA}"
+
+    def write(*_: object) -> None:
+        (leaving / SCRIPT).write_text("late\n")
+
+    told = far.convert(lambda: around(Targets, "hold", after=write), 1)
+
+    assert (_kept(far, told) / SCRIPT).read_text() == "late\n"
 
 
 def _die_when_leaving(_: object, __: object, ___: object, new_name: bytes, *____: object) -> None:
