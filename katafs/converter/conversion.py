@@ -151,15 +151,7 @@ class Conversion:
             with changes_told():
                 held, held_survey = stack.enter_context(source.held_still())
             _refuse_changed(held_survey, survey)
-            if not target.holds_it():
-                raise KatafsError(_REMOVED)
-            source.rename_to(leaving)
-            if piece.kata is not None:
-                try:
-                    target.unmark()
-                except FileNotFoundError:
-                    leaving.rename_to(source)
-                    raise KatafsError(_REMOVED) from None
+            self._take_off(piece, source, leaving, target)
             files.sync_directory(source.folder)
             self._disk.locks.wait_for_readers(piece.key)
             # In this order: who asks to write during the survey is seen by the leases.
@@ -170,6 +162,21 @@ class Conversion:
         if late:
             raise self._kept(piece.outer, leaving)
         self._delete(piece.outer, done, seen)
+
+    def _take_off(self, piece: Piece, source: Spot, leaving: Spot, target: Target) -> None:
+        """Rename it, and back again where its volume is found to be gone."""
+        if not target.holds_it():
+            raise KatafsError(_REMOVED)
+        source.rename_to(leaving)
+        try:
+            if piece.kata is not None:
+                target.unmark()
+        except FileNotFoundError:
+            try:
+                leaving.rename_to(source)
+            except FileExistsError:
+                raise self._kept(piece.outer, leaving, f"{_REMOVED}, and its place was taken; it") from None
+            raise KatafsError(_REMOVED) from None
 
     def _delete(self, outer: str, done: Spot, seen: Seen | None = None) -> None:
         """Delete what is in its volume. What a program that was at work in there makes meanwhile stays, with what is

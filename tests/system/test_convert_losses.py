@@ -214,6 +214,22 @@ def test_a_kata_whose_volume_is_made_anew_before_its_commit_stays_where_it_is(
     assert look(far.kata) == before
 
 
+def test_a_kata_whose_volume_and_place_are_both_gone_before_its_commit_is_kept(far: Far) -> None:
+    before = look(far.kata)
+
+    def replaced() -> None:
+        shutil.rmtree(far.volume)
+        far.kata.mkdir()
+
+    told = far.convert(_before_unmarking(replaced), 1)
+
+    kept = far.disk / OUTER / f".katafs-late-{KATA}"
+    gone = "its volume was removed while it was converted, and its place was taken; it is kept as"
+    assert f"{KATA}: failed: {gone} {kept}\n" in told
+    assert look(kept) == before
+    assert os.listdir(far.kata) == []
+
+
 def test_a_run_for_all_tells_of_a_kata_that_is_neither_in_its_place_nor_in_a_volume(far: Far) -> None:
     before = look(far.kata)
     far.convert_until_killed(_before_unmarking(lambda: os.kill(os.getpid(), signal.SIGKILL)))
