@@ -12,7 +12,7 @@ from rich.table import Table
 from katafs.cli import exit_codes
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import open_store
-from katafs.errors import KatafsError
+from katafs.errors import KatafsError, VolumeRefused
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id, kata_volume
 from katafs.rooted import names
 from katafs.volumes.store import VolumeStore
@@ -49,6 +49,9 @@ def _print_katas(store: VolumeStore) -> None:
             table.add_row(kata, " ".join(avatar for avatar, _ in _avatars_of(store, kata)))
         except OSError as problem:
             click.echo(f"katafs: kata {kata}: {problem.strerror}", err=True)
+            good = False
+        except VolumeRefused as problem:
+            click.echo(f"katafs: {problem}", err=True)
             good = False
     _print(table)
     if not good:

@@ -21,6 +21,7 @@ from katafs.storers.places import Places, opened_directory
 from katafs.volumes.store import VolumeStore
 
 _TREE = b"kata"
+_OUTER = b"outer"
 _ARCHIVE = b"archive"
 
 
@@ -60,11 +61,11 @@ def _target(to: Path) -> Iterator[int]:
 def _export_tree(store: VolumeStore, kata: KataId, to: Path, directory: int, form: Form) -> Path:
     outer_name, name = outer_of(kata).encode(), inner_of(kata).encode()
     path = to / outer_of(kata) / inner_of(kata)
-    with _outer(directory, outer_name) as (outer, is_new):
+    with contextlib.suppress(FileNotFoundError), opened_directory(directory, outer_name) as outer:
         _refuse_existing(outer, name, kata, path)
-        with _staged(store, kata, outer, form) as stage:
-            if is_new:
-                _dress_outer(store, outer, outer_name, stage)
+    with _staged(store, kata, directory, form) as stage:
+        _make_outer(store, directory, outer_name, stage)
+        with opened_directory(directory, outer_name) as outer:
             _publish(stage, _TREE, outer, name, kata, path)
     return path
 
@@ -86,24 +87,6 @@ def _export_archive(store: VolumeStore, kata: KataId, to: Path, directory: int) 
 
 
 @contextlib.contextmanager
-def _outer(directory: int, name: bytes) -> Iterator[tuple[int, bool]]:
-    """The outer directory, and whether it is new: then it is not left behind empty."""
-    try:
-        names.make_directory(directory, name, 0o755)
-        is_new = True
-    except FileExistsError:
-        is_new = False
-    try:
-        with opened_directory(directory, name) as outer:
-            yield outer, is_new
-    except BaseException:
-        if is_new:
-            with contextlib.suppress(OSError):
-                names.remove_directory(directory, name)
-        raise
-
-
-@contextlib.contextmanager
 def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Iterator[int]:
     """A new directory that nobody else can enter, gone afterwards, in which `_TREE` is the kata in this form.
 
@@ -122,12 +105,19 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
         files.remove_tree(directory, name)
 
 
-def _dress_outer(store: VolumeStore, outer: int, name: bytes, stage: int) -> None:
-    """Let a new outer directory be whose it is in the store, or else the kata's, so that a server can go on in it."""
+def _make_outer(store: VolumeStore, directory: int, name: bytes, stage: int) -> None:
+    """Make the outer directory if it isn't there, whose it is in the store, or else the kata's, so that a server can go
+    on in it: in one step, since no later run would look at it."""
+    if files.status_of(directory, name) is not None:
+        return
+    names.make_directory(stage, _OUTER, 0o755)
     like = _outer_in_store(store, name) or files.status_of(stage, _TREE)
     if like is not None and os.geteuid() == 0:
-        inodes.set_owner(outer, like.st_uid, like.st_gid)
-        inodes.set_mode(outer, stat.S_IMODE(like.st_mode))
+        with opened_directory(stage, _OUTER) as outer:
+            inodes.set_owner(outer, like.st_uid, like.st_gid)
+            inodes.set_mode(outer, stat.S_IMODE(like.st_mode))
+    with contextlib.suppress(FileExistsError):
+        names.rename(stage, _OUTER, directory, name, names.RENAME_NOREPLACE)
 
 
 def _outer_in_store(store: VolumeStore, name: bytes) -> os.stat_result | None:

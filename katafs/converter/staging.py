@@ -53,6 +53,8 @@ def _copy(source: int, target: int, what: str) -> None:
             raise ExportFailed(f"{what} can't be exported, since it changes meanwhile: {difference}")
         if survey(source).fingerprint != before.fingerprint:
             raise ExportFailed(f"{what} can't be exported, since it changes meanwhile")
+        if os.fstat(source).st_nlink == 0:  # an empty directory is what is left of a volume, and equals its copy
+            raise ExportFailed(f"{what} can't be exported, since it was removed meanwhile")
 
 
 def _put_sandbox(own: int, target: int, kata: KataId, avatar: AvatarName) -> None:

@@ -143,7 +143,19 @@ class DockerStore:
         except FileNotFoundError:
             if place.is_device:
                 raise self._refused(name, f"its device {place.path} is not there") from None
+            self._refuse_hidden(name, place.path)
             raise self._missing(name) from None
+
+    def _refuse_hidden(self, name: VolumeName, path: str) -> None:
+        """Raise where a directory is missing and no engine has removed the volume: what only can't be read mustn't look
+        as if it were gone, or a backup deletes its copy."""
+        own = os.path.dirname(path)
+        root = None if name == ROOT_VOLUME else self._index.place(ROOT_VOLUME)
+        home = os.path.dirname(own) if root is None or root.path is None else root.path
+        if not os.path.isdir(home):
+            raise StoreUnreachable(f"the Docker Engine's volumes are not here: {home} is not there")
+        if os.path.isdir(own):  # the engine would have removed that, too
+            raise self._refused(name, f"its directory {path} is not there")
 
     def _check_empty(self, name: VolumeName) -> None:
         top = self.open(name)

@@ -38,8 +38,8 @@ class VolumeStore(Protocol):
     def open(self, name: VolumeName) -> int:
         """A new O_PATH descriptor of the volume's top directory, the caller's to close. Never waits for an engine.
 
-        Raises FileNotFoundError for a volume that doesn't exist (or whose directory is gone), VolumeRefused for one
-        whose data is not on this host, StoreUnreachable as `exists` does."""
+        Raises FileNotFoundError for a volume that doesn't exist, VolumeRefused for one whose data is not on this host
+        or not where it should be, StoreUnreachable as `exists` does and where no volume is where it should be."""
 
     def disk_of(self, name: VolumeName) -> Disk | None:
         """The disk that the volume is on; None where that is the root volume's. It asks neither disk nor engine, and

@@ -1,17 +1,19 @@
 """Which of an engine's volumes the docker store serves, and from where; real volumes of a real engine."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from katafs.errors import VolumeRefused
+from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import ROOT_VOLUME
 from katafs.volumes.docker import DockerStore
 from katafs.volumes.store import VolumeStore
 from tests.contract.conftest import DockerPlace
 from tests.contract.names import KATA
+from tests.harness import needs
 from tests.harness.other_mounts import memory_disk
 
 pytestmark = pytest.mark.xdist_group("docker")
@@ -100,20 +102,50 @@ def test_a_refused_volume_is_not_removed(made: Make, docker_place: DockerPlace) 
     assert docker_place.own + KATA in docker_place.engine.volumes()
 
 
-def test_a_volume_whose_directory_is_gone_is_not_found(made: Make, docker_place: DockerPlace) -> None:
+def _directory(docker_place: DockerPlace) -> Path:
+    """Where the engine keeps the kata's volume."""
+    inspected = docker_place.engine.cli("volume", "inspect", "--format", "{{.Mountpoint}}", docker_place.own + KATA)
+    return Path(inspected.stdout.strip())
+
+
+def test_a_volume_whose_place_is_gone_is_not_found(made: Make, docker_place: DockerPlace) -> None:
+    """As the engine leaves it when it has removed one, and before it says so."""
     store = made()
-    where = docker_place.engine.cli("volume", "inspect", "--format", "{{.Mountpoint}}", docker_place.own + KATA)
-    Path(where.stdout.strip()).rmdir()
+    shutil.rmtree(_directory(docker_place).parent)
     with pytest.raises(FileNotFoundError):
         store.open(KATA)
+
+
+def test_a_volume_of_which_only_the_directory_is_gone_is_refused(made: Make, docker_place: DockerPlace) -> None:
+    """No engine has done that; and if it weren't there, a backup would delete its copy."""
+    store = made()
+    where = _directory(docker_place)
+    where.rmdir()
+    with pytest.raises(VolumeRefused, match=f"{KATA} is refused: its directory {where} is not there"):
+        store.open(KATA)
+
+
+@pytest.mark.parametrize("with_root", [True, False])
+def test_an_engines_volumes_that_are_hidden_are_not_missing(
+    made: Make, docker_place: DockerPlace, with_root: bool
+) -> None:
+    """Their disk was unmounted lazily, say, or the engine is another machine's."""
+    needs.root()
+    store = made()
+    if with_root:
+        store.create(ROOT_VOLUME)
+    volumes = _directory(docker_place).parent.parent
+    hidden = volumes if with_root else volumes.parent
+    with memory_disk(hidden), pytest.raises(StoreUnreachable, match=r"volumes are not here: .* is not there"):
+        store.open(KATA)
+    os.close(store.open(KATA))
 
 
 def test_a_link_in_place_of_a_volumes_directory_is_not_followed(
     made: Make, docker_place: DockerPlace, disk: Path
 ) -> None:
     store = made()
-    answer = docker_place.engine.cli("volume", "inspect", "--format", "{{.Mountpoint}}", docker_place.own + KATA)
-    where = Path(answer.stdout.strip())
+    where = _directory(docker_place)
     where.rmdir()
     where.symlink_to(disk)
     with pytest.raises(VolumeRefused, match="is not a directory"):

@@ -118,6 +118,16 @@ def test_ls_names_a_kata_that_can_not_be_read_and_goes_on(katas: Path, disk: Pat
     assert listed.stdout.split() == ["FEDCBA9876"]
 
 
+def test_ls_names_a_volume_that_is_refused_and_goes_on(katas: Path, disk: Path) -> None:
+    assert katas.is_dir()
+    (disk / "volumes" / "ABCDEF0000").write_text("no directory")
+    listed = run([*PROGRAM, "ls", "--volumes", f"dir:{disk}/volumes"], status=1, env=NO_ENGINE)
+
+    assert listed.stderr.startswith("katafs: volume ABCDEF0000 is refused: ")
+    assert KATA in listed.stdout.split()
+    assert "FEDCBA9876" in listed.stdout.split()
+
+
 def test_the_first_line_logged_says_which_store(mount: Mounts, disk: Path) -> None:
     assert mount().log().splitlines()[0] == f"katafs: INFO: volumes store=dir:{disk}/volumes"
 

@@ -2,16 +2,19 @@
 
 import errno
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.harness import waiting
+from tests.harness import needs, waiting
 from tests.harness.engine import Engine
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts, mounting
+from tests.harness.other_mounts import memory_disk
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 from tests.harness.status import status_of
@@ -234,6 +237,37 @@ def test_a_volume_that_docker_removed_is_gone(katas: Path, store: InEngine) -> N
     with pytest.raises(FileNotFoundError):
         (katas / "AB" / "CDEF0123" / "file").touch()
     (katas / "AB").rmdir()
+
+
+def test_a_backup_keeps_what_is_in_volumes_that_are_hidden(mount: Mounts, store: InEngine, disk: Path) -> None:
+    """Their disk was unmounted lazily, and the engine goes on."""
+    needs.root()
+    needs.programs("rsync")
+    mounted = mount("--layout", "split", volumes=store.volumes, env=store.env)
+    mounted.expect("volumes are not here")
+    kata, backup = mounted.path / "AB" / "CDEF0123", disk / "backup"
+    kata.mkdir(parents=True)
+    (kata / "file").write_text("kept")
+    command = ["rsync", "--archive", "--delete", f"{mounted.path}/", str(backup)]
+    run(command)
+
+    with memory_disk(store.directory("ABCDEF0123").parent.parent):
+        waiting.until(lambda: _errno_of(kata) == errno.EIO, "the kernel to forget the kata")
+        again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert again.returncode == 23, again.stderr  # and nothing was deleted
+    assert (backup / "AB" / "CDEF0123" / "file").read_text() == "kept"
+    waiting.until(lambda: (kata / "file").exists(), "the kata to be back")
+    assert (kata / "file").read_text() == "kept"
+    shutil.rmtree(kata.parent)
+
+
+def _errno_of(path: Path) -> int:
+    try:
+        path.stat()
+    except OSError as problem:
+        return problem.errno or 0
+    return 0
 
 
 def test_a_removed_kata_is_no_volume_any_more(katas: Path, store: InEngine) -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from katafs import errors
 from katafs.config import Sandboxes
+from katafs.converter import exports
 from katafs.converter.exports import Form, export
 from katafs.kata_id import KataId, VolumeName
 from katafs.namespace import Layout
+from katafs.rooted import files
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Delta, Tag
@@ -290,6 +292,41 @@ def test_a_new_outer_directory_is_like_the_store_s(store: VolumeStore, kata: Pat
 
     status = (disk / "out" / KATA[:2]).stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (33, 19661, 0o2775 & 0o7777)
+
+
+@pytest.mark.usefixtures("kata")
+def test_a_kill_leaves_no_outer_directory_that_a_later_export_would_not_dress(
+    store: VolumeStore, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as at_the_kill:
+        at_the_kill.setattr(exports, "to_host_disk", killed)
+        at_the_kill.setattr(files, "remove_tree", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            exported(store, disk)
+
+    (left,) = os.listdir(disk / "out")
+    assert left.startswith(".katafs-")
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_a_volume_that_is_removed_meanwhile_is_no_empty_kata(
+    store: VolumeStore, disk: Path, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_lion(store)
+    opened, where = store.open, volume(store, KATA)
+
+    def opened_and_removed(name: VolumeName) -> int:
+        top = opened(name)
+        shutil.rmtree(where)
+        return top
+
+    monkeypatch.setattr(store, "open", opened_and_removed)
+    with pytest.raises(errors.ExportFailed, match="since it was removed meanwhile"):
+        exported(store, disk, form)
+    assert os.listdir(disk / "out") == []
 
 
 @pytest.mark.parametrize(
