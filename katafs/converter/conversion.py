@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from katafs.converter.results import Outcome
@@ -76,10 +76,20 @@ class Conversion:
                 self._settle(piece)
                 return self.elsewhere(piece)
             self._clear(piece)
-            with self._disk.folder(piece.outer) as folder:
+            with self._removal_told(piece), self._disk.folder(piece.outer) as folder:
                 converted = self._convert(piece, Spot(folder, piece.name))
             self._drop_outer(piece.outer)
             return converted
+
+    @contextlib.contextmanager
+    def _removal_told(self, piece: Piece) -> Iterator[None]:
+        """Keep a volume that goes meanwhile from being taken for the piece, which stands where it was."""
+        try:
+            yield
+        except FileNotFoundError as gone:
+            if self._disk.stands(piece):
+                raise KatafsError(_REMOVED) from gone
+            raise
 
     def keep_outer(self, outer: str) -> None:
         """Make an outer directory in the root volume, as it is on the disk, if it isn't there."""
@@ -152,13 +162,14 @@ class Conversion:
                 held, held_survey = stack.enter_context(source.held_still())
             _refuse_changed(held_survey, survey)
             self._take_off(piece, source, leaving, target)
-            files.sync_directory(source.folder)
-            self._disk.locks.wait_for_readers(piece.key)
-            # In this order: who asks to write during the survey is seen by the leases.
-            seen = Seen()
-            late = leaving.survey(seen).fingerprint != survey.fingerprint or held.broken()
-            if not late:
-                leaving.rename_to(done)
+            with self._left_told(piece.outer, leaving):
+                files.sync_directory(source.folder)
+                self._disk.locks.wait_for_readers(piece.key)
+                # In this order: who asks to write during the survey is seen by the leases.
+                seen = Seen()
+                late = leaving.survey(seen).fingerprint != survey.fingerprint or held.broken()
+                if not late:
+                    leaving.rename_to(done)
         if late:
             raise self._kept(piece.outer, leaving)
         self._delete(piece.outer, done, seen)
@@ -168,25 +179,33 @@ class Conversion:
         if not target.holds_it():
             raise KatafsError(_REMOVED)
         source.rename_to(leaving)
-        try:
-            if piece.kata is not None:
-                target.unmark()
-        except FileNotFoundError:
+        with self._left_told(piece.outer, leaving):
+            if piece.kata is None or target.unmark():
+                return
             try:
                 leaving.rename_to(source)
             except FileExistsError:
                 raise self._kept(piece.outer, leaving, f"{_REMOVED}, and its place was taken; it") from None
-            raise KatafsError(_REMOVED) from None
+        raise KatafsError(_REMOVED)
 
     def _delete(self, outer: str, done: Spot, seen: Seen | None = None) -> None:
         """Delete what is in its volume. What a program that was at work in there makes meanwhile stays, with what is
         left beside it."""
-        try:
-            done.remove(seen)
-        except OSError as problem:
-            if problem.errno == errno.ENOTEMPTY:
+        with self._left_told(outer, done):
+            try:
+                done.remove(seen)
+            except OSError as problem:
+                if problem.errno != errno.ENOTEMPTY:
+                    raise
                 raise self._kept(outer, done) from problem
-            where = os.path.join(self._disk.path, outer, os.fsdecode(done.name))
+
+    @contextlib.contextmanager
+    def _left_told(self, outer: str, aside: Spot) -> Iterator[None]:
+        """Raise LeftBehind for what goes wrong once a piece was taken off the disk: that is committed."""
+        try:
+            yield
+        except OSError as problem:
+            where = os.path.join(self._disk.path, outer, os.fsdecode(aside.name))
             raise LeftBehind(
                 f"it is in its volume, but {where} can't be deleted from the old disk: {problem.strerror}"
             ) from problem
@@ -201,7 +220,8 @@ class Conversion:
         name = _LATE + aside.name.removeprefix(_LEAVING).removeprefix(_DONE)
         while Spot(aside.folder, name).status() is not None:
             name += b"+"
-        aside.rename_to(Spot(aside.folder, name))
+        with self._left_told(outer, aside):
+            aside.rename_to(Spot(aside.folder, name))
         where = os.path.join(self._disk.path, outer, os.fsdecode(name))
         return WrittenLate(f"{what} is kept as {where}")
 
@@ -222,9 +242,13 @@ class Conversion:
         left: list[LeftBehind] = []
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(outer) as folder:
             matches = filter(None, map(_ASIDE.fullmatch, names.listing(folder)))
-            for name, key in {(match[1], _key_aside(match[1], match[2])) for match in matches}:
+            for name, stray in {(match[1], match[2]) for match in matches}:
+                kata = None if stray is not None else KataId(name.decode())
+                key = int(stray, 16) if kata is None else piece_of(kata).key
                 try:
                     with self._disk.locks.claim(key):
+                        if kata is not None and not self._disk.stands(piece_of(kata)):
+                            self._targets.settle(kata)  # its mark would be a difference
                         self._clear_aside(folder, outer, name, key)
                 except LeftBehind as problem:
                     left.append(problem)
@@ -251,10 +275,6 @@ class Conversion:
 def _name_aside(piece: Piece) -> bytes:
     """What a piece is called in the directory it was in while it is taken off the disk, after what says how far."""
     return (piece.kata or f"stray-{piece.key:x}").encode()
-
-
-def _key_aside(name: bytes, stray: bytes | None) -> int:
-    return int(stray, 16) if stray is not None else piece_of(KataId(name.decode())).key
 
 
 def _surveyed(source: Spot) -> Survey:

@@ -5,7 +5,6 @@ A copy grows beside its volume, never in it, so no reader of a volume meets half
 
 import contextlib
 import enum
-import errno
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from katafs.converter.spots import Spot, changes_told, volume_spot
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
 from katafs.rooted import copying, files, names
-from katafs.rooted.answer import answer
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
@@ -78,12 +76,13 @@ class Target:
         with self.staged.opened() as top:
             marks.put(top, self.origin)
 
-    def unmark(self) -> None:
-        """Take that back, right after the commit. Raises OSError(ENOENT) where the piece isn't at the spot any more."""
-        with self.spot.opened() as top:
-            if not self._is_piece(os.fstat(top)):
-                raise answer(errno.ENOENT, self.spot.name)
-            marks.take_away(top, self.origin)
+    def unmark(self) -> bool:
+        """Take that back, right after the commit; False where the piece isn't at the spot any more."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.spot.opened() as top:
+            if self._is_piece(os.fstat(top)):
+                marks.take_away(top, self.origin)
+                return True
+        return False
 
 
 class _Held(enum.Enum):

@@ -1,5 +1,6 @@
 """Moments in which a conversion could lose something: what is on the disk only goes once a volume's disk has it."""
 
+import errno
 import mmap
 import os
 import shutil
@@ -12,16 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from katafs.converter import marks
 from katafs.converter.spots import Spot
 from katafs.converter.targets import Target
-from katafs.rooted import inodes, syscalls
+from katafs.rooted import files, inodes, syscalls
+from katafs.volumes.directories import DirectoryStore
 from tests.harness import needs
 from tests.harness.crashes import Forked
 from tests.harness.ext4_disks import made_image, mounted_image
 from tests.harness.other_mounts import memory_disk
 from tests.harness.programs import run
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
-from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, words
+from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, marked, words
 
 _WRITER = """
 import mmap, os, sys
@@ -168,6 +171,43 @@ def test_what_can_not_be_deleted_is_said_to_be_left_and_is_in_its_volume(far: Fa
     assert look(far.volume) == before
     assert far.convert(lambda: None, 0).startswith("already 1; ")
     assert not left.exists()
+
+
+def _is_left(far: Far) -> bool:
+    return (far.disk / OUTER / f".katafs-leaving-{KATA}").exists()
+
+
+_AFTER_THE_COMMIT: dict[str, tuple[object, str, Callable[..., bool]]] = {
+    "unmarking": (marks, "take_away", lambda far, *_: _is_left(far)),
+    "sync": (files, "sync_directory", lambda far, *_: _is_left(far)),
+    "rename": (Spot, "rename_to", lambda _, spot, *__: spot.name.startswith(b".katafs-leaving")),
+}
+
+
+@pytest.mark.parametrize("step", _AFTER_THE_COMMIT)
+def test_what_fails_after_the_commit_is_told_of_a_kata_that_is_in_its_volume(far: Far, step: str) -> None:
+    before, leaving = look(far.kata), far.disk / OUTER / f".katafs-leaving-{KATA}"
+    owner, name, when = _AFTER_THE_COMMIT[step]
+
+    def fail(*arguments: object) -> None:
+        if when(far, *arguments):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    told = far.convert(lambda: around(owner, name, before=fail), 1)
+
+    line = f"it is in its volume, but {leaving} can't be deleted from the old disk: Input/output error"
+    assert f"{KATA}: failed: {line}\n" in told
+    assert look(far.volume) == before
+    convert(far.disk, far.volumes, "--all")
+    assert os.listdir(far.disk) == []
+    assert not marked(far.volume)
+
+
+def test_a_volume_that_is_removed_right_after_it_was_made_makes_no_kata_missing(far: Far) -> None:
+    before = look(far.kata)
+    told = far.convert(lambda: around(DirectoryStore, "create", after=once(lambda: far.volume.rmdir())), 1)
+    assert f"{KATA}: failed: its volume was removed while it was converted\n" in told
+    assert look(far.kata) == before
 
 
 def _before_unmarking(action: Callable[[], object]) -> Callable[[], None]:
