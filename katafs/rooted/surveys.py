@@ -102,7 +102,9 @@ def _held(entry: Entry, hold: Hold | None) -> os.stat_result:
 
 def _settled(entry: Entry, status: os.stat_result) -> os.stat_result:
     """A status that every later change will differ from: what has changed in this tick is asked again in the next one.
-    What comes from the future (another machine's clock) isn't waited for."""
+    What comes from the future isn't waited for: where the clock was set back, a change gives it an earlier ctime."""
+    if status.st_ctime_ns - time.time_ns() > inodes.CTIME_GRAIN_NS:
+        return status
     started_ns = time.monotonic_ns()
     while not inodes.is_settled(status) and time.monotonic_ns() - started_ns < inodes.CTIME_GRAIN_NS:
         time.sleep(0.001)

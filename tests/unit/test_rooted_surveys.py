@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,18 @@ def test_the_same_bytes_written_again_change_the_fingerprint_at_once(odd: Path) 
             seen.add(surveyed(odd).fingerprint)
 
     assert len(seen) == 100
+
+
+def test_what_comes_from_the_future_is_not_waited_for(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As everything does where the clock was set back; it once took 20 ms for each entry."""
+    now = time.time_ns
+    slept: list[float] = []
+    monkeypatch.setattr(time, "time_ns", lambda: now() - 3 * 86400 * 10**9)
+    monkeypatch.setattr(time, "sleep", slept.append)
+
+    surveyed(odd)
+
+    assert slept == []
 
 
 def test_two_files_that_change_places_change_the_fingerprint(odd: Path) -> None:
