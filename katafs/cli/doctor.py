@@ -12,7 +12,7 @@ import click
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 from katafs.cli.setting_options import store_options
-from katafs.cli.stores import docker_may_answer, open_store
+from katafs.cli.stores import engine_is_here, open_store
 from katafs.doctor import machine, machine_facts, mount_facts, mount_points, volume_facts, volumes
 from katafs.doctor.asking import Unanswered, within
 from katafs.doctor.findings import Finding, Severity
@@ -92,7 +92,7 @@ def _of_mount_point(path: str) -> Iterator[Finding]:
 
 def _of_store(wanted: str | None, prefix: str) -> Iterator[Finding]:
     if wanted is None:
-        wanted = "docker" if docker_may_answer() else f"dir:{DEFAULT_DIRECTORY}"
+        wanted = "docker" if engine_is_here() else f"dir:{DEFAULT_DIRECTORY}"
         if wanted != "docker" and not DEFAULT_DIRECTORY.exists():
             yield volumes.not_made_yet(str(DEFAULT_DIRECTORY))
             return

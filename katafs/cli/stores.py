@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +21,14 @@ from katafs.volumes.store import VolumeStore
 _log = logging.getLogger(__name__)
 
 _CONVERSIONS_AT_ONCE = 8
-_DOCKER_SOCKET = "/var/run/docker.sock"
+_SIGNS_OF_AN_ENGINE = ("/var/run/docker.sock", "/var/lib/docker")
+"""Docker's socket, and its data: while it is down it may have no socket."""
 
 
-def open_store(volumes: str | None, prefix: str) -> VolumeStore:
-    """The store that the settings name. Raises StoreUnreachable."""
+def open_store(volumes: str | None, prefix: str, *, create_missing: bool = False) -> VolumeStore:
+    """The store that the settings name; `create_missing` makes the default's directory. Raises StoreUnreachable."""
     if volumes is None:
-        return _default_store(prefix)
+        return _default_store(prefix, create_missing)
     if volumes == "docker":
         return _docker(prefix)
     return DirectoryStore(Path(volumes.removeprefix(DIRECTORY_SCHEME)), prefix)
@@ -37,7 +37,7 @@ def open_store(volumes: str | None, prefix: str) -> VolumeStore:
 @contextlib.contextmanager
 def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iterator[tuple[VolumeStore, Mover | None]]:
     """The store that the options name, together with the legacy disk if there is one, and then what converts it."""
-    with contextlib.closing(open_store(volumes, prefix)) as store:
+    with contextlib.closing(open_store(volumes, prefix, create_missing=True)) as store:
         _log.info("volumes", extra={"store": store.url})
         if legacy is None:
             yield store, None
@@ -53,23 +53,19 @@ def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iter
             )
 
 
-def _default_store(prefix: str) -> VolumeStore:
-    if docker_may_answer():
-        try:
-            return _docker(prefix)
-        except StoreUnreachable as unreachable:
-            _log.info("no engine", extra={"error": str(unreachable)})
-    return DirectoryStore(DEFAULT_DIRECTORY, prefix, create_missing=True)
-
-
-def docker_may_answer() -> bool:
-    """Whether there is a sign of an engine here; it isn't asked."""
-    if os.environ.get("DOCKER_HOST"):
-        return True
+def _default_store(prefix: str, create_missing: bool) -> VolumeStore:
+    """The engine's also while that is down: its katas are in no directory, and none is to be converted into one."""
+    if not engine_is_here():
+        return DirectoryStore(DEFAULT_DIRECTORY, prefix, create_missing=create_missing)
     try:
-        return stat.S_ISSOCK(os.stat(_DOCKER_SOCKET).st_mode)
-    except OSError:
-        return False
+        return _docker(prefix)
+    except StoreUnreachable as fault:
+        raise StoreUnreachable(f"{fault} (--volumes names another store)") from fault
+
+
+def engine_is_here() -> bool:
+    """Whether there is a sign of an engine, which may be down; it isn't asked."""
+    return bool(os.environ.get("DOCKER_HOST")) or any(map(os.path.exists, _SIGNS_OF_AN_ENGINE))
 
 
 def _docker(prefix: str) -> VolumeStore:

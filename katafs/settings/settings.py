@@ -31,7 +31,7 @@ class Settings:
     volumes: Annotated[
         str | None,
         Store(),
-        f"Where the volumes are. Default: Docker where its socket answers, else dir:{DEFAULT_DIRECTORY}.",
+        f"Where the volumes are. Default: Docker where there is an engine, else dir:{DEFAULT_DIRECTORY}.",
     ] = None
     prefix: Annotated[str, Text("P"), "What the volumes' names begin with."] = ""
     layout: Annotated[Layout, Choice(Layout), "Katas as MOUNTPOINT/123456789A, or as MOUNTPOINT/12/3456789A."] = (

@@ -22,9 +22,11 @@ import sys
 from pathlib import Path
 from katafs.cli import main, stores
 stores.DEFAULT_DIRECTORY = Path(sys.argv.pop(1))
+stores._SIGNS_OF_AN_ENGINE = ()
 main.katafs()
 """
-"""Runs katafs with another default directory than the machine's own, which isn't the tests' to make."""
+"""Runs katafs where there is no engine, with another default directory than the machine's own, which the tests leave
+alone."""
 
 
 def _katafs(*arguments: str | Path, status: int = 0) -> Finished:
@@ -136,13 +138,27 @@ def test_the_default_store_without_an_engine_is_a_directory(disk: Path) -> None:
     needs.fuse()
     (disk / "mnt").mkdir()
     program = (sys.executable, "-c", WITH_DEFAULT, str(disk / "default"))
-    mounted = Mounted(disk / "mnt", [], disk / "log", NO_ENGINE, program)
+    mounted = Mounted(disk / "mnt", [], disk / "log", {"DOCKER_HOST": ""}, program)
     try:
         mounted.wait_until_ready()
         assert f"katafs: INFO: volumes store=dir:{disk}/default" in mounted.log().splitlines()
     finally:
         failure = mounted.finish()
     assert failure is None
+
+
+@pytest.mark.parametrize("engine", ["", NO_ENGINE["DOCKER_HOST"]], ids=["none", "down"])
+def test_what_needs_katas_makes_no_default_store(disk: Path, engine: str) -> None:
+    """Where an engine is only down, katas would be converted into a directory that no mount of the engine shows."""
+    (disk / "old" / "12" / "3456789A").mkdir(parents=True)
+    convert = ["convert", "--all", "--from", disk / "old"]
+    for command in (["ls"], ["lights"], ["export", "--all", "--to", disk / "to"], convert):
+        program = [sys.executable, "-c", WITH_DEFAULT, disk / "default", *command]
+        refused = run(program, status=3, env={"DOCKER_HOST": engine})
+        said = "(--volumes names another store)" if engine else f"{disk}/default does not exist"
+        assert said in refused.stderr
+    assert not (disk / "default").exists()
+    assert (disk / "old" / "12" / "3456789A").is_dir()
 
 
 def test_ls_shows_every_kata_with_its_avatars(katas: Path, disk: Path) -> None:
