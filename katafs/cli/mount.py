@@ -16,7 +16,6 @@ from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
 from katafs.observe import logs, stacks, systemd
-from katafs.settings.kinds import DIRECTORY_SCHEME
 from katafs.settings.settings import Settings
 from katafs.settings.sources import Found
 from katafs.tree.legacy import Mover
@@ -70,7 +69,7 @@ def _serve(
     from katafs.storers.git_tags import GitTags
     from katafs.tree.tree import Tree
 
-    absolute = mount_points.prepare(mount_point, _sources(store, settings), nonempty=settings.nonempty)
+    absolute = mount_points.prepare(mount_point, sorted(store.directories()), nonempty=settings.nonempty)
     tree = Tree(store, _of_tree(settings), GitTags(), mover)
 
     def ready() -> None:
@@ -83,13 +82,6 @@ def _serve(
         session.serve(tree, absolute, _of_mount(settings, store), ready)
     finally:
         systemd.notify("STOPPING=1")
-
-
-def _sources(store: VolumeStore, settings: Settings) -> list[str]:
-    """The directories that are asked by their paths."""
-    volumes = store.url.removeprefix(DIRECTORY_SCHEME)
-    directories = [] if volumes == store.url else [volumes]
-    return directories if settings.legacy is None else [*directories, str(settings.legacy)]
 
 
 def _of_tree(settings: Settings) -> TreeSettings:

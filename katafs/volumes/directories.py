@@ -93,6 +93,10 @@ class DirectoryStore:
         """As in the protocol."""
         return f"type=bind,source={self._path / self._prefix.put(name)}"
 
+    def directories(self) -> set[str]:
+        """As in the protocol."""
+        return {str(self._path)}
+
     def create(self, name: VolumeName) -> None:
         """As in the protocol."""
         self._check()

@@ -92,6 +92,10 @@ class DockerStore:
         """As in the protocol."""
         return f"type=volume,source={self._prefix.put(name)}"
 
+    def directories(self) -> set[str]:
+        """As in the protocol."""
+        return self._index.directories()
+
     def create(self, name: VolumeName) -> None:
         """As in the protocol."""
         stored, token = self._prefix.put(name), uuid.uuid4().hex

@@ -5,6 +5,7 @@ question is announced before it is asked, and an answer that another one overtoo
 """
 
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -44,8 +45,9 @@ def place_of(details: Details) -> Place:
     if set(options) <= _HARMLESS_OPTIONS:
         return Place(details["Mountpoint"])
     flags = set(str(options.get("o", "")).split(","))
-    if options.get("type") == "none" and flags & _BINDS and flags <= _HARMLESS_BIND_OPTIONS and options.get("device"):
-        return Place(options["device"], is_device=True)
+    device = str(options.get("device", ""))
+    if options.get("type") == "none" and flags & _BINDS and flags <= _HARMLESS_BIND_OPTIONS and os.path.isabs(device):
+        return Place(device, is_device=True)
     told = ", ".join(f"{key}={value}" for key, value in sorted(options.items()))
     return Place(None, f"its data is not on this host until a container mounts it, since its options are {told}")
 
@@ -82,6 +84,13 @@ class VolumeIndex:
     def place(self, name: VolumeName) -> Place | None:
         """Where the volume is, or None for one that isn't known."""
         return self._places.get(name)
+
+    def directories(self) -> set[str]:
+        """The engine's own directories of volumes: that of each is `DIRECTORY/NAME/_data`."""
+        with self._lock:
+            places = list(self._places.values())
+        own = {place.path for place in places if place.path is not None and not place.is_device}
+        return {os.path.dirname(os.path.dirname(path)) for path in own}
 
     def in_use(self, name: VolumeName) -> bool:
         """Whether a container has the volume mounted."""

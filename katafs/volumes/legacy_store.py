@@ -124,6 +124,10 @@ class LegacyStore:
             return self.volumes.location(name)
         return f"type=bind,source={self.disk.path}/{outer_of(KataId(name))}/{inner_of(KataId(name))},readonly"
 
+    def directories(self) -> set[str]:
+        """As in the protocol."""
+        return {*self.volumes.directories(), str(self.disk.path)}
+
     def create(self, name: VolumeName) -> None:
         """As in the protocol."""
         if self.piece(name) is not None:

@@ -73,6 +73,10 @@ class MemoryStore:
         """As in the protocol."""
         return self._directories.location(name)
 
+    def directories(self) -> set[str]:
+        """As in the protocol."""
+        return self._directories.directories()
+
     def create(self, name: VolumeName) -> None:
         """As in the protocol."""
         self._answering().create(name)

@@ -53,6 +53,11 @@ class VolumeStore(Protocol):
     def location(self, name: VolumeName) -> str:
         """What a container's `--mount` option calls the volume: `type=volume,source=…` or `type=bind,source=…`."""
 
+    def directories(self) -> set[str]:
+        """Where what it keeps is found on this host, as far as it knows: who serves it asks these by their paths, and
+        would wait for itself with one below its own mount. What an operator has chosen for a volume isn't among them,
+        which may be on a disk that hangs."""
+
     def create(self, name: VolumeName) -> None:
         """Make an empty volume; atomic also between processes. It may wait for an engine.
 

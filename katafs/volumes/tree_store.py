@@ -85,6 +85,10 @@ class TreeStore:
         """As in the protocol."""
         return f"type=bind,source={self._path / _path_of(self._own(name), self._layout)}"
 
+    def directories(self) -> set[str]:
+        """As in the protocol."""
+        return {str(self._path)}
+
     def create(self, name: VolumeName) -> None:
         """As in the protocol. Raises VolumeRefused for an avatar's volume, which only the tree's own store has."""
         kata, top = self._own(name), self._checked()

@@ -73,6 +73,13 @@ def test_a_bind_volume_without_its_device_is_refused_and_not_missing(made: Make,
         store.open(KATA)
 
 
+def test_a_device_that_is_no_absolute_path_is_refused(made: Make) -> None:
+    """It would be looked for where katafs happens to stand."""
+    store = made(type="none", o="bind", device="here")
+    with pytest.raises(VolumeRefused, match="device=here"):
+        store.open(KATA)
+
+
 def test_a_network_volume_is_refused(made: Make) -> None:
     store = made(type="nfs", o="addr=192.0.2.1,rw", device=":/katas")
     with pytest.raises(VolumeRefused, match=f"{KATA} is refused: its data is not on this host .*type=nfs"):

@@ -262,6 +262,16 @@ def test_a_backup_keeps_what_is_in_volumes_that_are_hidden(mount: Mounts, store:
     shutil.rmtree(kata.parent)
 
 
+def test_a_mount_that_would_cover_the_engines_volumes_is_refused(mount: Mounts, store: InEngine) -> None:
+    """The daemon would wait for itself."""
+    store.engine.cli("volume", "create", "ABCDEF0123")
+    volumes = store.directory("ABCDEF0123").parent.parent
+    mounted = mount("-o", "nonempty", at=volumes.parent, volumes=store.volumes, env=store.env, ready=False)
+
+    mounted.ended(status=4)
+    assert f"{volumes.parent}: would cover {volumes}, which is to be shown there" in mounted.log()
+
+
 def _errno_of(path: Path) -> int:
     try:
         path.stat()
