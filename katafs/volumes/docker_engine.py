@@ -202,5 +202,7 @@ def _version_text(version: tuple[int, ...]) -> str:
 
 
 def _one_line(problem: Exception) -> str:
+    if isinstance(problem, requests.Timeout):  # its own words name a pool, and a host that isn't asked
+        return f"nothing came within {_TIMEOUT_S:g} s"
     text = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
     return " ".join(text.split()) or type(problem).__name__

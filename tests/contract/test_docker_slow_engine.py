@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
+from katafs.volumes import docker_engine
 from katafs.volumes.docker import DockerStore
 from tests.contract.names import KATA, LION, OTHER
 from tests.contract.stand_in import StandIn
@@ -241,3 +243,15 @@ def followers() -> set[str]:
 def pass_(seconds: float) -> None:
     """Let so much time pass."""
     waiting.holds_within(lambda: False, seconds)
+
+
+def test_an_engine_that_does_not_answer_in_time_is_said_so_in_plain_words(
+    engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_engine, "_TIMEOUT_S", 0.2)
+    engine.held = "/version"
+    with pytest.raises(
+        StoreUnreachable, match=r"^no answer from the Docker Engine at \S+: nothing came within 0\.2 s$"
+    ):
+        DockerStore(base_url=engine.url)
+    engine.go_on.set()
