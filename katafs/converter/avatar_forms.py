@@ -53,7 +53,7 @@ def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
     whose = f"avatar {avatar} of kata {kata}"
     if has_git(directory):
         check_tag_files(GitHistory(directory, whose))
-        files.remove_tree(directory, TAGS_NAME)
+        files.remove_own_tree(directory, TAGS_NAME)
     elif files.status_of(directory, GIT) is not None:
         raise CorruptKata(f"the .git of {whose} is not a directory")
     else:
@@ -63,4 +63,4 @@ def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
 def _without_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
     if has_git(directory):
         add_tag_files(GitHistory(directory, f"avatar {avatar} of kata {kata}"))
-        files.remove_tree(directory, GIT)
+        files.remove_own_tree(directory, GIT)

@@ -102,7 +102,7 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
                 in_form(tree, kata)
             yield stage
     finally:
-        files.remove_tree(directory, name)
+        files.remove_own_tree(directory, name)
 
 
 def _make_outer(store: VolumeStore, directory: int, name: bytes, stage: int) -> None:

@@ -41,7 +41,7 @@ def rebuild_git(avatar: int, kata: KataId, name: AvatarName) -> None:
         _write(avatar, MANIFEST, history.manifest(), mtime_ns)
         if (increments := history.increments()) is not None:
             _write(avatar, INCREMENTS, increments, mtime_ns)
-    files.remove_tree(avatar, TAGS_NAME)
+    files.remove_own_tree(avatar, TAGS_NAME)
 
 
 def _importer(whose: str) -> Callable[[int, KataId, AvatarName, Iterable[Run]], None]:

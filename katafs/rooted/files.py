@@ -12,9 +12,10 @@ import secrets
 import stat
 from collections.abc import Iterator
 
-from katafs.rooted import names, syscalls
+from katafs.rooted import inodes, names, syscalls
 from katafs.rooted.answer import answer
 from katafs.rooted.seen import Seen
+from katafs.rooted.walks import walk
 
 TEMPORARY_PREFIX = b".katafs-"
 """A kill in the middle of a write leaves a file that begins so; nothing reads it, and it may be deleted."""
@@ -221,3 +222,17 @@ def remove_tree(directory: int, name: bytes, seen: Seen | None = None) -> None:
     finally:
         os.close(inside)
     names.remove_directory(directory, name)
+
+
+def remove_own_tree(directory: int, name: bytes) -> None:
+    """The same of a copy that this process has made, in which a directory may be one that its owner can't write to."""
+    if os.geteuid() != 0:
+        inside = open_directory(directory, name)
+        try:
+            with contextlib.closing(walk(inside)) as steps:
+                for entry, leaving in steps:
+                    if entry.is_directory and not leaving:
+                        inodes.set_mode(entry.descriptor, 0o700)
+        finally:
+            os.close(inside)
+    remove_tree(directory, name)

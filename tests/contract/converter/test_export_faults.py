@@ -21,8 +21,9 @@ from tests.contract.storers.cells import KATA as ID
 from tests.contract.storers.cells import MANIFEST, NOW, START
 from tests.harness import needs
 from tests.harness.kills import killed
+from tests.harness.mounted import PROGRAM
 from tests.harness.odd_trees import described
-from tests.harness.programs import run
+from tests.harness.programs import NOBODY, run
 
 KATA = KataId(ID)
 FORMS = pytest.mark.parametrize("form", Form)
@@ -238,3 +239,28 @@ def test_nobody_else_can_enter_an_export_in_the_making(store: DirectoryStore, ka
     assert left.name.startswith(".katafs-")
     assert (left / "kata").is_dir()
     assert left.stat().st_mode & 0o7777 == 0o700
+
+
+@pytest.fixture
+def nobodys(kata: Path, out: Path) -> Path:
+    """The kata and the place, of an ordinary user who may not write to the lion's tags, as where a mount shows them."""
+    needs.root()
+    (kata / "lion" / "tags").chmod(0o555)
+    for path in (out, kata, *kata.rglob("*")):
+        os.chown(path, NOBODY.uid, NOBODY.gid)
+    return kata
+
+
+def test_an_ordinary_user_exports_what_they_may_not_write_to(nobodys: Path, out: Path) -> None:
+    command = [*PROGRAM, "export", "--all", "--to", str(out), "--volumes", f"dir:{nobodys.parent}"]
+    run(command, user=NOBODY, env={"HOME": "/nonexistent"})
+    assert (out / ID[:2] / ID[2:] / "lion" / ".git").is_dir()
+
+
+def test_nothing_is_left_of_it_where_that_fails(nobodys: Path, out: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(nobodys / "socket"))
+    os.chown(nobodys / "socket", NOBODY.uid, NOBODY.gid)
+    command = [*PROGRAM, "export", "--all", "--to", str(out), "--volumes", f"dir:{nobodys.parent}", "--format", "tgz"]
+    assert "socket" in run(command, status=1, user=NOBODY, env={"HOME": "/nonexistent"}).stderr
+    assert list(out.iterdir()) == []
