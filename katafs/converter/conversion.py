@@ -179,6 +179,7 @@ class Conversion:
         if not target.holds_it():
             raise KatafsError(_REMOVED)
         source.rename_to(leaving)
+        target.committed = True
         with self._left_told(piece.outer, leaving):
             if piece.kata is None or target.unmark():
                 return

@@ -37,6 +37,8 @@ class Target:
     """What tells the disk from any other."""
     arriving: Callable[[], contextlib.AbstractContextManager[None]]
     """For the moment of the rename to the spot."""
+    committed: bool = field(default=False, init=False)
+    """Whether the disk has it no longer: what stands there now is something else."""
     _piece: int | None = field(default=None, init=False)
     """A descriptor of what is the piece at the spot, or is to be. What is made in its place could have its inode number
     otherwise."""
@@ -59,9 +61,9 @@ class Target:
             source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
         files.sync_directory(self.spot.folder)
 
-    def has_taken(self) -> bool:
-        """Whether what was brought to the spot is there, and not somebody else's."""
-        return not self.filled and self.holds_it()
+    def may_withdraw(self) -> bool:
+        """Whether what was brought to the spot is there, and not somebody else's, and the disk has it, too."""
+        return not self.filled and not self.committed and self.holds_it()
 
     def holds_it(self) -> bool:
         """Whether the piece is at the spot still, also where it was there before."""
@@ -144,7 +146,7 @@ class Targets:
                 except BaseException:
                     if self._disk.stands(piece):
                         with contextlib.suppress(OSError):
-                            if target.has_taken():
+                            if target.may_withdraw():
                                 self._empty(spot, staged)  # a copy that can't be committed, which may differ later
                     raise
 
@@ -237,7 +239,7 @@ class Targets:
                     except BaseException:
                         if self._disk.stands(piece):
                             with contextlib.suppress(OSError), arriving():
-                                if target.has_taken():
+                                if target.may_withdraw():
                                     spot.remove()  # a copy that can't be committed, which may differ later
                         raise
             finally:

@@ -203,6 +203,30 @@ def test_what_fails_after_the_commit_is_told_of_a_kata_that_is_in_its_volume(far
     assert not marked(far.volume)
 
 
+def test_what_comes_to_the_place_of_something_committed_takes_nothing_from_its_volume(far: Far) -> None:
+    """A server makes its log anew, say, while what was left of the old one can't be deleted."""
+    log = far.disk / "server.log"
+    log.write_text("first\n")
+    before = look(far.kata)
+
+    def replaced(spot: Spot, *_: object) -> None:
+        if not spot.name.startswith(b".katafs-done"):
+            return
+        if spot.name.endswith(KATA.encode()):
+            far.kata.mkdir()
+        elif not log.exists():
+            log.write_text("second\n")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    command = words(far.disk, far.volumes, "--all")
+    running = Forked(command, far.scratch / "out", prepare=lambda: around(Spot, "remove", before=replaced))
+
+    assert running.ended() == 1, running.output()
+    assert look(far.volume) == before
+    assert (far.volumes / "katafs_root" / "server.log").read_text() == "first\n"
+    assert log.read_text() == "second\n"
+
+
 def test_a_volume_that_is_removed_right_after_it_was_made_makes_no_kata_missing(far: Far) -> None:
     before = look(far.kata)
     told = far.convert(lambda: around(DirectoryStore, "create", after=once(lambda: far.volume.rmdir())), 1)
