@@ -13,8 +13,8 @@ from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import engine_is_here, open_store
-from katafs.doctor import machine, machine_facts, mount_facts, mount_points, volume_facts, volumes
-from katafs.doctor.asking import Unanswered, within
+from katafs.doctor import machine, machine_facts, mount_answers, mount_facts, mount_points, volume_facts, volumes
+from katafs.doctor.asking import ANSWER_S, Unanswered, within
 from katafs.doctor.findings import Finding, Severity
 from katafs.errors import KatafsError
 from katafs.settings.settings import DEFAULT_DIRECTORY
@@ -22,8 +22,6 @@ from katafs.settings.settings import DEFAULT_DIRECTORY
 if TYPE_CHECKING:
     from katafs.volumes.docker_engine import About
 
-_ANSWER_S = 5.0
-"""How long a mount or a disk may take to answer one question."""
 _STORE_S = 30.0
 """Longer than the engine's client waits for it, and enough to open 50,000 volumes."""
 
@@ -71,19 +69,15 @@ def _findings(paths: tuple[str, ...], wanted: str | None, prefix: str) -> Iterat
 
 
 def _of_mount_point(path: str) -> Iterator[Finding]:
-    path = os.path.abspath(path)
+    path = mount_answers.resolved(path)
     try:
-        if not mount_facts.is_mounted(path):
-            path = within(_ANSWER_S, os.path.realpath, path)
-        state = within(_ANSWER_S, mount_facts.state, path)
-    except Unanswered:
-        state = mount_facts.State.HANGS
+        state = mount_answers.state(path)
     except OSError as refused:
         yield mount_points.unusable(path, refused.strerror or str(refused))
         return
     yield mount_points.mount(path, state)
     try:
-        yield mount_points.bare(path, within(_ANSWER_S, mount_facts.bare, path))
+        yield mount_points.bare(path, within(ANSWER_S, mount_facts.bare, path))
     except Unanswered:
         yield mount_points.hidden(path, "the disk doesn't answer")
     except OSError as refused:

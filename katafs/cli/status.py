@@ -14,7 +14,7 @@ from rich.text import Text
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 from katafs.doctor import mount_facts, mount_points
-from katafs.doctor.asking import Unanswered, within
+from katafs.doctor.asking import ANSWER_S, Unanswered, within
 from katafs.errors import MountPointUnusable
 from katafs.observe.pairs import pairs
 
@@ -23,8 +23,6 @@ _PROCESSORS = {
     False: "kept awake when many requests come",
     None: "sleep as they like",
 }
-_ANSWER_S = 5.0
-"""How long a mount may take to answer one question."""
 
 _EXAMPLES = """\b
 Examples:
@@ -52,17 +50,16 @@ def status(path: str, as_json: bool) -> None:
 
 def _asked(path: str) -> bytes:
     try:
-        state = within(_ANSWER_S, mount_facts.state, path)
+        state = within(ANSWER_S, mount_facts.state, path)
         if state is mount_facts.State.SERVED:
-            return within(_ANSWER_S, mount_facts.status, path)
+            return within(ANSWER_S, mount_facts.status, path)
     except Unanswered:
         state = mount_facts.State.HANGS
     except PermissionError:
         raise MountPointUnusable(f"{path}: only root, or who mounted it, may ask it") from None
     except OSError as refused:
         raise MountPointUnusable(f"{path}: {refused.strerror}") from refused
-    found = mount_points.mount(path, state)
-    raise MountPointUnusable(f"{found.text} ({found.remedy})" if found.remedy else found.text)
+    raise MountPointUnusable(mount_points.mount(path, state).in_a_line())
 
 
 def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

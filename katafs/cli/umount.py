@@ -4,6 +4,10 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
+from katafs.doctor import mount_answers, mount_points
+from katafs.doctor.mount_facts import State
+from katafs.errors import MountPointUnusable
+from katafs.mount.mount_point import unmount
 
 _EXAMPLES = """\b
 Examples:
@@ -17,7 +21,19 @@ Examples:
     "--lazy", is_flag=True, help="Also a busy one: it is gone from its path at once, and ends with its last use."
 )
 def umount(mount_point: str, lazy: bool) -> None:
-    """Unmount MOUNTPOINT, also after its daemon has died; says who keeps a busy one, and with what."""
-    from katafs.mount import mount_point as mount_points  # not needed by any other command
+    """Unmount MOUNTPOINT, also after its daemon has died; says who keeps a busy one, and with what.
 
-    mount_points.unmount(mount_point, lazy=lazy)
+    Where its daemon hangs, --lazy takes it away."""
+    path = mount_answers.resolved(mount_point)
+    unmount(path, lazy=lazy or _is_dead(path))
+
+
+def _is_dead(path: str) -> bool:
+    """Whether a dead daemon's mount is on the path. Raises MountPointUnusable where it hangs: an unmount might too."""
+    try:
+        state = mount_answers.state(path)
+    except OSError:
+        return False  # who unmounts says what is wrong
+    if state is State.HANGS:
+        raise MountPointUnusable(mount_points.mount(path, state).in_a_line())
+    return state is State.DEAD

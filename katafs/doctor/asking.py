@@ -16,6 +16,9 @@ from typing import NoReturn, ParamSpec, TypeVar
 P = ParamSpec("P")
 R = TypeVar("R")
 
+ANSWER_S = 5.0
+"""How long a mount or a disk may take to answer one question."""
+
 _CHUNK_BYTES = 65536
 
 

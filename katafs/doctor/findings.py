@@ -26,6 +26,10 @@ class Finding:
     remedy: str = ""
     """What to do about it, one line; empty where there is nothing to do."""
 
+    def in_a_line(self) -> str:
+        """The text, and the remedy if there is one."""
+        return f"{self.text} ({self.remedy})" if self.remedy else self.text
+
 
 def ok(check: str, text: str) -> Finding:
     """All is well."""

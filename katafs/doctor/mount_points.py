@@ -22,7 +22,7 @@ def mount(path: str, state: State) -> Finding:
         return problem(
             "mount",
             f"{path}: doesn't answer: its daemon hangs, or the disk below it does",
-            f"kill -USR1 its daemon, whose log then says where; umount --lazy {word}, and mount again",
+            f"kill -USR1 its daemon, whose log then says where; katafs umount --lazy {word}, and mount again",
         )
     if state is State.OTHER:
         return problem("mount", f"{path}: something else than katafs is mounted there", f"umount {word}")

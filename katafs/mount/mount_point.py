@@ -15,6 +15,8 @@ from katafs.rooted.mounts import mounts, mounts_in, opened_table
 _log = logging.getLogger(__name__)
 
 TYPE = "fuse.katafs"
+_MOST_LINKS = 40
+"""path_resolution(7)"""
 
 
 def prepare(path: str, sources: Iterable[str], *, nonempty: bool) -> str:
@@ -57,6 +59,29 @@ def _is_stale(path: str) -> bool:
     return False
 
 
+def resolved(path: str) -> str:
+    """What realpath(3) makes of an absolute path, but that no mount on the way is asked of itself: its daemon may hang.
+    What is below such a mount is asked for all the same."""
+    points = {os.fsdecode(mount.point) for mount in mounts()}
+    found, left, links = "/", _parts(path), 0
+    while left:
+        name = left.pop()
+        there = os.path.normpath(os.path.join(found, name))
+        if there in points or not os.path.islink(there) or links == _MOST_LINKS:
+            found = there
+            continue
+        links += 1
+        target = os.readlink(there)
+        found = "/" if target.startswith("/") else found
+        left += _parts(target)
+    return found
+
+
+def _parts(path: str) -> list[str]:
+    """The names in a path, the last one first."""
+    return [name for name in reversed(path.split("/")) if name]
+
+
 def mounted_types(path: str) -> list[str]:
     """The types of the file systems mounted on a path, the topmost last."""
     return [os.fsdecode(mount.type) for mount in mounts() if mount.point == os.fsencode(path)]
@@ -87,20 +112,20 @@ class OwnMount:
 
 
 def unmount(path: str, *, lazy: bool = False) -> None:
-    """Unmount katafs from a path, a dead daemon's included; `lazy` takes a busy one away from its path, and who uses it
-    goes on until it is done.
+    """Unmount katafs from an absolute path without symlinks; `lazy` takes also a dead daemon's, one's that hangs, and a
+    busy one away from its path, and who uses it goes on until it is done.
 
     Raises MountPointUnusable, with who keeps it busy."""
-    absolute = os.path.realpath(path)
-    types = mounted_types(absolute)
+    types = mounted_types(path)
     if not types or types[-1] != TYPE:
-        raise MountPointUnusable(f"{absolute}: katafs is not mounted there")
-    _run_unmount(absolute, lazy=lazy or _is_stale(absolute))
+        raise MountPointUnusable(f"{path}: katafs is not mounted there")
+    _run_unmount(path, lazy=lazy)
 
 
 def _run_unmount(path: str, *, lazy: bool) -> None:
     if os.geteuid() == 0:
-        command = ["umount", *(["--lazy"] if lazy else []), "--", path]
+        # Not to be made canonical, for which a daemon that hangs would be asked.
+        command = ["umount", "--no-canonicalize", *(["--lazy"] if lazy else []), "--", path]
     else:
         command = [shutil.which("fusermount3") or "fusermount3", "-u", *(["-z"] if lazy else []), "--", path]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)

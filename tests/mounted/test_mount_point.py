@@ -134,6 +134,20 @@ def test_a_name_with_blanks_and_backslashes_will_do(mount: Mounts, disk: Path) -
     assert os.listdir(path) == []
 
 
+@pytest.mark.parametrize(
+    "path", ["there", "link", "absolute", "chain", "link/../back", "back/there/./link", "loop", "none/x", "link//"]
+)
+def test_a_path_is_resolved_as_realpath_does(disk: Path, path: str) -> None:
+    (disk / "there").mkdir()
+    for link, target in {
+        "link": "there", "absolute": f"{disk}/link/", "chain": "./there/../absolute", "back": f"../{disk.name}",
+        "there/link": "../link", "loop": "loop",
+    }.items():  # fmt: skip
+        (disk / link).symlink_to(target)
+
+    assert mount_point.resolved(f"{disk}/{path}") == os.path.realpath(disk / path)
+
+
 _WITHOUT_DESCRIPTORS = """
 from unittest import mock
 from katafs.cli.main import katafs

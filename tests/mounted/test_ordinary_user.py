@@ -66,6 +66,18 @@ def test_a_users_mount_is_of_the_same_kind_as_roots(place: Place) -> None:
     assert "allow_other" not in kind
 
 
+def test_a_users_mount_whose_daemon_hangs_can_be_taken_away(place: Place) -> None:
+    done = place.run(
+        "$KATAFS mount $MNT --volumes $VOLUMES --daemon; "
+        """pid=$(sed -n 's/^ "pid": \\([0-9]*\\),/\\1/p' $MNT/.katafs/status.json); kill -STOP $pid; """
+        "trap 'kill -CONT $pid' EXIT; $KATAFS umount $MNT || echo refused; "
+        'timeout 30 $KATAFS umount --lazy $MNT; grep " $MNT .*fuse.katafs" /proc/self/mountinfo || true'
+    )
+
+    assert done.stdout == "refused\n"
+    assert "doesn't answer" in done.stderr
+
+
 def test_a_signal_unmounts(place: Place) -> None:
     done = place.run(
         "$KATAFS mount $MNT --volumes $VOLUMES & "

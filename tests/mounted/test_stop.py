@@ -161,6 +161,33 @@ def test_a_lazy_unmount_takes_a_busy_mount_away_and_the_daemon_ends_with_its_las
     mounted.ended()
 
 
+@pytest.mark.parametrize("through", ["", "link"])
+def test_a_lazy_unmount_asks_no_daemon_that_hangs(mount: Mounts, disk: Path, through: str) -> None:
+    mounted = mount("-o", "timeout=0")
+    (disk / "link").symlink_to("mnt")
+    mounted.signal(signal.SIGSTOP)
+    try:
+        run([*PROGRAM, "umount", "--lazy", disk / through if through else mounted.path], timeout=30)
+        assert mount_at(mounted.path) is None
+    finally:
+        mounted.signal(signal.SIGCONT)
+    mounted.ended()
+
+
+def test_an_unmount_says_that_a_daemon_hangs(mount: Mounts) -> None:
+    mounted = mount("-o", "timeout=0")
+    mounted.signal(signal.SIGSTOP)
+    try:
+        refused = run([*PROGRAM, "umount", mounted.path], status=4, timeout=30)
+    finally:
+        mounted.signal(signal.SIGCONT)
+
+    assert f"{mounted.path}: doesn't answer" in refused.stderr
+    assert f"katafs umount --lazy {mounted.path}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert mount_at(mounted.path) is not None
+
+
 def test_a_signal_ends_a_busy_mount_too(mount: Mounts) -> None:
     mounted = mount()
     (mounted.path / "held").write_text("still here")
