@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
-from katafs.doctor import mount_facts, mount_points
+from katafs.doctor import mount_answers, mount_facts, mount_points
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
 from katafs.errors import MountPointUnusable
 from katafs.observe.pairs import pairs
@@ -38,7 +37,7 @@ def status(path: str, as_json: bool) -> None:
 
     It needs the user that mounted it, mostly root. The exit code is 3 where its store can't be reached, and 4 where
     nothing answers."""
-    content = _asked(os.path.abspath(path))
+    content = _asked(mount_answers.resolved(path))
     found = json.loads(content)
     if as_json:
         click.echo(content, nl=False)
@@ -50,7 +49,7 @@ def status(path: str, as_json: bool) -> None:
 
 def _asked(path: str) -> bytes:
     try:
-        state = within(ANSWER_S, mount_facts.state, path)
+        state = mount_answers.state(path)
         if state is mount_facts.State.SERVED:
             return within(ANSWER_S, mount_facts.status, path)
     except Unanswered:

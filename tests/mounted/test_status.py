@@ -146,6 +146,13 @@ def test_the_command_prints_lines_or_the_file(mount: Mounts) -> None:
     assert shown.keys() == status_of(path).keys()
 
 
+def test_a_link_to_a_mount_will_do(mount: Mounts, disk: Path) -> None:
+    path = mount().path
+    (disk / "link").symlink_to("mnt")
+
+    assert katafs_status(disk / "link").stdout.startswith(f"mounted\t{path}, ")
+
+
 @pytest.mark.parametrize(
     ("what", "said"),
     [
