@@ -14,7 +14,7 @@ from katafs.cli import exit_codes
 from katafs.cli.completion import directories
 from katafs.doctor import mount_answers, mount_facts, mount_points
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
-from katafs.errors import MountPointUnusable
+from katafs.errors import KatafsError, MountPointUnusable
 from katafs.observe.pairs import pairs
 
 _PROCESSORS = {
@@ -35,8 +35,8 @@ Examples:
 def status(path: str, as_json: bool) -> None:
     """Say how the mount on MOUNTPOINT is: its store, katas, volumes, open files, operations and errors.
 
-    It needs the user that mounted it, mostly root. The exit code is 3 where its store can't be reached, and 4 where
-    nothing answers."""
+    It needs the user that mounted it, mostly root: for others the exit code is 1. It is 3 where its store can't be
+    reached, and 4 where nothing answers."""
     content = _asked(mount_answers.resolved(path))
     found = json.loads(content)
     if as_json:
@@ -54,9 +54,9 @@ def _asked(path: str) -> bytes:
             return within(ANSWER_S, mount_facts.status, path)
     except Unanswered:
         state = mount_facts.State.HANGS
-    except PermissionError:
-        raise MountPointUnusable(f"{path}: only root, or who mounted it, may ask it") from None
     except OSError as refused:
+        if isinstance(refused, PermissionError) and mount_facts.is_mounted(path):
+            raise KatafsError(f"{path}: only root, or who mounted it, may ask it") from None
         raise MountPointUnusable(f"{path}: {refused.strerror}") from refused
     raise MountPointUnusable(mount_points.mount(path, state).in_a_line())
 
