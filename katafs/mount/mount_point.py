@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -10,11 +11,12 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from katafs.errors import MountPointUnusable
-from katafs.rooted.mounts import mounts, mounts_in, opened_table
+from katafs.rooted.mounts import Mount, mounts, mounts_in, opened_table
 
 _log = logging.getLogger(__name__)
 
 TYPE = "fuse.katafs"
+_USER = b"user_id="
 _MOST_LINKS = 40
 """path_resolution(7)"""
 
@@ -115,11 +117,28 @@ def unmount(path: str, *, lazy: bool = False) -> None:
     """Unmount katafs from an absolute path without symlinks; `lazy` takes also a dead daemon's, one's that hangs, and a
     busy one away from its path, and who uses it goes on until it is done.
 
-    Raises MountPointUnusable, with who keeps it busy."""
-    types = mounted_types(path)
-    if not types or types[-1] != TYPE:
+    Raises MountPointUnusable, with who mounted it where this is neither they nor root, and with who keeps it busy."""
+    found = [mount for mount in mounts() if mount.point == os.fsencode(path)]
+    if not found or os.fsdecode(found[-1].type) != TYPE:
         raise MountPointUnusable(f"{path}: katafs is not mounted there")
+    owner = _user_of(found[-1])
+    if os.geteuid() not in (0, owner):  # fusermount3's words for it are of /etc/mtab, or of a user's missing name
+        raise MountPointUnusable(
+            f"{path}: was mounted by {_name_of_user(owner)}: only root, or who mounted it, may unmount it"
+        )
     _run_unmount(path, lazy=lazy)
+
+
+def _user_of(mount: Mount) -> int:
+    """Who mounted it, as each mount of FUSE says."""
+    return next(int(option[len(_USER) :]) for option in mount.options if option.startswith(_USER))
+
+
+def _name_of_user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def _run_unmount(path: str, *, lazy: bool) -> None:

@@ -27,6 +27,8 @@ class Mount(NamedTuple):
     """The directory in the file system that is mounted."""
     point: bytes
     type: bytes
+    options: list[bytes]
+    """The file system's own."""
 
 
 def mounts() -> list[Mount]:
@@ -55,7 +57,8 @@ def mounts_in(table: int) -> list[Mount]:
 def _parsed(line: bytes) -> Mount:
     before, _, after = line.partition(b" - ")
     number, _, device, root, point = before.split(b" ")[:5]  # other white space is in names as it is
-    return Mount(int(number), device, _unescaped(root), _unescaped(point), after.split()[0])
+    type_, *_, options = after.split(b" ")
+    return Mount(int(number), device, _unescaped(root), _unescaped(point), type_, options.split(b","))
 
 
 def _unescaped(field: bytes) -> bytes:

@@ -16,7 +16,7 @@ from tests.harness.faulty_katafs import gated
 from tests.harness.mount_table import mount_at
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
-from tests.harness.programs import run
+from tests.harness.programs import NOBODY, User, as_user, run
 
 KATA = "123456789A"
 
@@ -240,6 +240,18 @@ def test_a_status_that_a_disk_keeps_does_not_keep_the_daemon(mount: Mounts, disk
         waiting.until((disk / "gate.reached").exists, "the status to be made")
         mounted.signal(signal.SIGTERM)
         mounted.ended()
+
+
+@pytest.mark.parametrize("user", [NOBODY, as_user(54321, 54321)], ids=["nobody", "nameless"])
+@pytest.mark.parametrize("options", [[], ["--lazy"]], ids=["", "lazy"])
+def test_an_unmount_of_somebody_elses_says_whose_it_is(mount: Mounts, user: User, options: list[str]) -> None:
+    needs.root()
+    path = mount().path
+
+    refused = run([*PROGRAM, "umount", *options, path], status=4, user=user)
+
+    said = f"katafs: {path}: was mounted by root: only root, or who mounted it, may unmount it\n"
+    assert refused.stderr == said
 
 
 def test_unmounting_what_is_not_mounted_is_refused(disk: Path) -> None:
