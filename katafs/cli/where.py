@@ -1,5 +1,6 @@
 """`katafs where`."""
 
+import errno
 import json
 import os
 import shlex
@@ -10,6 +11,8 @@ from katafs.cli import exit_codes
 from katafs.errors import KatafsError
 
 _PLACE_XATTR = "user.katafs.place"
+_NO_XATTR = (errno.ENODATA, errno.ENOTSUP)
+"""The answers of whoever keeps no such xattr. Any other says nothing of whose the path is."""
 _IN_CONTAINER = "/kata"
 
 _EXAMPLES = """\b
@@ -49,6 +52,8 @@ def _place_of(path: str) -> dict[str, str]:
     except FileNotFoundError as missing:
         raise KatafsError(f"{path}: no such file or directory") from missing
     except OSError as error:
-        raise KatafsError(f"{path}: is not kept in a volume that katafs has mounted ({error.strerror})") from error
+        if error.errno in _NO_XATTR:
+            raise KatafsError(f"{path}: is not kept in a volume that katafs has mounted ({error.strerror})") from error
+        raise KatafsError(f"{path}: {error.strerror}") from error
     place: dict[str, str] = json.loads(answer)
     return place

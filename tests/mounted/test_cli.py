@@ -206,3 +206,12 @@ def test_where_of_a_path_outside_fails_with_one_line(disk: Path, name: str) -> N
 
     assert name in stderr
     assert len(stderr.splitlines()) == 1
+
+
+def test_where_on_a_dead_mount_says_that(mount: Mounts) -> None:
+    mounted = mount()
+    mounted.kill()
+
+    stderr = _katafs("where", mounted.path, status=1).stderr
+
+    assert stderr == f"katafs: {mounted.path}: Transport endpoint is not connected\n"

@@ -1,5 +1,6 @@
 """`katafs where` prints a command for a shell, of names that containers choose."""
 
+import errno
 import os
 import subprocess
 
@@ -7,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from katafs.cli import where
+from katafs.cli.main import katafs
 
 
 @pytest.mark.parametrize("folder", ["lion", "a;touch x", "$(reboot)", "it's", "\x1b[2J", "new\nline", "\udcff"])
@@ -19,3 +21,23 @@ def test_the_command_names_the_directory_as_one_word(monkeypatch: pytest.MonkeyP
 
     assert echoed.split(b"\0")[-3] == b"/kata/" + os.fsencode(folder)
     assert said.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENODATA, "is not kept in a volume that katafs has mounted (No data available)"),
+        (errno.ENOTSUP, "is not kept in a volume that katafs has mounted (Operation not supported)"),
+        (errno.EIO, "Input/output error"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_where_says_why_a_place_has_no_answer(monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+    def refused(path: str, name: str) -> bytes:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(os, "getxattr", refused)
+
+    result = CliRunner().invoke(katafs, ["where", "/katas/x"])
+
+    assert (result.stderr, result.exit_code) == (f"katafs: /katas/x: {said}\n", 1)
