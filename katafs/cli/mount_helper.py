@@ -12,12 +12,16 @@ import click
 
 from katafs.cli import exit_codes, faults
 from katafs.cli.mount import mount
+from katafs.cli.options import without_value
 from katafs.settings.kinds import DOCKER
+from katafs.settings.settings import KNOWN
 
 NAME = "mount.fuse.katafs"
 
-_LONG_OPTIONS = frozenset(("config", "layout", "sandboxes", "tags", "prefix", "legacy", "convert"))
-"""Options of `katafs mount` that stand in `-o` here, as an fstab line has no other place for them."""
+_SETTINGS = ("layout", "sandboxes", "tags", "prefix", "legacy", "convert")
+_LONG_OPTIONS = {"config": "FILE", **{name: KNOWN[name].kind.metavar for name in _SETTINGS}}
+"""Options of `katafs mount` that stand in `-o` here, as an fstab line has no other place for them; and what
+stands for their values in a text."""
 
 _EXAMPLES = """\b
 Examples:
@@ -48,12 +52,16 @@ def _as_written(volumes: str) -> str:
 
 
 def arguments(volumes: str, mount_point: str, texts: tuple[str, ...]) -> list[str]:
-    """What `katafs mount` is to be told; `texts` as in `-o`. What katafs doesn't know is left for it to refuse."""
+    """What `katafs mount` is to be told; `texts` as in `-o`. What katafs doesn't know is left for it to refuse.
+
+    Raises click.UsageError for a long option without its value."""
     long_options, rest = [], []
     for option in (option for text in texts for option in text.split(",") if option):
         name, separator, value = option.partition("=")
         if separator and name in _LONG_OPTIONS:
             long_options.append(f"--{name}={value}")
+        elif option in _LONG_OPTIONS:
+            raise without_value(option, _LONG_OPTIONS[option])
         else:
             rest.append(option)
     return ["--daemon", f"--volumes={volumes}", *long_options, *(f"-o{option}" for option in rest), "--", mount_point]

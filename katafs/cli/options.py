@@ -36,7 +36,8 @@ HELP = (
 
 
 def parse(texts: tuple[str, ...]) -> dict[str, Given]:
-    """The settings that all `-o` together give. Raises click.UsageError for an option that isn't known."""
+    """The settings that all `-o` together give. Raises click.UsageError for an option that isn't known, or that
+    lacks its value."""
     given = {}
     for option in (option for text in texts for option in text.split(",") if option):
         name, separator, value = option.partition("=")
@@ -47,9 +48,18 @@ def parse(texts: tuple[str, ...]) -> dict[str, Given]:
             given[setting] = Given(wanted, f"flag -o {option}")
         elif name in _WITH_VALUE and separator:
             given[name] = Given(read(KNOWN[name].kind, value, click.UsageError, f"-o {option}:"), f"flag -o {name}")
+        elif option in _WITH_VALUE:
+            raise without_value(option, KNOWN[option].kind.metavar)
+        elif option == "remount":
+            raise click.UsageError("-o remount: katafs can't be remounted: unmount it, and mount it again")
         else:
             raise click.UsageError(f"-o {option}: is not an option of katafs")
     return given
+
+
+def without_value(name: str, metavar: str) -> click.UsageError:
+    """The refusal of an option that stands there without its value."""
+    return click.UsageError(f"-o {name}: wants a value: {name}={metavar}")
 
 
 def read(kind: Kind, text: str, refusal: type[click.UsageError], said: str) -> object:

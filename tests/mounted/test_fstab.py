@@ -88,6 +88,16 @@ def test_an_unknown_option_is_a_clear_error(machine: Machine, options: str, said
     assert said in refused.stderr
 
 
+def test_a_remount_is_refused_and_leaves_the_mount_alone(machine: Machine) -> None:
+    done = machine.run(
+        "mount -t fuse.katafs dir:$VOLUMES $MNT; ! mount -o remount,ro $MNT; "
+        "findmnt -no FSTYPE,OPTIONS $MNT; umount $MNT"
+    )
+
+    assert "-o remount: katafs can't be remounted: unmount it, and mount it again" in done.stderr
+    assert "fuse.katafs rw," in done.stdout
+
+
 def test_an_unknown_store_is_wrong_usage(machine: Machine) -> None:
     assert "is neither docker nor dir:PATH" in machine.run("mount -t fuse.katafs katas $MNT", status=1).stderr
 

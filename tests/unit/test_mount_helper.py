@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -21,9 +22,19 @@ def test_a_long_option_of_katafs_mount(name: str) -> None:
     assert f"--{name}=a=b" in arguments("docker", "/katas", (f"rw,{name}=a=b",))
 
 
-@pytest.mark.parametrize("option", ["ro", "timeout=2", "nofail", "sideways", "layout", "volumes=docker", "daemon"])
+@pytest.mark.parametrize("option", ["ro", "timeout=2", "nofail", "sideways", "volumes=docker", "daemon"])
 def test_anything_else_stays_an_option_of_mount(option: str) -> None:
     assert arguments("docker", "/katas", (option,))[2:] == [f"-o{option}", "--", "/katas"]
+
+
+@pytest.mark.parametrize(
+    ("option", "wanted"), [("layout", "layout=flat|split"), ("legacy", "legacy=DIR"), ("config", "config=FILE")]
+)
+def test_a_long_option_without_its_value_says_what_it_wants(option: str, wanted: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        arguments("docker", "/katas", (option,))
+
+    assert refused.value.message == f"-o {option}: wants a value: {wanted}"
 
 
 def test_a_mount_point_is_never_an_option() -> None:

@@ -73,6 +73,30 @@ def test_an_option_that_is_not_known_is_named(text: str) -> None:
     assert text in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("option", "wanted"),
+    [
+        ("timeout", "timeout=SECONDS"),
+        ("negative_timeout", "negative_timeout=SECONDS"),
+        ("inodes", "inodes=N"),
+        ("open_directories", "open_directories=N"),
+        ("metrics", "metrics=PORT"),
+    ],
+)
+def test_an_option_without_its_value_says_what_it_wants(option: str, wanted: str) -> None:
+    with pytest.raises(click.UsageError) as refused:
+        parse((option,))
+
+    assert refused.value.message == f"-o {option}: wants a value: {wanted}"
+
+
+def test_a_remount_is_refused_with_the_way_to_do_it() -> None:
+    with pytest.raises(click.UsageError) as refused:
+        parse(("rw,remount,ro",))
+
+    assert refused.value.message == "-o remount: katafs can't be remounted: unmount it, and mount it again"
+
+
 @pytest.mark.parametrize("value", ["", "-1", "soon", "1s", "inf", "nan", "1e999"])
 def test_a_timeout_that_is_no_time_is_refused(value: str) -> None:
     with pytest.raises(click.UsageError) as refused:
