@@ -29,7 +29,22 @@ Examples:
   mount -t fuse.katafs dir:/srv/katas /katas -o ro,prefix=old-"""
 
 
-@click.command(name=NAME, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
+class _OfMount8(click.Command):
+    """Shows its usage in the order in which mount(8) and people write it."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """As click asks for it."""
+        options, *arguments = super().collect_usage_pieces(ctx)
+        return [*arguments, options]
+
+
+@click.command(
+    name=NAME,
+    cls=_OfMount8,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    options_metavar="[-o OPTIONS]",
+    epilog=_EXAMPLES,
+)
 @click.argument("volumes", metavar="docker|dir:PATH")
 @click.argument("mount_point", metavar="MOUNTPOINT")
 @click.option("-o", "texts", multiple=True, metavar="OPTS", help="What katafs mount has as -o and as long options.")
@@ -40,8 +55,13 @@ Examples:
 def helper(volumes: str, mount_point: str, texts: tuple[str, ...], fake: bool) -> None:
     """Mount as katafs mount --daemon does, when mount(8) or an fstab line asks for the type fuse.katafs."""
     words = arguments(_as_written(volumes), mount_point, texts)
-    if not fake:
+    if fake:
+        return
+    try:
         mount.main(words, prog_name=NAME, standalone_mode=False)
+    except click.UsageError as wrong:
+        wrong.ctx = click.get_current_context()  # whose usage is shown; that of katafs mount is another
+        raise
 
 
 def _as_written(volumes: str) -> str:

@@ -12,6 +12,8 @@ from katafs.cli.mount import mount
 from katafs.cli.mount_helper import arguments, helper
 from tests.harness.programs import run
 
+PROGRAM = [sys.executable, "-c", "from katafs.cli.mount_helper import main; main()"]
+
 
 def test_without_options() -> None:
     assert arguments("docker", "/katas", ()) == ["--daemon", "--volumes=docker", "--", "/katas"]
@@ -57,8 +59,16 @@ def test_docker_is_docker_also_where_a_file_has_the_name(tmp_path: Path, monkeyp
     assert [words[1] for words in told] == ["--volumes=docker", "--volumes=/elsewhere/docker", "--volumes=docker"]
 
 
+@pytest.mark.parametrize("option", ["sideways", "layout=round", "remount", "layout"])
+def test_a_wrong_option_shows_the_usage_of_the_helper(option: str) -> None:
+    refused = run([*PROGRAM, "docker", "/katas", "-o", option], status=1)
+
+    usage, *_, error = refused.stderr.splitlines()
+    assert usage == "Usage: mount.fuse.katafs docker|dir:PATH MOUNTPOINT [-o OPTIONS]"
+    assert error.startswith("Error: ")
+
+
 def test_what_the_system_refuses_is_one_line() -> None:
-    program = [sys.executable, "-c", "from katafs.cli.mount_helper import main; main()", "--help"]
-    refused = run(["sh", "-c", 'exec "$@" >/dev/full', "sh", *program], status=32)
+    refused = run(["sh", "-c", 'exec "$@" >/dev/full', "sh", *PROGRAM, "--help"], status=32)
 
     assert refused.stderr == "mount.fuse.katafs: No space left on device\n"
