@@ -6,7 +6,7 @@ import sys
 def echoed(text: str) -> bytes:
     """The bytes to print. On a terminal, whatever would move its cursor or change its state is shown as U+FFFD; a file
     or a program gets every byte as it is."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():  # None: it was closed when the program began
         return raw(text)
     return raw("".join(map(_shown, text)))
 

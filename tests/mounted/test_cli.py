@@ -108,6 +108,19 @@ def test_output_that_cannot_be_written_is_one_line(katas: Path, disk: Path) -> N
         assert refused.stderr == "katafs: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["ls", f"ls {KATA}", "lights FEDCBA9876", "lights FEDCBA9876 --json", "status {mnt}", "status {mnt} --json",
+     "where {mnt}/FEDCBA9876", "config show", "export --all --to {mnt}/../out", "--version", "--help"],
+)  # fmt: skip
+@pytest.mark.parametrize("closed", [">&-"])
+def test_closed_output_is_no_fault(katas: Path, disk: Path, words: str, closed: str) -> None:
+    arguments = words.format(mnt=katas).split()
+    env = {**NO_ENGINE, "KATAFS_VOLUMES": f"dir:{disk}/volumes"}
+
+    assert run(["sh", "-c", f'exec "$@" {closed}', "sh", *PROGRAM, *arguments], env=env).stderr == ""
+
+
 def test_ls_names_a_kata_that_can_not_be_read_and_goes_on(katas: Path, disk: Path) -> None:
     needs.root()
     assert katas.is_dir()

@@ -17,6 +17,8 @@ from katafs.storers.storer import Storer
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.store import VolumeStore
 from tests.harness import needs
+from tests.harness.mounted import PROGRAM
+from tests.harness.programs import run
 
 KATA = "123456789A"
 NOW = [2016, 8, 29, 10, 0, 0]
@@ -169,6 +171,14 @@ def test_bytes_that_are_not_utf_8_come_out_as_they_are(disk: Path) -> None:
 
     assert tag(lion, "1", "--output").stdout_bytes == b"\xff"
     assert tag(lion, "1").stdout_bytes == (lion / "tags" / "1.json").read_bytes()
+
+
+@pytest.mark.parametrize("part", [[], ["--output"], ["--file", "hiker.c"], ["--diff", "0"]], ids=" ".join)
+def test_a_closed_stdout_is_no_fault(lion: Path, part: list[str]) -> None:
+    words = ["tag", KATA, "lion", "1", *part, "--volumes", f"dir:{lion.parents[1]}"]
+    ended = run(["sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM, *words])
+
+    assert ended.stderr == ""
 
 
 def test_a_patch_can_be_applied(disk: Path) -> None:
