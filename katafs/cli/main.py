@@ -14,6 +14,7 @@ from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
 from katafs.cli.mount import mount
+from katafs.cli.process import fill_standard_streams
 from katafs.cli.status import status
 from katafs.cli.tag import tag
 from katafs.cli.umount import umount
@@ -39,6 +40,7 @@ class _Faults(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 as click declares it
         with faults.told("katafs"):
+            fill_standard_streams()
             return super().main(*args, **kwargs)
 
 

@@ -13,6 +13,7 @@ import click
 from katafs.cli import exit_codes, faults
 from katafs.cli.mount import mount
 from katafs.cli.options import without_value
+from katafs.cli.process import fill_standard_streams
 from katafs.settings.kinds import DOCKER
 from katafs.settings.settings import KNOWN
 
@@ -99,6 +100,7 @@ def _status() -> int:
     """The exit code as katafs has it."""
     try:
         with faults.told(NAME):
+            fill_standard_streams()
             helper.main(prog_name=NAME, standalone_mode=False)
     except SystemExit as end:
         return int(end.code or 0)

@@ -10,6 +10,18 @@ _M_ARENA_MAX = -8
 """malloc.h"""
 
 
+def fill_standard_streams() -> None:
+    """Open /dev/null as each of stdin, stdout and stderr that was closed when the program began. Else what is opened
+    next has its number: a volume, say, that a child writes its errors to, or a pipe that is closed with the terminal.
+
+    Python has taken them for missing by then: `sys.stdout` stays None."""
+    for stream in range(3):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+
+
 def raised_limit() -> int:
     """Raise the limit of descriptors (setrlimit(2), RLIMIT_NOFILE) to what is allowed, and answer with it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

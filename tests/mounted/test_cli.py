@@ -113,7 +113,7 @@ def test_output_that_cannot_be_written_is_one_line(katas: Path, disk: Path) -> N
     ["ls", f"ls {KATA}", "lights FEDCBA9876", "lights FEDCBA9876 --json", "status {mnt}", "status {mnt} --json",
      "where {mnt}/FEDCBA9876", "config show", "export --all --to {mnt}/../out", "--version", "--help"],
 )  # fmt: skip
-@pytest.mark.parametrize("closed", [">&-"])
+@pytest.mark.parametrize("closed", [">&-", "0<&- >&- 2>&-"])
 def test_closed_output_is_no_fault(katas: Path, disk: Path, words: str, closed: str) -> None:
     arguments = words.format(mnt=katas).split()
     env = {**NO_ENGINE, "KATAFS_VOLUMES": f"dir:{disk}/volumes"}

@@ -24,10 +24,14 @@ class Place:
         self.volumes = directory / "volumes"
         self.volumes.mkdir()
 
-    def mount(self, status: int = 0) -> Finished:
+    @property
+    def command(self) -> list[str]:
+        """What mounts there."""
+        return [*PROGRAM, "mount", str(self.path), "--volumes", f"dir:{self.volumes}", "--daemon"]
+
+    def mount(self, status: int = 0, *, redirections: str = "") -> Finished:
         """Run the command to its end; this also waits until nobody has its output open any more."""
-        argv = [*PROGRAM, "mount", str(self.path), "--volumes", f"dir:{self.volumes}", "--daemon"]
-        return run(argv, status=status, timeout=60)
+        return run(["sh", "-c", f'exec "$@" {redirections}', "sh", *self.command], status=status, timeout=60)
 
     def daemons(self) -> list[int]:
         """The processes that were started for this mount point."""
@@ -68,8 +72,7 @@ def test_it_holds_nothing_that_its_caller_has_open(place: Place, disk: Path) -> 
     """A script's lock, as of flock(1)."""
     with (disk / "lock").open("w") as lock:
         os.set_inheritable(lock.fileno(), True)
-        argv = [*PROGRAM, "mount", str(place.path), "--volumes", f"dir:{place.volumes}", "--daemon"]
-        subprocess.run(argv, check=True, close_fds=False, timeout=60, capture_output=True)
+        subprocess.run(place.command, check=True, close_fds=False, timeout=60, capture_output=True)
     (daemon,) = place.daemons()
 
     opened = {os.readlink(link) for link in Path(f"/proc/{daemon}/fd").iterdir()}
@@ -98,6 +101,15 @@ def test_the_daemon_is_detached(place: Place) -> None:
     (daemon,) = place.daemons()
 
     assert os.getsid(daemon) == daemon
+    assert [os.readlink(f"/proc/{daemon}/fd/{stream}") for stream in range(3)] == ["/dev/null"] * 3
+
+
+@pytest.mark.parametrize("redirections", ["0<&- 1>&- 2>&-", "0<&-", "1>&-", "2>&-", "0<&- 2>&-"])
+def test_it_mounts_also_where_its_caller_has_closed_descriptors(place: Place, redirections: str) -> None:
+    place.mount(redirections=redirections)
+    (daemon,) = place.daemons()
+
+    assert (place.path / "file").write_text("x") == 1
     assert [os.readlink(f"/proc/{daemon}/fd/{stream}") for stream in range(3)] == ["/dev/null"] * 3
 
 
