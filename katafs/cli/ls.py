@@ -99,6 +99,8 @@ def _is_directory(top: int, avatar: AvatarName) -> bool:
 def _print(table: Table) -> None:
     console = Console()
     if console.is_terminal:
+        for column in table.columns:
+            column.overflow = "fold"  # a name that is cut is none
         console.print(table)
         return
     for row in zip(*(column.cells for column in table.columns), strict=True):

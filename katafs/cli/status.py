@@ -90,6 +90,8 @@ def _print(rows: list[tuple[str, str]]) -> None:
             click.echo(f"{name}\t{_shown(text)}")
         return
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # a path is a word that may be longer than a line
     for name, text in rows:
         table.add_row(Text(name, "bold"), Text(_shown(text), "red" if "UNREACHABLE" in text else ""))
     console.print(table)

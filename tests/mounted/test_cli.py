@@ -188,6 +188,15 @@ def test_ls_of_a_kata_shows_its_avatars_and_their_volumes(katas: Path, disk: Pat
     assert katas.is_dir()
 
 
+def test_ls_cuts_nothing_on_a_narrow_terminal(katas: Path, disk: Path) -> None:
+    terminal = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "12"}
+    shown = run([*PROGRAM, "ls", KATA, "--volumes", f"dir:{disk}/volumes"], env={**NO_ENGINE, **terminal}).stdout
+
+    assert katas.is_dir()
+    assert "…" not in shown
+    assert {"lion", "panda"} <= set(shown.split())
+
+
 def test_ls_of_a_kata_that_is_not_there_fails(disk: Path) -> None:
     stderr = _katafs("ls", KATA, "--volumes", f"dir:{disk}", status=1).stderr
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from katafs import __version__
 from tests.harness import needs
+from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
 from tests.harness.other_mounts import memory_disk
-from tests.harness.programs import NOBODY
+from tests.harness.programs import NOBODY, run
 from tests.harness.status import katafs_status, status_of
 from tests.harness.waiting import until
 from tests.mounted.conftest import Serve
@@ -151,6 +153,16 @@ def test_a_link_to_a_mount_will_do(mount: Mounts, disk: Path) -> None:
     (disk / "link").symlink_to("mnt")
 
     assert katafs_status(disk / "link").stdout.startswith(f"mounted\t{path}, ")
+
+
+def test_a_narrow_terminal_cuts_nothing(mount: Mounts) -> None:
+    path = mount().path
+
+    shown = run([*PROGRAM, "status", path], env={"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "20"}).stdout
+
+    assert "…" not in shown
+    assert f"mounted{path},katafs" in "".join(re.sub("\x1b\\[[0-9;]*m", "", shown).split())
+    assert "processors" in shown
 
 
 @pytest.mark.parametrize(
