@@ -50,6 +50,10 @@ class ExportFailed(KatafsError):
     it changed meanwhile, or the disk is full. What was there before is there still, and nothing else."""
 
 
+class OwnersNotKept(ExportFailed):
+    """A kata has files of others than the user who exports it, whose owners only root can keep."""
+
+
 class StorerError(KatafsError):
     """What was asked of a storer can't be done, or what it found isn't what a kata looks like.
 

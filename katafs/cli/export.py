@@ -6,11 +6,13 @@ from pathlib import Path
 import click
 
 from katafs.cli import exit_codes, katas
-from katafs.converter.exports import Form
+from katafs.converter.exports import Form, prepare
 from katafs.converter.exports import export as export_kata
-from katafs.errors import KatafsError, StoreUnreachable
+from katafs.errors import KatafsError, OwnersNotKept, StoreUnreachable
 from katafs.kata_id import KataId
 
+_MOST_NAMED = 3
+"""Katas, in a line that is about many of them."""
 _FORMS = [form.value for form in Form]
 
 _EXAMPLES = """\b
@@ -55,15 +57,35 @@ def export(
     Nothing is written over; a kata that can't be exported is said on stderr, and makes the exit code 1."""
     if every == bool(wanted):
         raise click.UsageError("give the ids of katas, or --all")
-    failed = False
+    failed, of_others = False, list[KataId]()
     with katas.opened_store(mount, volumes, prefix) as store:
+        _prepare(Path(to))
         for kata in store.catalog().katas() if every else wanted:
             try:
                 click.echo(export_kata(store, kata, Path(to), Form(form)))
             except StoreUnreachable:
                 raise
+            except OwnersNotKept:
+                of_others.append(kata)
             except KatafsError as fault:
                 failed = True
                 click.echo(f"katafs: {fault}", err=True)
+    if of_others:
+        raise KatafsError(
+            "export must be run as root: it keeps the owners of all files, "
+            f"and those of {_some(of_others)} aren't all this user's"
+        )
     if failed:
         sys.exit(exit_codes.ExitCode.FAILED)
+
+
+def _prepare(to: Path) -> None:
+    try:
+        prepare(to)
+    except OSError as problem:
+        raise KatafsError(f"--to {to}: {problem.strerror}") from problem
+
+
+def _some(ids: list[KataId]) -> str:
+    more = len(ids) - _MOST_NAMED
+    return ", ".join(ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -39,12 +39,20 @@ class Form(enum.Enum):
 def export(store: VolumeStore, kata: KataId, to: Path, form: Form) -> Path:
     """Write a kata below a directory, which is made if it is missing, and return the path of what was written.
 
-    Raises KataNotFound, ExportFailed, CorruptKata, TooLarge, BadContent, GitFailed, StoreFull, StoreUnreachable and
-    VolumeRefused; then nothing was written."""
+    Raises KataNotFound, ExportFailed, OwnersNotKept, CorruptKata, TooLarge, BadContent, GitFailed, StoreFull,
+    StoreUnreachable and VolumeRefused; then nothing was written."""
     with failures(f"kata {kata}"), _target(to) as directory:
         if form is not Form.TGZ:
             return _export_tree(store, kata, to, directory, form)
         return _export_archive(store, kata, to, directory)
+
+
+def prepare(to: Path) -> None:
+    """Make the directory that katas go to, if it is missing. Raises OSError where nothing can be made in it."""
+    with _target(to) as directory:
+        name = files.temporary_name()
+        names.make_directory(directory, name, 0o700)
+        names.remove_directory(directory, name)
 
 
 @contextlib.contextmanager

@@ -4,11 +4,12 @@ The volumes are only read, by descriptor: links are copied and never followed, a
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 
 from katafs.converter import marks
-from katafs.errors import ExportFailed
+from katafs.errors import ExportFailed, OwnersNotKept
 from katafs.kata_id import AvatarName, KataId, avatar_volume
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, inodes, names
@@ -44,7 +45,7 @@ def failures(what: str) -> Iterator[None]:
 
 
 def _copy(source: int, target: int, what: str) -> None:
-    with failures(what):
+    with failures(what), _owners_kept(what):
         before = survey(source)
         if before.devices:
             raise ExportFailed(f"{what} can't be exported: {os.fsdecode(before.devices[0])!r} is a device")
@@ -55,6 +56,18 @@ def _copy(source: int, target: int, what: str) -> None:
             raise ExportFailed(f"{what} can't be exported, since it changes meanwhile")
         if os.fstat(source).st_nlink == 0:  # an empty directory is what is left of a volume, and equals its copy
             raise ExportFailed(f"{what} can't be exported, since it was removed meanwhile")
+
+
+@contextlib.contextmanager
+def _owners_kept(what: str) -> Iterator[None]:
+    """Make EPERM, with which others' files answer, OwnersNotKept: they can't be read without a trace (O_NOATIME), nor
+    can what is copied be given to another owner."""
+    try:
+        yield
+    except PermissionError as refused:
+        if refused.errno != errno.EPERM or os.geteuid() == 0:
+            raise
+        raise OwnersNotKept(f"{what} can't be exported but by root: not all of its files are this user's") from refused
 
 
 def _put_sandbox(own: int, target: int, kata: KataId, avatar: AvatarName) -> None:

@@ -1,8 +1,10 @@
 """`katafs export`: what it takes, prints and ends with."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +14,9 @@ from click.testing import CliRunner, Result
 from katafs.cli.main import katafs
 from katafs.storers.plain import PlainStorer
 from katafs.volumes.directories import DirectoryStore
+from tests.harness import needs
+from tests.harness.mounted import PROGRAM
+from tests.harness.programs import NOBODY, run
 
 KATA = "123456789A"
 OTHER = "FEDCBA9876"
@@ -96,6 +101,53 @@ def test_wrong_usage(volumes: Path, arguments: list[str]) -> None:
 
     assert (result.stdout, result.exit_code) == ("", 2)
     assert not (volumes.parent / "out").exists()
+
+
+@pytest.fixture
+def everybodys(disk: Path) -> Iterator[Path]:
+    """A directory that everybody may write to, and a store of eight katas in it, of which the last is nobody's own."""
+    needs.root()
+    disk.chmod(0o777)
+    katas = [f"{number}00000000A" for number in range(8)]
+    with closing(DirectoryStore(disk / "volumes", create_missing=True)) as store:
+        for kata in katas:
+            PlainStorer(store).create_kata({"id": kata, "visible_files": {"hiker.c": "int x;\n"}})
+    run(["chown", "-R", f"{NOBODY.uid}:{NOBODY.gid}", disk / "volumes" / katas[-1]])
+    yield disk
+    shutil.rmtree(disk / "out", ignore_errors=True)  # nobody's
+
+
+@pytest.mark.parametrize("form", ["host-disk", "tags", "tgz"])
+def test_that_others_files_need_root_is_said_once_and_the_users_own_are_exported(everybodys: Path, form: str) -> None:
+    where = ["--to", f"{everybodys}/out", "--volumes", f"dir:{everybodys}/volumes"]
+    result = run([*PROGRAM, "export", "--all", *where, "--format", form], user=NOBODY, status=1)
+
+    assert result.stderr == (
+        "katafs: export must be run as root: it keeps the owners of all files, and those of "
+        "000000000A, 100000000A, 200000000A and 4 more aren't all this user's\n"
+    )
+    assert result.stdout == f"{everybodys}/out/{'700000000A.tgz' if form == 'tgz' else '70/0000000A'}\n"
+    assert len(os.listdir(everybodys / "out")) == 1
+
+
+def test_of_one_kata_too(everybodys: Path) -> None:
+    where = ["--to", f"{everybodys}/out", "--volumes", f"dir:{everybodys}/volumes"]
+    result = run([*PROGRAM, "export", "000000000A", *where], user=NOBODY, status=1)
+
+    assert result.stderr.endswith("and those of 000000000A aren't all this user's\n")
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [("file", "Not a directory"), ("none/out", "No such file or directory"), ("closed", "Permission denied")],
+)
+def test_a_place_that_can_not_be_used_is_said_once(everybodys: Path, to: str, said: str) -> None:
+    (everybodys / "file").touch()
+    (everybodys / "closed").mkdir(mode=0o755)
+    where = ["--to", f"{everybodys}/{to}", "--volumes", f"dir:{everybodys}/volumes"]
+    result = run([*PROGRAM, "export", "--all", *where], user=NOBODY, status=1)
+
+    assert (result.stdout, result.stderr) == ("", f"katafs: --to {everybodys}/{to}: {said}\n")
 
 
 def test_it_must_be_said_where_to(volumes: Path) -> None:
