@@ -54,6 +54,11 @@ class OwnersNotKept(ExportFailed):
     """A kata has files of others than the user who exports it, whose owners only root can keep."""
 
 
+class NoThread(KatafsError, RuntimeError):
+    """There are as many threads in the system as there may be, or there is no memory for another one. RuntimeError is
+    what Python has for it."""
+
+
 class StorerError(KatafsError):
     """What was asked of a storer can't be done, or what it found isn't what a kata looks like.
 

@@ -59,8 +59,8 @@ class Answering:
         """Have a pool make the answer, and reply then. `lent` is called when the request isn't needed any more."""
         try:
             future = answer.pool.submit(self._finish, unique, method, answer.call)
-        except RuntimeError:  # the pool is closed, or there are as many threads as there may be (concurrent.futures)
-            text = "no thread can wait for it: there are too many, or the mount is being taken away"
+        except (RuntimeError, MemoryError):  # the pool is closed, or no thread can be had
+            text = "no thread can wait for it: there are too many, or no memory, or the mount is being taken away"
             self.refuse(unique, method, OSError(errno.EIO, text))
             if lent is not None:
                 lent()

@@ -14,7 +14,7 @@ from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.processors import Processors
 from katafs.fuse.put_off import UNHURRIED, PutOff
 from katafs.fuse.readers import Reader, Readers
-from katafs.fuse.requests import Dispatcher, Method, Request
+from katafs.fuse.requests import Carried, Dispatcher, Method, Request
 from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
@@ -234,11 +234,18 @@ class Connection:
             self._answering.refuse(unique, method, error)
             return
         if isinstance(answer, Later):
-            # Of all arguments only a write's content is still where it was read to.
-            lent = self._readers.lend_buffer(reader) if opcode == wire.WRITE else None
-            self._answering.submit(unique, method, answer, lent)
+            self._answer_later(reader, request, method, answer)
         else:
             self._answering.reply(unique, method, answer)
+
+    def _answer_later(self, reader: Reader, request: Request, method: Method, answer: Later[Carried]) -> None:
+        try:
+            # Of all arguments only a write's content is still where it was read to.
+            lent = self._readers.lend_buffer(reader) if request.opcode == wire.WRITE else None
+        except MemoryError as error:
+            self._answering.refuse(request.unique, method, error)
+        else:
+            self._answering.submit(request.unique, method, answer, lent)
 
     # What isn't passed on, or has no reply
 

@@ -5,9 +5,13 @@ slower. But a request may take long all the same, on a slow disk. So there is a 
 the reading thread for some moments, another begins to read.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+
+from katafs.errors import NoThread
+from katafs.threads import started
 
 _MOMENT_S = 0.01
 """How often it is looked whether a request keeps the reading thread: after one to two of these another reads."""
@@ -77,9 +81,7 @@ class Readers:
             self._start(target)
 
     def _start(self, target: Callable[[], None]) -> None:
-        thread = threading.Thread(target=target, name="katafs-fuse", daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        self._threads.append(started(target, "katafs-fuse"))
 
     def _buffer(self) -> memoryview:
         try:
@@ -115,7 +117,9 @@ class Readers:
 
     def _watch(self) -> None:
         try:
-            self._watch_readers()
+            while not self._over:
+                with contextlib.suppress(MemoryError):  # it comes back, and without this thread all would hang
+                    self._watch_readers()
         finally:
             self._note(0)
 
@@ -152,11 +156,12 @@ class Readers:
                 self._reading.turn.release()
                 return
             before = self._reading
-            self._reading = reader = Reader(self._buffer())
+            reader = Reader(self._buffer())
             self._all.append(reader)
+            self._reading = reader  # last: where there is no memory for that it stays as it was
         try:
             self._start(lambda: self._run(reader))
-        except RuntimeError:  # there are as many in the system as there may be: the one before reads when it can
+        except NoThread:  # the one before reads when it can
             self._take_back(reader, before)
 
     def _take_back(self, reader: Reader, before: Reader) -> None:

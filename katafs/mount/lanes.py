@@ -9,6 +9,9 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
+from katafs.errors import NoThread
+from katafs.threads import started
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -89,6 +92,9 @@ class Lanes:
         self._idle: list[_Worker] = []
         """The one that was at work last comes last, and is called first: so those too many have nothing to do."""
         self._threads: set[threading.Thread] = set()
+        self._beginning = 0
+        """How many there are to be besides. They are started without the lock: where there is no memory it may take
+        seconds, in which nobody else is to wait."""
 
     def of(self, key: Hashable) -> Executor:
         """The threads for the calls of one lane."""
@@ -115,67 +121,81 @@ class Lanes:
         return not any(thread.is_alive() for thread in threads)
 
     def _take(self, key: Hashable, task: _Task) -> None:
+        is_short = False
         with self._lock:
             if self._closed:
                 raise Closed
             lane = self._lanes.get(key) or _Lane(key)
             if lane.turns < self._share:
-                self._give(lane)
+                is_short = self._give(lane)
                 lane.turns += 1
                 self._lanes[key] = lane
             lane.waiting.append(task)
+        if is_short:
+            self._start_another()
 
     def _may_give_up(self, key: Hashable, call: _Patient) -> bool:
         with self._lock:
             lane = self._lanes.get(key)
             if lane is None or self._is_stuck(lane):
                 return True
-            if not lane.given_up:
-                later = threading.Timer(self._patience_s, self._give_up, (lane,))
-                later.daemon = True
-                try:
-                    later.start()
-                except RuntimeError:  # there are as many threads in the system as there may be
-                    return True
             lane.given_up.append(call)
+            if len(lane.given_up) > 1:
+                return False
+        try:
+            started(functools.partial(self._give_up_later, lane), f"{self._name}-patience")
+        except NoThread:
+            for each in self._given_up(lane):
+                Future.cancel(each)
+            return True
         return False
 
     def _is_stuck(self, lane: _Lane) -> bool:
         return time.monotonic() - lane.moved_s >= self._patience_s
 
-    def _give_up(self, lane: _Lane) -> None:
+    def _give_up_later(self, lane: _Lane) -> None:
         """Cancel what programs don't wait for any more, once the lane is stuck."""
-        with self._lock:
-            calls, lane.given_up = lane.given_up, []
-        for call in calls:
+        time.sleep(self._patience_s)
+        for call in self._given_up(lane):
             if not call.done():
                 call.cancel()
 
-    def _give(self, lane: _Lane) -> None:
-        """Have a thread do the lane's next task. Raises RuntimeError where there is no thread, and none can be."""
+    def _given_up(self, lane: _Lane) -> list[_Patient]:
+        with self._lock:
+            calls, lane.given_up = lane.given_up, []
+        return calls
+
+    def _give(self, lane: _Lane) -> bool:
+        """Have a thread do the lane's next task: one that is idle, or the next that comes. Whether another is to be
+        started, besides. Raises NoThread where there is no thread, and none can be had."""
         if self._idle:
             worker = self._idle.pop()
             worker.lane = lane
             worker.called.release()
-        elif len(self._threads) < self._most and self._started(lane):
-            return
-        else:
-            self._queue.append(lane)
-
-    def _started(self, lane: _Lane) -> bool:
-        thread = threading.Thread(target=self._run, args=(lane,), name=self._name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # there are as many in the system as there may be
-            if not self._threads:
-                raise
             return False
-        self._threads.add(thread)
-        return True
+        is_short = 0 < len(self._threads) < self._most - self._beginning
+        if is_short:
+            self._beginning += 1
+        elif not self._threads:  # with the lock: nobody else has anything to do, or can say that it will be done
+            self._threads.add(started(functools.partial(self._run, _Worker()), self._name))
+        self._queue.append(lane)
+        return is_short
 
-    def _run(self, lane: _Lane) -> None:
-        worker = _Worker()
-        worker.lane = lane
+    def _start_another(self) -> None:
+        try:
+            started(functools.partial(self._begin, _Worker()), self._name)
+        except (NoThread, MemoryError):  # those there are do it
+            with self._lock:
+                self._beginning -= 1
+
+    def _begin(self, worker: _Worker) -> None:
+        with self._lock:
+            self._beginning -= 1
+            self._threads.add(threading.current_thread())
+        self._run(worker)
+
+    def _run(self, worker: _Worker) -> None:
+        self._go_on(worker)
         while worker.lane is not None:
             self._do_one(worker.lane)
             self._go_on(worker)
@@ -188,16 +208,9 @@ class Lanes:
 
     def _go_on(self, worker: _Worker) -> None:
         """Find out what the worker is to do next."""
-        lane = worker.lane
-        assert lane is not None
         with self._lock:
-            lane.moved_s = time.monotonic()
-            if lane.waiting:  # and so not closed
-                self._queue.append(lane)
-            else:
-                lane.turns -= 1
-                if lane.turns == 0:
-                    del self._lanes[lane.key]
+            if worker.lane is not None:
+                self._end_call(worker.lane)
             worker.lane = self._queue.popleft() if self._queue else None
             if worker.lane is not None:
                 return
@@ -212,6 +225,18 @@ class Lanes:
                     self._threads.discard(threading.current_thread())
                     return
             worker.called.acquire()  # somebody has called it just now
+
+    def _end_call(self, lane: _Lane) -> None:
+        lane.moved_s = time.monotonic()
+        if lane.waiting:  # and so not closed
+            self._queue.append(lane)
+        else:
+            self._end_turn(lane)
+
+    def _end_turn(self, lane: _Lane) -> None:
+        lane.turns -= 1
+        if lane.turns == 0:
+            del self._lanes[lane.key]
 
 
 class _OfOne(Executor):

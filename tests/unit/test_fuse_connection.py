@@ -171,6 +171,24 @@ def test_a_panic_of_a_compiled_module_is_replied_to(served: Served, recorder: Re
     assert [str(error) for _, error in served.said] == ["Panic('oh')"]
 
 
+def test_where_there_is_no_memory_to_wait_for_a_pool_there_is_a_reply(
+    served: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder.answers["write"] = lambda: Later(recorder.pool, lambda: 4)
+    write = struct.pack("=QQIIQI4x", 5, 6, 4, 0, 0, 0) + b"\0abc"
+    refused = []
+    for owner, name in (
+        (served.connection._readers, "_buffer"),  # noqa: SLF001  the largest of what there may be no memory for
+        (recorder.pool, "submit"),
+    ):
+        with monkeypatch.context() as exhausted:
+            exhausted.setattr(owner, name, lambda *_: failing(MemoryError())())
+            refused.append(served.kernel.ask(wire.WRITE, write))
+
+    assert refused == [(errno.EIO, b"")] * 2
+    assert served.kernel.ask(wire.WRITE, write) == (0, struct.pack("=II", 4, 0))
+
+
 def test_an_error_that_can_not_be_told_of_is_answered_and_the_next_request_is_served(
     served: Served, recorder: Recorder
 ) -> None:

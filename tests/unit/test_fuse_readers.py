@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from katafs.fuse.readers import Reader, Readers
+from tests.harness.starved import starved
 from tests.harness.waiting import until
 
 
@@ -91,3 +92,40 @@ def test_a_turn_that_is_taken_back_goes_on_where_its_reader_has_just_missed_it(m
 
     assert ended.wait(20)
     assert readers.join(60)
+
+
+def test_a_moment_without_memory_is_not_the_end_of_the_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, ended = threading.Event(), threading.Event()
+    refused: list[int] = []
+
+    def read(reader: Reader) -> bool:
+        reader.answering = True
+        if reader is readers._all[0]:  # noqa: SLF001  the first, which another is to read after
+            slow.wait(60)
+        return False
+
+    def refuse() -> memoryview:
+        refused.append(1)
+        raise MemoryError
+
+    readers = Readers(read, ended.set, 64, lambda _: None)
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(readers, "_buffer", refuse)
+        readers.start()
+        until(lambda: len(refused) > 0, "the watcher to have tried")
+
+    assert ended.wait(60), "no other has read"
+    slow.set()
+    assert readers.join(60)
+
+
+def test_where_a_thread_has_no_memory_to_begin_the_one_there_is_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, ended = threading.Event(), threading.Event()
+    readers = Readers(three_requests(slow), ended.set, 64, lambda _: None)
+    readers.start()
+    with starved(monkeypatch) as died:
+        until(lambda: len(died) >= 2, "the watcher to have tried, and again")
+    slow.set()
+
+    assert readers.join(60)
+    assert ended.is_set()

@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError, Future
 import pytest
 
 from katafs.mount.lanes import Lanes
+from tests.harness.starved import starved
 from tests.harness.waiting import until
 
 SHARE = 2
@@ -158,6 +159,50 @@ def test_where_no_thread_can_be_had_the_others_do_it(monkeypatch: pytest.MonkeyP
     held.free.set()
 
     assert (first.result(60), second.result(60)) == ("done", "later")
+    assert lanes.close(60)
+
+
+def test_where_threads_have_no_memory_to_begin_the_others_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes, held = Lanes("test", threads=4, share=4), Held()
+    first = lanes.of("one").submit(held)
+    until(lambda: held.at_work == 1, "a thread to be at work")
+    with starved(monkeypatch) as died:
+        second = lanes.of("one").submit(lambda: "later")
+        with pytest.raises(RuntimeError):
+            Lanes("none", threads=1, share=1).of("one").submit(held)
+    held.free.set()
+
+    assert (first.result(60), second.result(60), len(died)) == ("done", "later", 2)
+    assert len([lanes.of("one").submit(lambda: "next").result(60) for _ in range(9)]) == 9
+    assert lanes.close(60)
+
+
+def test_while_a_thread_has_no_memory_to_begin_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes, held = Lanes("test", threads=4, share=1), Held()
+    first = lanes.of("one").submit(held)
+    until(lambda: held.at_work == 1, "a thread to be at work")
+    starving = threading.Event()
+    patient = threading.Thread(target=lambda: (starving.wait(60), lanes.of("two").submit(held)), daemon=True)
+    patient.start()
+    with starved(monkeypatch, patience_s=60) as died:
+        starving.set()
+        until(lambda: len(died) == 1, "a thread to have died")
+        held.free.set()
+
+        assert first.result(60) == "done"
+        assert lanes.close(30)
+
+
+def test_what_is_given_up_is_cancelled_at_once_where_there_is_no_thread_to_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lanes, held = Lanes("test", threads=1, share=1, patience_s=60), Held()
+    first, second = (lanes.of("one").submit(held) for _ in range(2))
+    until(first.running, "the first call")
+    with starved(monkeypatch):
+        assert second.cancel()
+    held.free.set()
+    assert first.result(60) == "done"
     assert lanes.close(60)
 
 
