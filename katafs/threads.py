@@ -26,7 +26,7 @@ def started(target: Callable[[], object], name: str) -> threading.Thread:
         _wait_for_nothing(thread)
         thread.start()
     except (RuntimeError, MemoryError) as problem:
-        raise NoThread(f"no thread can be had: {str(problem) or 'no memory'}") from problem
+        raise NoThread(f"no thread can be had: {str(problem) or 'no memory'}") from None
     if not begun.acquire(timeout=_PATIENCE_S) and mine.acquire(blocking=False):
         raise NoThread("no thread can be had: a new one had no memory to begin")
     return thread

@@ -2,14 +2,23 @@
 
 import contextlib
 import errno
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 
 from katafs.converter.conversion import Conversion
 from katafs.converter.results import PASSING, Outcome, Result
-from katafs.errors import ConversionRefused, KatafsError, PieceBusy, PieceChanged, StoreUnreachable, VolumeRefused
+from katafs.errors import (
+    ConversionRefused,
+    KatafsError,
+    NoThread,
+    PieceBusy,
+    PieceChanged,
+    StoreUnreachable,
+    VolumeRefused,
+)
+from katafs.threads import started
 from katafs.volumes.legacy_disk import Piece
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -28,6 +37,55 @@ _OUTCOMES: tuple[tuple[type[Exception], Outcome], ...] = (
 Work = Callable[[Piece], Result]
 
 
+class _Workers:
+    """Threads that each work on a piece at a time: as many as are wanted, or as there may be in the system."""
+
+    def __init__(self, most: int, work: Work) -> None:
+        """`work` raises nothing."""
+        self.most = most
+        """So many pieces may be at work at a time."""
+        self.at_work = 0
+        """How many are, or have a result that wasn't taken."""
+        self._work = work
+        self._begun: SimpleQueue[Piece | None] = SimpleQueue()
+        """None ends a thread."""
+        self._done: SimpleQueue[Result] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, piece: Piece) -> None:
+        """Have the piece worked on; where there is no thread at all, by the caller."""
+        self.at_work += 1
+        if self.at_work > len(self._threads):
+            self._add()
+        if self._threads:
+            self._begun.put(piece)
+        else:
+            self._done.put(self._work(piece))
+
+    def result(self) -> Result:
+        """Wait for one."""
+        result = self._done.get()
+        self.at_work -= 1
+        return result
+
+    def close(self) -> None:
+        """Wait for what is at work."""
+        for _ in self._threads:
+            self._begun.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _add(self) -> None:
+        try:
+            self._threads.append(started(self._run, "convert"))
+        except NoThread:
+            self.most = max(1, len(self._threads))
+
+    def _run(self) -> None:
+        while (piece := self._begun.get()) is not None:
+            self._done.put(self._work(piece))
+
+
 class Run:
     """The way a command goes through pieces."""
 
@@ -43,7 +101,7 @@ class Run:
         """Not an Event, whose lock a signal's handler may find held by the very thread that it interrupts."""
         self.fault: Exception | None = None
         """Why the run was broken off: a store that is gone, a disk that is full. No further piece would fare better."""
-        self._bug: Exception | None = None
+        self._bug: BaseException | None = None
 
     def stop(self) -> None:
         """Begin no other piece; those under way are finished. A signal's handler may call it."""
@@ -80,20 +138,18 @@ class Run:
 
     def _each(self, pieces: Iterable[Piece], work: Work) -> Iterator[Result]:
         """Results in the order in which they come; as many pieces are taken from the source as have a worker."""
-        running: set[Future[Result]] = set()
         left = iter(pieces)
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="convert") as workers:
+        with contextlib.closing(_Workers(self._jobs, lambda piece: self._one(piece, work))) as workers:
             while True:
                 piece = None if self._stopping else next(left, None)
                 if piece is not None:
                     pause_s = self._pace_s if self._pace_s and self._paced(piece) else 0.0
-                    running.add(workers.submit(self._one, piece, work))
+                    workers.begin(piece)
                     self._stopped_within(pause_s)
-                if not running and piece is None:
+                if not workers.at_work and piece is None:
                     return
-                if piece is None or len(running) >= self._jobs:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (each.result() for each in done)
+                if piece is None or workers.at_work >= workers.most:
+                    yield workers.result()
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait so long, or until somebody says `stop`."""
@@ -103,25 +159,25 @@ class Run:
         return self._stopping
 
     def _one(self, piece: Piece, work: Work) -> Result:
-        started = time.monotonic()
+        began_s = time.monotonic()
         try:
             return work(piece)
         except (KatafsError, OSError) as problem:
             if isinstance(problem, StoreUnreachable) or (isinstance(problem, OSError) and problem.errno in _FULL):
                 self.fault = self.fault or problem
                 self.stop()
-            return Result(piece, _outcome(problem), seconds=time.monotonic() - started, reason=_told(problem))
-        except Exception as bug:  # noqa: BLE001  # raised when the others are told of
+            return Result(piece, _outcome(problem), seconds=time.monotonic() - began_s, reason=_told(problem))
+        except BaseException as bug:  # noqa: BLE001  # raised when the others are told of; a panic is no Exception
             self._bug = self._bug or bug
             self.stop()
-            return Result(piece, Outcome.FAILED, seconds=time.monotonic() - started, reason=f"a bug: {bug!r}")
+            return Result(piece, Outcome.FAILED, seconds=time.monotonic() - began_s, reason=f"a bug: {bug!r}")
 
 
 def converted(conversion: Conversion, piece: Piece) -> Result:
     """Convert a piece, as a run's work."""
-    started = time.monotonic()
+    began_s = time.monotonic()
     done = conversion.convert(piece)
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - began_s
     return Result(piece, done.outcome, done.survey.entries, done.survey.size_bytes, seconds)
 
 

@@ -76,8 +76,9 @@ class Readers:
         return bool(self._waiting) or len(self._threads) < _MOST_THREADS
 
     def start(self) -> None:
-        """Begin to read."""
-        for target in (self._watch, lambda: self._run(self._reading)):
+        """Begin to read. Raises NoThread; a reader that has begun ends then with what it reads from."""
+        # Not the watcher first: without a reader nothing would end it.
+        for target in (lambda: self._run(self._reading), self._watch):
             self._start(target)
 
     def _start(self, target: Callable[[], None]) -> None:

@@ -21,6 +21,7 @@ from katafs.fuse.requests import Request
 from katafs.mount.paths import Paths, paths_of
 from katafs.mount.watching import Done, noting
 from katafs.observe.pairs import pairs
+from katafs.threads import started
 from katafs.tree.tree import Tree
 
 MOST_LINES = 4096
@@ -58,13 +59,13 @@ class AccessLog:
         """Covers the readers, with what waits in them, and the end. Told of entries, of readings and of the end."""
         self._readers: list[LogReading] = []
         self._over = False
-        self._thread = threading.Thread(target=self._run, name="katafs-accesslog", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def open(self) -> "LogReading":
-        """A new reader, to which everything is said that is answered from now on."""
+        """A new reader, to which everything is said that is answered from now on. Raises NoThread."""
         with self._changed:
-            if self._thread.ident is None:
-                self._thread.start()
+            if self._thread is None:
+                self._thread = started(self._run, "katafs-accesslog")
             self._readers.append(reader := LogReading(self._changed, self._line, self._left))
             if len(self._readers) == 1:
                 self._connection.watch(self._watching)
@@ -81,7 +82,7 @@ class AccessLog:
         with self._changed:
             self._over = True
             self._changed.notify()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join()
 
     def _note(self, operation: str, request: Request) -> Done | None:

@@ -3,7 +3,7 @@
 import errno
 import logging
 
-from katafs.errors import KatafsError
+from katafs.errors import KatafsError, NoThread
 
 _log = logging.getLogger(__name__)
 
@@ -13,6 +13,8 @@ _ALARMING = frozenset((errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 def number_of(error: Exception) -> int:
     """What the caller of an operation is told of an error."""
+    if isinstance(error, NoThread):
+        return errno.EAGAIN  # as fork(2) and pthread_create(3) have it
     return error.errno if isinstance(error, OSError) and error.errno else errno.EIO
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from katafs.fuse.connection import Connection
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
+from katafs.threads import started
 from katafs.tree.kept import Kept
 from katafs.tree.tree import Tree
 
@@ -54,8 +55,7 @@ class Coherence:
                 self._at_work[volume].anew.set()
                 return
             anew = threading.Event()
-            thread = threading.Thread(target=self._run, args=(volume, anew), name="katafs-coherence", daemon=True)
-            thread.start()  # first: one that can't be started isn't at work
+            thread = started(lambda: self._run(volume, anew), "katafs-coherence")
             self._at_work[volume] = _Work(thread, anew)
 
     def close(self, seconds: float) -> None:

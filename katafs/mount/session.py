@@ -5,17 +5,18 @@ import gc
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
+from katafs.errors import KatafsError, NoThread
 from katafs.fuse import mounting
 from katafs.mount import question
 from katafs.mount.mount_point import OwnMount
 from katafs.mount.serving import Serving
 from katafs.mount.watchdog import Watchdog
 from katafs.observe import systemd
+from katafs.threads import started
 from katafs.tree.tree import Tree
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     """Mount the tree and serve it until a signal of `_ENDING` or an unmount from outside. `ready` is called once it
     answers. The tree is closed at the end, unless a request is at work in it still.
 
-    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, KatafsError where the port for the
-    metrics is taken."""
+    Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, NoThread where there are too few
+    threads, KatafsError where the port for the metrics is taken."""
     _collect_seldom()
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
         device = mounting.mount(mount_point, _options(settings))
@@ -49,12 +50,13 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             raise
         try:
             serving.start()
-            threading.Thread(target=_try, args=(mount, serving, events), daemon=True).start()
+            started(lambda: _try(mount, serving, events), "katafs-question")
             _wait(events, lambda: _begin(ready, ending, mount))
         finally:
-            if not serving.is_gone() and mount.is_there():  # else there may be another mount at the path by now
-                mounting.unmount(mount_point)
+            tried = serving.is_gone() or _unmount(mount)
             serving.close()
+            if not tried:  # when the threads have ended there is room for a process
+                _unmount(mount)
     _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
     _log.info("ends", extra={"path": mount_point})
 
@@ -86,12 +88,25 @@ def _try(mount: OwnMount, serving: Serving, events: "_Events") -> None:
     """Ask the mount itself, and say when it answers."""
     try:
         refusal = question.refusal(mount.path)
+    except BlockingIOError as problem:  # EAGAIN of fork(2): who waits for the mount would do so for ever
+        events.fail(NoThread(f"no process can be had to ask the mount whether it answers: {problem.strerror}"))
+        return
     except OSError as problem:
         refusal = str(problem)
     if refusal is None:
         events.answers()
     elif mount.is_there() and not serving.is_gone():  # else it has ended meanwhile
         _log.error("the mount doesn't answer", extra={"path": mount.path, "error": refusal})
+
+
+def _unmount(mount: OwnMount) -> bool:
+    """Whether that could be tried: fusermount3 is a process, of which there may be too many."""
+    try:
+        if mount.is_there():  # else there may be another mount at the path by now
+            mounting.unmount(mount.path)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _begin(ready: Callable[[], None], ending: contextlib.ExitStack, mount: OwnMount) -> None:
@@ -108,6 +123,8 @@ def _wait(events: "_Events", ready: Callable[[], None]) -> None:
         if event == _ANSWERS:
             ready()
         elif event == _ENDED:
+            if events.fault is not None:
+                raise events.fault
             return
         else:
             _log.info("unmounts", extra={"signal": signal.Signals(event).name})
@@ -123,6 +140,9 @@ class _Events:
 
     Signals are kept from the first moment on, and ignored after the end: the default would leave a dead mount, or a bad
     exit status."""
+
+    fault: KatafsError | None = None
+    """Why the mount can't be served."""
 
     def __enter__(self) -> "_Events":
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC)
@@ -147,6 +167,11 @@ class _Events:
     def answers(self) -> None:
         """The mount answers."""
         self._say(_ANSWERS)
+
+    def fail(self, fault: KatafsError) -> None:
+        """The mount can't be served."""
+        self.fault = fault
+        self.end()
 
     def end(self) -> None:
         """The mount has ended."""

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from katafs.fuse.connection import Connection
+from katafs.threads import started
 from katafs.tree.surplus import Surplus, Unneeded
 
 _log = logging.getLogger(__name__)
@@ -33,18 +34,19 @@ class Shrinker:
         self._surplus = surplus
         self._connection = connection
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="katafs-shrinker", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look after the number of inodes."""
-        self._thread.start()
+        """Begin to look after the number of inodes. Raises NoThread."""
+        self._thread = started(self._run, "katafs-shrinker")
 
     def close(self) -> None:
         """End it. Where the kernel keeps it waiting it writes nothing more, and ends with the connection."""
         self._stopping = True
         self._surplus.crowded.set()
         self._surplus.forgotten.set()
-        self._thread.join(_LAST_MOMENT_S)
+        if self._thread is not None:  # it may not have been started, for want of a thread
+            self._thread.join(_LAST_MOMENT_S)
 
     def _run(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from katafs.mount import question
 from katafs.mount.control import NAME
 from katafs.mount.mount_point import OwnMount
+from katafs.threads import started
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +28,8 @@ class Watchdog:
         self._over = threading.Event()
 
     def start(self) -> None:
-        """Begin to ask."""
-        threading.Thread(target=self._run, name="katafs-watchdog", daemon=True).start()
+        """Begin to ask. Raises NoThread."""
+        started(self._run, "katafs-watchdog")
 
     def close(self) -> None:
         """Ask no more. A question that isn't answered yet ends with the mount."""

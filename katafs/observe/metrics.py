@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from katafs.errors import KatafsError
+from katafs.threads import started
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +57,7 @@ class Metrics:
             self._server = make_server(ADDRESS, port, make_wsgi_app(self._registry), _Server, _Handler)
         except OSError as problem:
             raise KatafsError(f"metrics: port {port} of {ADDRESS}: {problem.strerror}") from problem
-        self._thread = threading.Thread(target=self._server.serve_forever, name="katafs-metrics", daemon=True)
-        self._thread.start()
+        self._thread = started(self._server.serve_forever, "katafs-metrics")
         _log.info("metrics", extra={"url": f"http://{ADDRESS}:{self._server.server_port}/metrics"})
 
     def show(self, status: Status) -> None:

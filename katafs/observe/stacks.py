@@ -8,17 +8,19 @@ import threading
 import traceback
 from types import FrameType
 
+from katafs.threads import started
+
 _log = logging.getLogger(__name__)
 
 _SIGNAL = signal.SIGUSR1
 
 
 def log_on_signal() -> None:
-    """Log the stacks at each SIGUSR1 from now on. To be called before other threads are started.
+    """Log the stacks at each SIGUSR1 from now on. To be called before other threads are started. Raises NoThread.
 
     A thread waits for the signal: the main one may be what hangs."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [_SIGNAL])
-    threading.Thread(target=_wait, name="katafs-stacks", daemon=True).start()
+    started(_wait, "katafs-stacks")
 
 
 def _wait() -> None:

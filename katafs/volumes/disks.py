@@ -1,12 +1,15 @@
 """Which disk a path is on, as the mount table has it: to ask the path itself may take for ever."""
 
+import contextlib
 import logging
 import os
 import select
 import threading
 from typing import NewType
 
+from katafs.errors import NoThread
 from katafs.rooted.mounts import mounts, opened_table
+from katafs.threads import started
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +70,8 @@ class Disks:
         with self._lock:
             if self._thread is None and not self._closed:
                 self._read()
-                thread = threading.Thread(target=self._run, name="katafs-disks", daemon=True)
-                thread.start()
-                self._thread = thread
+                with contextlib.suppress(NoThread):  # until there is one it is read each time that somebody asks
+                    self._thread = started(self._run, "katafs-disks")
 
     def _read(self) -> None:
         self._by_point = {os.fsdecode(mount.point): Disk(mount.device) for mount in mounts()}

@@ -11,8 +11,9 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from katafs.errors import StoreUnreachable
+from katafs.errors import KatafsError, NoThread, StoreUnreachable
 from katafs.kata_id import VolumeName
+from katafs.threads import started
 from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_index import STARTING_S, Place, VolumeIndex, place_of
 from katafs.volumes.docker_questions import Questions
@@ -49,20 +50,22 @@ class Follower:
         self._unsure = False
         """Whether the one at the beginning of the stream left a container a volume that the engine doesn't say is its
         own: it is being started, or was unmounting it just then and the event is lost."""
-        self._thread = threading.Thread(target=self._run, name="docker-events", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """List the volumes, then follow. Raises StoreUnreachable."""
+        """List the volumes, then follow. Raises StoreUnreachable and NoThread."""
         self._subscribe()
-        self._thread.start()
+        self._thread = started(self._run, "docker-events")
 
     def close(self) -> None:
         """End the threads; one that waits for a hung engine ends with that call or with the process."""
         self._stopping.set()
         self._interrupt()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(_END_S)
-        if self._stream is not None and not self._thread.is_alive():
+            if self._thread.is_alive():
+                return
+        if self._stream is not None:
             self._stream.close()
 
     def look_up(self, name: VolumeName) -> None:
@@ -77,7 +80,7 @@ class Follower:
         while not self._stopping.is_set():
             try:
                 self._follow()
-            except StoreUnreachable as fault:
+            except (StoreUnreachable, NoThread) as fault:
                 self._heal(fault)
             except Exception as bug:  # this thread is all that keeps the index in step  # noqa: BLE001
                 _log.exception("a bug while following the Docker Engine", extra={"engine": self._engine.url})
@@ -192,7 +195,7 @@ class Follower:
         if not self._engine.runs(container):
             self._index.unmounted(name, container, before_s=unmounted_s)
 
-    def _heal(self, fault: StoreUnreachable) -> None:
+    def _heal(self, fault: KatafsError) -> None:
         if self._stopping.is_set():
             return
         self.fault = str(fault)

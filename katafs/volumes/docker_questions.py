@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from katafs.threads import started
+
 
 class Questions:
     """A line of questions and the thread that asks them, in order, until one fails. Put and ended by one thread."""
 
     def __init__(self, when_failed: Callable[[], None]) -> None:
-        """`when_failed` is called once, by this thread, where a question has failed."""
+        """`when_failed` is called once, by this thread, where a question has failed. Raises NoThread."""
         self._when_failed = when_failed
         self._line: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         """None ends the thread."""
@@ -24,8 +26,7 @@ class Questions:
         self._ending = threading.Event()
         self._failure: Exception | None = None
         """For `end`; read when the thread has ended."""
-        self._thread = threading.Thread(target=self._run, name="docker-questions", daemon=True)
-        self._thread.start()
+        self._thread = started(self._run, "docker-questions")
 
     def put(self, question: Callable[[], object]) -> None:
         """Have this asked when all is answered that was put before. After a failure nothing is asked any more."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs
+from tests.harness.few_threads import with_threads
 from tests.harness.mounted import PROGRAM
 from tests.harness.programs import NOBODY, Finished, run
 
@@ -51,6 +52,16 @@ def test_a_user_mounts_writes_reads_and_unmounts(place: Place) -> None:
     assert done.stdout == "hello\n"
     assert (place.volumes / "katafs_root" / "f").read_text() == "hello\n"
     assert (place.volumes / "katafs_root" / "f").stat().st_uid == NOBODY.uid
+
+
+def test_a_daemon_that_has_no_thread_left_for_its_start_leaves_no_mount(place: Place) -> None:
+    """For want of a process, too, fusermount3 can't be run before it has ended its threads."""
+    katafs = shlex.join(with_threads(5))
+    done = place.run(f"{katafs} mount $MNT --volumes $VOLUMES || echo $?; cat /proc/self/mountinfo")
+
+    status, table = done.stdout.split("\n", 1)
+    assert (status, done.stderr.splitlines()[-1]) == ("1", "katafs: no thread can be had: can't start new thread")
+    assert str(place.path) not in table
 
 
 def test_a_users_mount_is_of_the_same_kind_as_roots(place: Place) -> None:

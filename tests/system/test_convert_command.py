@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs, waiting
+from tests.harness.few_threads import with_threads
 from tests.harness.other_mounts import bound
-from tests.harness.programs import DEADLINE_S, Finished
+from tests.harness.programs import DEADLINE_S, Finished, run
 from tests.system.old_disks import (
     KATA,
     OUTER,
@@ -179,6 +180,15 @@ def test_a_report_is_added_to(old: Old) -> None:
     told = [(line.get("id"), line.get("outcome")) for line in old.lines()[1:]]
     assert told == [(KATAS[0], "moved"), (KATAS[0], "already"), (KATAS[1], "moved")]
     assert list(old.lines()[1]) == ["id", "outcome", "entries", "bytes", "seconds", "reason"]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+def test_it_does_with_as_many_threads_as_there_are(old: Old, threads: int) -> None:
+    arguments = words(old.disk, old.volumes, "--all", "--jobs", "8", "--report", str(old.report))
+    done = run([*with_threads(threads), *arguments])
+
+    assert (old.left(), done.stderr) == ([], "")
+    assert len(old.lines()) == len(KATAS) + len(STRAYS)
 
 
 def test_a_report_that_cannot_be_written_converts_nothing(old: Old) -> None:

@@ -1,12 +1,14 @@
 """Nobody reads the access log: then requests are served as if there were none."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from katafs.config import MountSettings
+from katafs.errors import NoThread
 from katafs.fuse.connection import Connection
 from katafs.mount.serving import Serving
 from tests.unit.kernel import Kernel
@@ -42,6 +44,20 @@ def test_when_the_last_reader_has_left_they_are_the_bare_ones_again(serving: Ser
 
     assert watched == [False, False]
     assert is_bare(serving)
+
+
+def test_where_no_thread_can_be_had_nobody_reads_it(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = serving._log  # noqa: SLF001  as above
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(NoThread):
+            log.open()
+    assert is_bare(serving)
+    log.open().close()
 
 
 def test_those_who_read_one_after_the_other_leave_nothing(serving: Serving) -> None:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from katafs.errors import KatafsError, MountPointUnusable, StoreUnreachable, VolumeRefused
+from katafs.errors import KatafsError, MountPointUnusable, NoThread, StoreUnreachable, VolumeRefused
 from katafs.mount.answers import errno_of
 from katafs.observe.lines import extras
 
@@ -45,6 +45,11 @@ def test_a_fault_is_one_line_of_warning_that_names_the_operation(caplog: pytest.
     (record,) = caplog.records
     assert (record.levelno, record.getMessage()) == (logging.WARNING, "failed")
     assert extras(record) == {"operation": "lookup", "error": "the engine is gone"}
+
+
+def test_a_want_of_threads_passes(caplog: pytest.LogCaptureFixture) -> None:
+    assert errno_of("open", NoThread("can't start new thread")) == errno.EAGAIN
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(logging.WARNING, "failed")]
 
 
 def test_a_fault_is_told_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
