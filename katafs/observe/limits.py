@@ -3,12 +3,15 @@
 A store that is gone fails every lookup below it, and a log that fills the disk helps nobody.
 """
 
+import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from katafs.errors import NoThread
+from katafs.threads import started
 
 MOST = 10
 """So many of one kind pass in a period."""
@@ -84,11 +87,11 @@ class Limited(logging.Handler):
     def _call_later(self, kind: _Kind, period: _Period) -> None:
         """See to it that what was left out is said also where nothing comes any more."""
         left_s = period.began_s + self._period_s - self._clock()
-        timer = threading.Timer(max(0.0, left_s), self._called, [kind, period])
-        timer.daemon = True
-        timer.start()
+        with contextlib.suppress(NoThread):  # then the next of its kind after the period says it, or the end
+            started(lambda: self._end_after(max(0.0, left_s), kind, period), "katafs-log")
 
-    def _called(self, kind: _Kind, period: _Period) -> None:
+    def _end_after(self, seconds: float, kind: _Kind, period: _Period) -> None:
+        time.sleep(seconds)
         self.acquire()
         try:
             self._end(kind, period)

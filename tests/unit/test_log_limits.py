@@ -68,17 +68,34 @@ def warn(limited: Limited, count: int, level: int = logging.WARNING, **values: o
 
 
 def test_whoever_logs_goes_on_where_no_thread_can_be_started(
-    limited: Limited, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    limited: Limited, kept: Kept, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Then most of all there is something to log, by threads that have requests to answer."""
+    """Then most of all there is something to log, by threads that have requests to answer, and much of one kind."""
+    tried: list[threading.Thread] = []
 
-    def fail(_: threading.Timer) -> None:
+    def fail(thread: threading.Thread) -> None:
+        tried.append(thread)
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Timer, "start", fail)
-    warn(limited, MOST + 1)
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    warn(limited, MOST + 7)
+    assert (len(kept.records), len(tried), capsys.readouterr().err) == (MOST, 1, "")
 
-    assert "can't start new thread" in capsys.readouterr().err
+    clock.now_s += PERIOD_S
+    warn(limited, 1)
+    assert kept.left_out() == [7]
+
+
+def test_whoever_logs_goes_on_where_what_comes_after_fails(
+    limited: Limited, kept: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: logging.LogRecord) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(kept, "handle", fail)
+    warn(limited, 1)
+
+    assert "ZeroDivisionError: oh" in capsys.readouterr().err
 
 
 def test_a_few_pass(limited: Limited, kept: Kept) -> None:
