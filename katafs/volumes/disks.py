@@ -8,7 +8,7 @@ import threading
 from typing import NewType
 
 from katafs.errors import NoThread
-from katafs.rooted.mounts import mounts, opened_table
+from katafs.rooted.mounts import mounts_in, opened_table
 from katafs.threads import started
 
 _log = logging.getLogger(__name__)
@@ -18,6 +18,8 @@ Disk = NewType("Disk", bytes)
 
 _PAUSE_S = 0.1
 """So long what changes is gathered: each container's start and end changes the table some times."""
+_RETRY_S = 1.0
+"""Where it couldn't be read there may be memory again after so long."""
 
 
 class Disks:
@@ -74,7 +76,8 @@ class Disks:
                     self._thread = started(self._run, "katafs-disks")
 
     def _read(self) -> None:
-        self._by_point = {os.fsdecode(mount.point): Disk(mount.device) for mount in mounts()}
+        # From what is open already: there may be as many files open as there may be.
+        self._by_point = {os.fsdecode(mount.point): Disk(mount.device) for mount in mounts_in(self._table)}
         self._homes = {}
 
     def _run(self) -> None:
@@ -82,10 +85,18 @@ class Disks:
         changes.register(self._table, select.POLLPRI)  # proc_pid_mountinfo(5)
         for poll in (changes, end):
             poll.register(self._ending, select.POLLIN)
-        while self._ending not in dict(changes.poll()):
+        was_read = True
+        while self._ending not in dict(changes.poll(None if was_read else _RETRY_S * 1000)):
             if end.poll(_PAUSE_S * 1000):
                 return
-            try:
-                self._read()
-            except Exception:  # without it disks that come are served as before  # noqa: BLE001
-                _log.exception("the mount table can't be read")
+            was_read = self._read_anew(was_read)
+
+    def _read_anew(self, was_read: bool) -> bool:
+        """Whether that was done. Where the time before it was, it's said why it isn't."""
+        try:
+            self._read()
+        except Exception as problem:  # until it is, disks that come are served as before  # noqa: BLE001
+            if was_read:
+                _log.warning("the mount table can't be read", extra={"error": repr(problem)})
+            return False
+        return True
