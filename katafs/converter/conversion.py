@@ -14,7 +14,7 @@ from katafs.converter.results import Outcome
 from katafs.converter.root_volume import RootVolume
 from katafs.converter.spots import Spot, changes_told
 from katafs.converter.targets import Target, Targets
-from katafs.errors import ConversionRefused, KatafsError, LeftBehind, PieceChanged, WrittenLate
+from katafs.errors import ConversionRefused, KatafsError, LeftBehind, PieceChanged, VolumeRefused, WrittenLate
 from katafs.kata_id import ROOT_VOLUME, KataId, kata_volume
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
@@ -98,7 +98,7 @@ class Conversion:
     def tidy(self, outers: Iterable[str]) -> None:
         """Keep these outer directories in the root volume, and remove from the disk those that are empty; and where
         that leaves nothing on the disk, the locks' file. Raises LeftBehind once all that can be is done."""
-        left: list[LeftBehind] = []
+        left: list[KatafsError] = []
         for outer in outers:
             if self._disk.outer_status(outer) is None:
                 continue
@@ -141,7 +141,7 @@ class Conversion:
         survey = _surveyed(source)
         self._root.keep_outer(piece.outer)
         with self._targets.of(piece, source) as target:
-            if not target.filled and not self._keep and _moved(source, target):
+            if not target.filled and not self._keep and self._moved(piece, source, target):
                 return Converted(Outcome.MOVED, survey)
             if not target.filled:
                 with changes_told():
@@ -149,10 +149,26 @@ class Conversion:
                         survey = source.survey_unwritten()
                     _copy(source, target, survey)
             if self._keep:
-                _refuse_changed(source.survey(), survey)
+                with changes_told():
+                    _refuse_changed(source.survey(), survey)
                 return Converted(Outcome.KEPT, survey)
             self._commit(piece, source, target, survey)
         return Converted(Outcome.COPIED, survey)
+
+    def _moved(self, piece: Piece, source: Spot, target: Target) -> bool:
+        """Move the piece to its target, which commits it; False where only a copy will do."""
+        try:
+            target.take(source)
+            files.sync_directory(source.folder)
+        except OSError as problem:
+            if not self._disk.stands(piece) and target.holds_it():
+                raise LeftBehind(
+                    f"it is in its volume, but may be on the old disk again after a power cut: {problem.strerror}"
+                ) from problem
+            if problem.errno in _CANNOT_MOVE:
+                return False
+            raise
+        return True
 
     def _commit(self, piece: Piece, source: Spot, target: Target, survey: Survey) -> None:
         """Take the piece off the disk, in one step, and then delete it."""
@@ -183,10 +199,13 @@ class Conversion:
         with self._left_told(piece.outer, leaving):
             if piece.kata is None or target.unmark():
                 return
-            try:
-                leaving.rename_to(source)
-            except FileExistsError:
-                raise self._kept(piece.outer, leaving, f"{_REMOVED}, and its place was taken; it") from None
+        try:
+            leaving.rename_to(source)
+        except FileExistsError:
+            raise self._kept(piece.outer, leaving, f"{_REMOVED}, and its place was taken; it") from None
+        except OSError as problem:
+            where = self._where(piece.outer, leaving)
+            raise KatafsError(f"{_REMOVED}; it is left as {where}: {problem.strerror}") from problem
         raise KatafsError(_REMOVED)
 
     def _delete(self, outer: str, done: Spot, seen: Seen | None = None) -> None:
@@ -206,10 +225,13 @@ class Conversion:
         try:
             yield
         except OSError as problem:
-            where = os.path.join(self._disk.path, outer, os.fsdecode(aside.name))
+            where = self._where(outer, aside)
             raise LeftBehind(
                 f"it is in its volume, but {where} can't be deleted from the old disk: {problem.strerror}"
             ) from problem
+
+    def _where(self, outer: str, aside: Spot) -> str:
+        return os.path.join(self._disk.path, outer, os.fsdecode(aside.name))
 
     def _kept(
         self,
@@ -221,10 +243,12 @@ class Conversion:
         name = _LATE + aside.name.removeprefix(_LEAVING).removeprefix(_DONE)
         while Spot(aside.folder, name).status() is not None:
             name += b"+"
-        with self._left_told(outer, aside):
-            aside.rename_to(Spot(aside.folder, name))
-        where = os.path.join(self._disk.path, outer, os.fsdecode(name))
-        return WrittenLate(f"{what} is kept as {where}")
+        kept = Spot(aside.folder, name)
+        try:
+            aside.rename_to(kept)
+        except OSError as problem:  # no volume need have it
+            return WrittenLate(f"{what} is left as {self._where(outer, aside)}: {problem.strerror}")
+        return WrittenLate(f"{what} is kept as {self._where(outer, kept)}")
 
     def _settle(self, piece: Piece) -> None:
         """Do what an earlier run, which was killed, had still to do for a piece that it had committed."""
@@ -237,10 +261,10 @@ class Conversion:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(piece.outer) as folder:
             self._clear_aside(folder, piece.outer, _name_aside(piece), piece.key)
 
-    def _clear_rest(self, outer: str) -> list[LeftBehind]:
+    def _clear_rest(self, outer: str) -> list[KatafsError]:
         """The same for what no piece of a run leads to once it is committed: strays, and katas whose volumes were
         removed since. Gives what was left behind, which keeps nothing else from being deleted."""
-        left: list[LeftBehind] = []
+        left: list[KatafsError] = []
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._disk.folder(outer) as folder:
             matches = filter(None, map(_ASIDE.fullmatch, names.listing(folder)))
             for name, stray in {(match[1], match[2]) for match in matches}:
@@ -251,7 +275,7 @@ class Conversion:
                         if kata is not None and not self._disk.stands(piece_of(kata)):
                             self._targets.settle(kata)  # its mark would be a difference
                         self._clear_aside(folder, outer, name, key)
-                except LeftBehind as problem:
+                except (LeftBehind, VolumeRefused) as problem:
                     left.append(problem)
         return left
 
@@ -266,10 +290,18 @@ class Conversion:
         if leaving.status() is not None:
             # The kill came before anybody looked whether it was written to. What equals the volume's was not.
             seen = Seen()
-            leaving.survey(seen)
-            if not self._targets.hold(outer, key, leaving):
-                raise self._kept(outer, leaving, "no volume has it as it is on the old disk; it")
-            leaving.rename_to(done)  # half of it would equal nothing, after another kill
+            with contextlib.ExitStack() as stack:
+                try:
+                    held, _ = stack.enter_context(leaving.held_still(seen))
+                except OSError as problem:
+                    if problem.errno != errno.EBUSY:
+                        raise
+                    raise self._kept(outer, leaving) from problem
+                if not self._targets.hold(outer, key, leaving):
+                    raise self._kept(outer, leaving, "no volume has it as it is on the old disk; it")
+                if held.broken():
+                    raise self._kept(outer, leaving)
+                leaving.rename_to(done)  # half of it would equal nothing, after another kill
             self._delete(outer, done, seen)
 
 
@@ -294,18 +326,6 @@ def _surveyed(source: Spot) -> Survey:
 def _refuse_changed(now: Survey, before: Survey) -> None:
     if now.fingerprint != before.fingerprint:
         raise PieceChanged("it changed while it was copied")
-
-
-def _moved(source: Spot, target: Target) -> bool:
-    """Move the piece to its target, which commits it; False where only a copy will do."""
-    try:
-        target.take(source)
-    except OSError as problem:
-        if problem.errno in _CANNOT_MOVE:
-            return False
-        raise
-    files.sync_directory(source.folder)
-    return True
 
 
 def _copy(source: Spot, target: Target, survey: Survey) -> None:

@@ -69,9 +69,12 @@ def _target(to: Path) -> Iterator[int]:
 def _export_tree(store: VolumeStore, kata: KataId, to: Path, directory: int, form: Form) -> Path:
     outer_name, name = outer_of(kata).encode(), inner_of(kata).encode()
     path = to / outer_of(kata) / inner_of(kata)
-    with contextlib.suppress(FileNotFoundError), opened_directory(directory, outer_name) as outer:
-        _refuse_existing(outer, name, kata, path)
-    with _staged(store, kata, directory, form) as stage:
+    with contextlib.ExitStack() as opened:
+        beside = directory
+        with contextlib.suppress(FileNotFoundError):
+            beside = opened.enter_context(opened_directory(directory, outer_name))
+            _refuse_existing(beside, name, kata, path)
+        stage = opened.enter_context(_staged(store, kata, beside, form))
         _make_outer(store, directory, outer_name, stage)
         with opened_directory(directory, outer_name) as outer:
             _publish(stage, _TREE, outer, name, kata, path)
@@ -126,6 +129,7 @@ def _make_outer(store: VolumeStore, directory: int, name: bytes, stage: int) -> 
             inodes.set_mode(outer, stat.S_IMODE(like.st_mode))
     with contextlib.suppress(FileExistsError):
         names.rename(stage, _OUTER, directory, name, names.RENAME_NOREPLACE)
+    files.sync_directory(directory)
 
 
 def _outer_in_store(store: VolumeStore, name: bytes) -> os.stat_result | None:

@@ -51,11 +51,11 @@ class Spot:
         return self.survey(hold=leases.refuse_writer)
 
     @contextlib.contextmanager
-    def held_still(self) -> Iterator[tuple[Leases, Survey]]:
+    def held_still(self, seen: Seen | None = None) -> Iterator[tuple[Leases, Survey]]:
         """Have everybody wait who wants to write to what is there, which is surveyed meanwhile. Raises OSError(EBUSY)
         where somebody does already."""
         with contextlib.closing(Leases()) as held:
-            yield held, self.survey(hold=held.take)
+            yield held, self.survey(seen, held.take)
 
     def copy_to(self, target: "Spot") -> None:
         """Make a copy with everything kept, which is on the disk on return. Raises OSError(EEXIST)."""

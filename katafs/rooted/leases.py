@@ -4,11 +4,13 @@ A descriptor that is open for writing, and a shared mapping that can be written 
 read lease; an attempt to open or truncate a file breaks it (fcntl(2), F_SETLEASE). Nothing tells of new names.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
 import signal
 import stat
+from collections.abc import Iterator
 
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
@@ -24,14 +26,16 @@ class Leases:
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], int] = {}
 
-    def take(self, entry: Entry) -> None:
-        """Have everybody wait who wants to write to an entry, unless it is no regular file.
+    @contextlib.contextmanager
+    def take(self, entry: Entry) -> Iterator[None]:
+        """Have everybody wait who wants to write to an entry, unless it is no regular file; the block changes nothing.
 
         Raises OSError with the path below the top as its filename: EBUSY where somebody has it open for writing or
         under a lease, EMFILE for more files than may be open at once (RLIMIT_NOFILE)."""
         identity = (entry.status.st_dev, entry.status.st_ino)
         if stat.S_ISREG(entry.status.st_mode) and identity not in self._held:
             self._held[identity] = _leased(entry)
+        yield
 
     def broken(self) -> bool:
         """Whether anybody has tried to open or truncate one of the files for writing since the leases were taken."""
@@ -43,10 +47,15 @@ class Leases:
             os.close(self._held.popitem()[1])
 
 
-def refuse_writer(entry: Entry) -> None:
-    """Raise as `Leases.take` does, and hold nothing."""
-    if stat.S_ISREG(entry.status.st_mode):
-        os.close(_leased(entry))
+@contextlib.contextmanager
+def refuse_writer(entry: Entry) -> Iterator[None]:
+    """Raise as `Leases.take` does, and have everybody wait who wants to write for no longer than the block."""
+    descriptor = _leased(entry) if stat.S_ISREG(entry.status.st_mode) else None
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _leased(entry: Entry) -> int:

@@ -15,8 +15,9 @@ from katafs.rooted.walks import Entry, met, walk
 
 _NUMBERS = struct.Struct("<QQIIqqqQ")
 
-Hold = Callable[[Entry], None]
-"""What is done with an entry before it is asked for the status that goes into a survey."""
+Hold = Callable[[Entry], contextlib.AbstractContextManager[None]]
+"""What an entry is in while it is asked for the status that goes into a survey: what is written through a mapping that
+was made before that status shows in no later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,8 @@ def survey_entry(directory: int, name: bytes, hold: Hold | None = None) -> Surve
 def _held(entry: Entry, hold: Hold | None) -> os.stat_result:
     if hold is None:
         return _settled(entry, entry.status)
-    hold(entry)
-    return _settled(entry, os.fstat(entry.descriptor))
+    with hold(entry):
+        return _settled(entry, os.fstat(entry.descriptor))
 
 
 def _settled(entry: Entry, status: os.stat_result) -> os.stat_result:

@@ -6,6 +6,7 @@ Importing this takes a third of a second: only whoever uses the engine should.
 
 import errno
 import os
+import time
 import uuid
 
 from katafs.errors import StoreUnreachable, VolumeRefused
@@ -23,6 +24,10 @@ MADE_BY_LABEL = "katafs.made-by"
 TOKEN_LABEL = "katafs.token"
 """A value that no other call of `create` has. The engine's create is idempotent and gives back a volume that exists
 already as if it were new: only the token tells who made it, and so makes `create` atomic between processes."""
+
+_LOOKS = 5
+_BETWEEN_LOOKS_S = 0.001
+"""The engine removes the data's directory, and right after that the one that it is in."""
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -155,11 +160,14 @@ class DockerStore:
         as if it were gone, or a backup deletes its copy."""
         own = os.path.dirname(path)
         root = None if name == ROOT_VOLUME else self._index.place(ROOT_VOLUME)
-        home = os.path.dirname(own) if root is None or root.path is None else root.path
+        home = os.path.dirname(own) if root is None or root.path is None or root.is_device else root.path
         if not os.path.isdir(home):
             raise StoreUnreachable(f"the Docker Engine's volumes are not here: {home} is not there")
-        if os.path.isdir(own):  # the engine would have removed that, too
-            raise self._refused(name, f"its directory {path} is not there")
+        for _ in range(_LOOKS):
+            if os.path.isdir(path) or not os.path.isdir(own):
+                return  # it was removed, and may be made anew by now
+            time.sleep(_BETWEEN_LOOKS_S)
+        raise self._refused(name, f"its directory {path} is not there")
 
     def _check_empty(self, name: VolumeName) -> None:
         top = self.open(name)

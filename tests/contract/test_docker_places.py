@@ -4,11 +4,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import ROOT_VOLUME
+from katafs.volumes import docker
 from katafs.volumes.docker import DockerStore
 from katafs.volumes.store import VolumeStore
 from tests.contract.conftest import DockerPlace
@@ -129,6 +131,29 @@ def test_a_volume_of_which_only_the_directory_is_gone_is_refused(made: Make, doc
     where = _directory(docker_place)
     where.rmdir()
     with pytest.raises(VolumeRefused, match=f"{KATA} is refused: its directory {where} is not there"):
+        store.open(KATA)
+
+
+def test_a_volume_that_the_engine_is_just_removing_is_not_found(
+    made: Make, docker_place: DockerPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = made()
+    where = _directory(docker_place)
+    where.rmdir()
+    (where.parent / "opts.json").unlink(missing_ok=True)
+    monkeypatch.setattr(docker, "time", SimpleNamespace(sleep=lambda _: where.parent.rmdir()))
+    with pytest.raises(FileNotFoundError):
+        store.open(KATA)
+
+
+def test_volumes_that_are_hidden_are_not_missing_where_the_root_volume_is_elsewhere(
+    made: Make, docker_place: DockerPlace, disk: Path
+) -> None:
+    needs.root()
+    root, options = docker_place.own + ROOT_VOLUME, ["--opt=type=none", "--opt=o=bind", f"--opt=device={disk}"]
+    docker_place.engine.cli("volume", "create", *options, root)
+    store = made()
+    with memory_disk(_directory(docker_place).parent.parent.parent), pytest.raises(StoreUnreachable):
         store.open(KATA)
 
 

@@ -1,5 +1,6 @@
 """Katas that somebody writes to while they are converted: left, told, tried again, and no byte is lost."""
 
+import errno
 import os
 import resource
 import signal
@@ -99,6 +100,19 @@ def test_what_changes_while_a_copy_is_made_that_is_kept_is_in_the_copy(far: Far)
     far.convert(lambda: around(Target, "take", after=grow), 0, "--keep")
     assert far.line["outcome"] == "kept"
     assert (far.volume / SCRIPT).read_text() == "grown\n"
+
+
+def test_what_goes_while_a_copy_that_is_kept_is_looked_at_again_is_tried_again(far: Far) -> None:
+    gone: list[FileNotFoundError] = []
+
+    def go(*_: object) -> None:
+        if not gone:
+            gone.append(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), b"lion/file"))
+            raise gone[0]
+
+    far.convert(lambda: around(Target, "take", after=once(lambda: around(Spot, "survey", before=go))), 0, "--keep")
+
+    assert far.line["outcome"] == "kept"
 
 
 def test_what_goes_on_changing_is_left_and_told(far: Far) -> None:

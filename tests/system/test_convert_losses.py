@@ -3,10 +3,12 @@
 import errno
 import mmap
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,9 @@ import pytest
 from katafs.converter import marks
 from katafs.converter.spots import Spot
 from katafs.converter.targets import Target
-from katafs.rooted import files, inodes, syscalls
+from katafs.rooted import files, inodes, surveys, syscalls
+from katafs.rooted.surveys import Hold
+from katafs.rooted.walks import Entry
 from katafs.volumes.directories import DirectoryStore
 from tests.harness import needs
 from tests.harness.crashes import Forked
@@ -57,6 +61,41 @@ def test_what_is_written_through_a_mapping_while_it_is_copied_is_not_lost(far: F
         writer.communicate(b"\n\n")
     assert f"{KATA}: busy: {SCRIPT} in it is open for writing\n" in told
     assert (far.kata / SCRIPT).read_bytes().startswith(b"XX")
+
+
+def test_a_mapping_that_comes_while_its_file_is_surveyed_is_not_lost(far: Far) -> None:
+    """The file was written to just now, so that the survey waits for the next tick: what is mapped and dirty by then
+    shows in no later one."""
+    manifest, begun = far.kata / "manifest.json", list[int]()
+    argv = ["sh", "-c", 'read -r go; exec "$@"', "sh", sys.executable, "-c", _WRITER, str(manifest)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as writer:
+        asked, told = writer.stdin, writer.stdout
+        assert asked is not None
+        assert told is not None
+
+        def begin(*_: object) -> None:
+            if not begun:
+                begun.append(asked.write(b"\n"))
+                select.select([told], [], [], 2)  # where it can map the file, it has by then
+
+        def look_at(entry: Entry, hold: Hold | None) -> None:
+            if hold is not None and not begun and entry.path == b"manifest.json":
+                os.utime(manifest)
+                around(time, "sleep", before=begin)
+
+        def write_on() -> None:
+            for _ in range(2):
+                assert told.readline() == b"written\n"
+                asked.write(b"\n")
+            assert told.read() == b""
+
+        def prepare() -> None:
+            around(surveys, "_held", before=look_at)
+            around(Spot, "difference_from", after=once(write_on))
+
+        far.convert(prepare, 0)
+        writer.communicate(b"\n\n\n")
+    assert (far.volume / "manifest.json").read_bytes().startswith(b"XX")
 
 
 def test_a_mapping_that_comes_while_it_is_copied_is_a_change(far: Far) -> None:
@@ -201,6 +240,88 @@ def test_what_fails_after_the_commit_is_told_of_a_kata_that_is_in_its_volume(far
     convert(far.disk, far.volumes, "--all")
     assert os.listdir(far.disk) == []
     assert not marked(far.volume)
+
+
+def test_a_move_that_fails_after_its_rename_is_told_of_a_kata_that_is_in_its_volume(disk: Path) -> None:
+    needs.root()
+    make_disk(disk / "katas")
+    (disk / "volumes").mkdir()
+    kata, volume = disk / "katas" / OUTER / INNER, disk / "volumes" / KATA
+    before = look(kata)
+
+    def fail(*_: object) -> None:
+        if not kata.exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    command = words(disk / "katas", disk / "volumes", KATA)
+    running = Forked(command, disk / "out", prepare=lambda: around(files, "sync_directory", before=fail))
+
+    assert running.ended() == 1, running.output()
+    assert f"{KATA}: failed: it is in its volume, but" in running.output()
+    assert look(volume) == before
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOENT])
+def test_no_volume_is_said_to_have_what_can_not_be_put_back(far: Far, number: int) -> None:
+    before = look(far.kata)
+
+    def fail(spot: Spot, target: Spot, *_: object) -> None:
+        if spot.name.startswith(b".katafs-leaving") and target.name == INNER.encode():
+            raise OSError(number, os.strerror(number))
+
+    def prepare() -> None:
+        around(Target, "unmark", before=once(lambda: shutil.rmtree(far.volume)))
+        around(Spot, "rename_to", before=fail)
+
+    told = far.convert(prepare, 1)
+
+    left = far.disk / OUTER / f".katafs-leaving-{KATA}"
+    line = f"its volume was removed while it was converted; it is left as {left}: {os.strerror(number)}"
+    assert f"{KATA}: failed: {line}\n" in told
+    assert look(left) == before
+
+
+def test_no_volume_is_said_to_have_what_can_not_be_kept(far: Far) -> None:
+    before, left = look(far.kata), far.disk / OUTER / f".katafs-leaving-{KATA}"
+    far.convert_until_killed(_before_unmarking(lambda: os.kill(os.getpid(), signal.SIGKILL)))
+    shutil.rmtree(far.volume)
+
+    def fail(_: Spot, target: Spot, *__: object) -> None:
+        if target.name.startswith(b".katafs-late"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    command = words(far.disk, far.volumes, "--all")
+    running = Forked(command, far.scratch / "out", prepare=lambda: around(Spot, "rename_to", before=fail))
+
+    assert running.ended() != 0
+    assert f"no volume has it as it is on the old disk; it is left as {left}: Input/output error" in running.output()
+    assert look(left) == before
+
+
+def test_who_has_a_file_open_of_what_a_kill_left_loses_nothing(far: Far) -> None:
+    far.convert_until_killed(_before_unmarking(lambda: os.kill(os.getpid(), signal.SIGKILL)))
+    leaving = far.disk / OUTER / f".katafs-leaving-{KATA}"
+
+    with (leaving / SCRIPT).open("r+b", buffering=0) as script:
+        told = convert(far.disk, far.volumes, "--all", status=1).stderr
+        script.write(b"late")
+
+    kept = far.disk / OUTER / f".katafs-late-{KATA}"
+    assert f"is kept as {kept}" in told
+    assert (kept / SCRIPT).read_bytes().startswith(b"late")
+
+
+def test_what_a_kill_left_of_a_kata_whose_volume_is_refused_keeps_nothing_else(far: Far) -> None:
+    (far.disk / "FF").mkdir()
+    convert(far.disk, far.volumes, KATA)
+    (far.disk / OUTER / f".katafs-done-{KATA}").mkdir(parents=True)
+    shutil.rmtree(far.volume)
+    far.volume.write_text("no directory")
+
+    told = convert(far.disk, far.volumes, "--all", status=1).stderr
+
+    assert f"volume {KATA} is refused" in told
+    assert not (far.disk / "FF").exists()
 
 
 def test_what_comes_to_the_place_of_something_committed_takes_nothing_from_its_volume(far: Far) -> None:

@@ -109,10 +109,12 @@ def test_a_file_that_is_open_for_writing_is_named(top: int, tree: Path) -> None:
 def test_what_is_written_before_the_lease_is_in_the_survey(top: int, tree: Path) -> None:
     """Who wrote and closed between the walk's first look at a file and the lease isn't told by the lease."""
 
-    def written_then_held(entry: Entry) -> None:
+    @contextlib.contextmanager
+    def written_then_held(entry: Entry) -> Iterator[None]:
         if entry.path == b"dir/inner":
             (tree / "dir" / "inner").write_bytes(b"longer content")
-        refuse_writer(entry)
+        with refuse_writer(entry):
+            yield
 
     assert survey(top, hold=written_then_held) == survey(top)
 
