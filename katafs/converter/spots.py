@@ -115,6 +115,12 @@ def changes_told() -> Iterator[None]:
         raise
 
 
+def refuse_changed(now: Survey, before: Survey) -> None:
+    """Raise PieceChanged where two surveys of a piece differ."""
+    if now.fingerprint != before.fingerprint:
+        raise PieceChanged("it changed while it was copied")
+
+
 @contextlib.contextmanager
 def volume_spot(store: VolumeStore, volume: VolumeName) -> Iterator[tuple[int, Spot]]:
     """A volume's top, and where that is. Raises ConversionRefused for an OSError(EBUSY) of the block."""
