@@ -140,15 +140,23 @@ class Targets:
             self._refuse_used(volume, kata, source)
             filled = self._is_filled(top, volume, source, spot, staged)
             arriving = functools.partial(self._unused, spot.folder, volume, kata, source)
-            with contextlib.closing(Target(spot, staged, True, filled, self._origin, arriving)) as target:
-                try:
-                    yield target
-                except BaseException:
-                    if self._disk.stands(piece):
-                        with contextlib.suppress(OSError):
-                            if target.may_withdraw():
-                                self._empty(spot, staged)  # a copy that can't be committed, which may differ later
-                    raise
+            target = Target(spot, staged, True, filled, self._origin, arriving)
+            with self._withdrawing(piece, target, lambda: self._empty(spot, staged)):
+                yield target
+
+    @contextlib.contextmanager
+    def _withdrawing(self, piece: Piece, target: Target, withdraw: Callable[[], None]) -> Iterator[None]:
+        """Where an error comes out of the block, take a copy away from its spot that can't be committed: the piece may
+        differ later."""
+        with contextlib.closing(target):
+            try:
+                yield
+            except BaseException:
+                if self._disk.stands(piece):
+                    with contextlib.suppress(OSError):
+                        if target.may_withdraw():
+                            withdraw()
+                raise
 
     def foresee(self, piece: Piece, source: Spot) -> None:
         """Raise as `of` would, as far as it can be seen without changing anything."""
@@ -233,15 +241,14 @@ class Targets:
                 spot = Spot(folder, piece.name)
                 filled = self._has_equal(piece, source, spot)
                 arriving = functools.partial(self._root.times_kept, piece.outer, folder)
-                with contextlib.closing(Target(spot, staged, False, filled, self._origin, arriving)) as target:
-                    try:
-                        yield target
-                    except BaseException:
-                        if self._disk.stands(piece):
-                            with contextlib.suppress(OSError), arriving():
-                                if target.may_withdraw():
-                                    spot.remove()  # a copy that can't be committed, which may differ later
-                        raise
+                target = Target(spot, staged, False, filled, self._origin, arriving)
+
+                def withdraw() -> None:
+                    with arriving():
+                        spot.remove()
+
+                with self._withdrawing(piece, target, withdraw):
+                    yield target
             finally:
                 os.close(folder)
 

@@ -231,12 +231,9 @@ class Lanes:
         if lane.waiting:  # and so not closed
             self._queue.append(lane)
         else:
-            self._end_turn(lane)
-
-    def _end_turn(self, lane: _Lane) -> None:
-        lane.turns -= 1
-        if lane.turns == 0:
-            del self._lanes[lane.key]
+            lane.turns -= 1
+            if lane.turns == 0:
+                del self._lanes[lane.key]
 
 
 class _OfOne(Executor):

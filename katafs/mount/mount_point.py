@@ -86,7 +86,11 @@ def _parts(path: str) -> list[str]:
 
 def mounted_types(path: str) -> list[str]:
     """The types of the file systems mounted on a path, the topmost last."""
-    return [os.fsdecode(mount.type) for mount in mounts() if mount.point == os.fsencode(path)]
+    return [os.fsdecode(mount.type) for mount in _mounts_on(path)]
+
+
+def _mounts_on(path: str) -> list[Mount]:
+    return [mount for mount in mounts() if mount.point == os.fsencode(path)]
 
 
 class OwnMount:
@@ -118,7 +122,7 @@ def unmount(path: str, *, lazy: bool = False) -> None:
     busy one away from its path, and who uses it goes on until it is done.
 
     Raises MountPointUnusable, with who mounted it where this is neither they nor root, and with who keeps it busy."""
-    found = [mount for mount in mounts() if mount.point == os.fsencode(path)]
+    found = _mounts_on(path)
     if not found or os.fsdecode(found[-1].type) != TYPE:
         raise MountPointUnusable(f"{path}: katafs is not mounted there")
     owner = _user_of(found[-1])

@@ -4,6 +4,7 @@ Several threads ask the engine at the same time, and answers may arrive in anoth
 question is announced before it is asked, and an answer that another one overtook is thrown away, to be asked for again.
 """
 
+import itertools
 import math
 import os
 import threading
@@ -35,6 +36,11 @@ class Place:
     refusal: str | None = None
     is_device: bool = False
     """Whether an operator chose the path, which then is mounted by the engine whenever a container needs it."""
+
+    @property
+    def home(self) -> str | None:
+        """The engine's own directory of volumes, in which this one's is `NAME/_data`; None for one that isn't there."""
+        return None if self.path is None or self.is_device else os.path.dirname(os.path.dirname(self.path))
 
 
 def place_of(details: Details) -> Place:
@@ -86,11 +92,9 @@ class VolumeIndex:
         return self._places.get(name)
 
     def directories(self) -> set[str]:
-        """The engine's own directories of volumes: that of each is `DIRECTORY/NAME/_data`."""
+        """The engine's own directory of volumes: one for all of them, so the first tells it. Empty while none does."""
         with self._lock:
-            places = list(self._places.values())
-        own = {place.path for place in places if place.path is not None and not place.is_device}
-        return {os.path.dirname(os.path.dirname(path)) for path in own}
+            return set(itertools.islice(filter(None, (place.home for place in self._places.values())), 1))
 
     def in_use(self, name: VolumeName) -> bool:
         """Whether a container has the volume mounted."""
