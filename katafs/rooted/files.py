@@ -166,51 +166,48 @@ def parent_of(directory: int) -> tuple[int, bytes]:
 
 
 def remove_all(directory: int, seen: Seen | None = None) -> None:
-    """Remove everything in a directory, however deep, following no link and crossing no mount point.
+    """Remove everything in a directory, however deep, following no link and crossing no mount point. Each directory is
+    listed once; what comes into one after that stays.
 
     With `seen` only what was seen, and is still as it was: anything else stays, and stops it with OSError(ENOTEMPTY).
     Raises OSError(EMFILE) below more directories than may be open at once."""
-    held: list[tuple[int, bytes]] = []
-    """The directories on the way down, each with its name in the one above."""
-    here = os.dup(directory)
+    held = [(b"", top := os.dup(directory), _names(top))]
+    """The directories on the way down: each one's name, its descriptor, and what is still to be removed in it."""
     try:
         while True:
-            inner = _remove_plain(here, seen)
+            name, here, left = held[-1]
+            inner = _remove_plain(here, left, seen)
             if inner is not None:
-                below = open_directory(here, inner)  # before it is taken in: what is held is closed once
-                held.append((here, inner))
-                here = below
+                below = open_directory(here, inner)
+                held.append((inner, below, _names(below)))
                 continue
-            if not held:
+            if len(held) == 1:
                 return
-            os.close(here)
-            here, name = held.pop()
-            names.remove_directory(here, name)
+            os.close(held.pop()[1])
+            names.remove_directory(held[-1][1], name)
     finally:
-        os.close(here)
-        for descriptor, _ in held:
+        for _, descriptor, _ in held:
             os.close(descriptor)
 
 
-def _remove_plain(directory: int, seen: Seen | None) -> bytes | None:
-    """Remove what isn't a directory, and directories that are empty; the name of the first that isn't, if one is."""
-    for name in names.listing(directory):
+def _names(directory: int) -> Iterator[bytes]:
+    """A generator, so that a directory is listed when somebody who closes it knows of it."""
+    yield from names.listing(directory)
+
+
+def _remove_plain(directory: int, left: Iterator[bytes], seen: Seen | None) -> bytes | None:
+    """Remove what isn't a directory, up to the first name that stands for one; that, or None where none does."""
+    for name in left:
         status = status_of(directory, name)
         if status is None:
             continue  # somebody else has removed it
         if seen is not None and not seen.has(status):
             raise answer(errno.ENOTEMPTY, name)
-        if not stat.S_ISDIR(status.st_mode):
-            names.remove(directory, name)
-            if seen is not None:
-                seen.lost_a_name(status)
-            continue
-        try:
-            names.remove_directory(directory, name)
-        except OSError as problem:
-            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
+        if stat.S_ISDIR(status.st_mode):
             return name
+        names.remove(directory, name)
+        if seen is not None:
+            seen.lost_a_name(status)
     return None
 
 

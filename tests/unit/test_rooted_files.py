@@ -204,16 +204,49 @@ def test_a_directory_that_is_swapped_while_all_is_removed_is_told_of(
     top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (disk / "directory" / "inner").mkdir(parents=True)
-    remove_directory = names.remove_directory
+    open_directory = files.open_directory
 
-    def swapped(directory: int, name: bytes) -> None:
-        try:
-            remove_directory(directory, name)
-        except OSError:
-            (disk / "directory").rename(disk / "moved")
-            os.mkfifo(disk / "directory")
-            raise
+    def swapped(directory: int, name: bytes) -> int:
+        (disk / "directory").rename(disk / "moved")
+        os.mkfifo(disk / "directory")
+        return open_directory(directory, name)
 
-    monkeypatch.setattr(names, "remove_directory", swapped)
+    monkeypatch.setattr(files, "open_directory", swapped)
     with pytest.raises(NotADirectoryError):  # not EBADF, of a descriptor that is closed twice
         files.remove_all(top)
+
+
+def test_each_directory_of_a_tree_is_listed_once_while_it_is_removed(
+    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        (disk / f"objects/{number:02x}").mkdir(parents=True)
+        (disk / f"objects/{number:02x}/file").touch()
+    listed: list[int] = []
+    listing = names.listing
+
+    def counted(directory: int) -> list[bytes]:
+        listed.append(directory)
+        return listing(directory)
+
+    monkeypatch.setattr(names, "listing", counted)
+    files.remove_all(top)
+    assert len(listed) == 1 + 1 + 20
+    assert os.listdir(disk) == []
+
+
+def test_what_comes_into_a_directory_while_it_is_removed_stays(
+    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (disk / "tree/inner").mkdir(parents=True)
+    (disk / "tree/inner/old").touch()
+    remove = names.remove
+
+    def beside(directory: int, name: bytes) -> None:
+        remove(directory, name)
+        (disk / "tree/inner/new").touch()
+
+    monkeypatch.setattr(names, "remove", beside)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
+        files.remove_tree(top, b"tree")
+    assert (disk / "tree/inner/new").exists()
