@@ -15,6 +15,7 @@ from katafs.cli.process import make_room_for_descriptors, raised_limit, share_on
 from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
+from katafs.doctor import mount_answers
 from katafs.observe import logs, stacks, systemd
 from katafs.settings.settings import Settings
 from katafs.settings.sources import Found
@@ -50,6 +51,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
         raise click.UsageError("MOUNTPOINT: where to? There is no setting mountpoint either")
     logs.log_to_stderr(logging.DEBUG if wished.debug else logging.INFO)
     path = os.path.abspath(wanted)
+    mount_answers.answered(mount_answers.resolved(path))
     detach = _daemonize() if daemon else _nothing_to_detach
     if daemon or systemd.is_listening():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is no terminal whose end it could tell of

@@ -4,9 +4,8 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
-from katafs.doctor import mount_answers, mount_points
+from katafs.doctor import mount_answers
 from katafs.doctor.mount_facts import State
-from katafs.errors import MountPointUnusable
 from katafs.mount.mount_point import unmount
 
 _EXAMPLES = """\b
@@ -25,15 +24,4 @@ def umount(mount_point: str, lazy: bool) -> None:
 
     Where its daemon hangs, --lazy takes it away."""
     path = mount_answers.resolved(mount_point)
-    unmount(path, lazy=lazy or _is_dead(path))
-
-
-def _is_dead(path: str) -> bool:
-    """Whether a dead daemon's mount is on the path. Raises MountPointUnusable where it hangs: an unmount might too."""
-    try:
-        state = mount_answers.state(path)
-    except OSError:
-        return False  # who unmounts says what is wrong
-    if state is State.HANGS:
-        raise MountPointUnusable(mount_points.mount(path, state).in_a_line())
-    return state is State.DEAD
+    unmount(path, lazy=lazy or mount_answers.answered(path) is State.DEAD)

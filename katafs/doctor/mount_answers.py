@@ -2,9 +2,10 @@
 
 import os
 
-from katafs.doctor import mount_facts
+from katafs.doctor import mount_facts, mount_points
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
 from katafs.doctor.mount_facts import State
+from katafs.errors import MountPointUnusable
 from katafs.mount import mount_point
 
 
@@ -23,3 +24,15 @@ def state(path: str) -> State:
         return within(ANSWER_S, mount_facts.state, path)
     except Unanswered:
         return State.HANGS
+
+
+def answered(path: str) -> State | None:
+    """The same; None where whoever goes on will say what is wrong. Raises MountPointUnusable where it hangs: whoever
+    goes on would wait for it, too."""
+    try:
+        found = state(path)
+    except OSError:
+        return None
+    if found is State.HANGS:
+        raise MountPointUnusable(mount_points.mount(path, found).in_a_line())
+    return found

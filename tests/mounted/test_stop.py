@@ -188,6 +188,21 @@ def test_an_unmount_says_that_a_daemon_hangs(mount: Mounts) -> None:
     assert mount_at(mounted.path) is not None
 
 
+@pytest.mark.parametrize("through", ["", "link"])
+def test_a_second_mount_says_that_the_daemon_of_the_first_hangs(mount: Mounts, disk: Path, through: str) -> None:
+    mounted = mount("-o", "timeout=0")
+    (disk / "link").symlink_to("mnt")
+    path = disk / through if through else mounted.path
+    mounted.signal(signal.SIGSTOP)
+    try:
+        refused = run([*PROGRAM, "mount", path, "--volumes", f"dir:{disk}"], status=4, timeout=30)
+    finally:
+        mounted.signal(signal.SIGCONT)
+
+    assert f"{mounted.path}: doesn't answer" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_a_signal_ends_a_busy_mount_too(mount: Mounts) -> None:
     mounted = mount()
     (mounted.path / "held").write_text("still here")
