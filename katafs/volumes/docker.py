@@ -57,8 +57,10 @@ class DockerStore:
         return "docker"
 
     def fault(self) -> str | None:
-        """As in the protocol."""
-        return self._follower.fault
+        """As in the protocol. The engine may answer while the disk that its volumes are on isn't there."""
+        home = self._home()
+        hidden = None if home is None or os.path.isdir(home) else _not_here(home)
+        return self._follower.fault or hidden
 
     def catalog(self) -> Catalog:
         """As in the protocol."""
@@ -68,7 +70,7 @@ class DockerStore:
         """As in the protocol."""
         if self._index.place(name) is not None:
             return True
-        fault = self.fault()
+        fault = self._follower.fault
         if fault is not None:
             raise StoreUnreachable(fault)
         return False
@@ -159,15 +161,21 @@ class DockerStore:
         """Raise where a directory is missing and no engine has removed the volume: what only can't be read mustn't look
         as if it were gone, or a backup deletes its copy."""
         own = os.path.dirname(path)
-        root = None if name == ROOT_VOLUME else self._index.place(ROOT_VOLUME)
-        home = os.path.dirname(own) if root is None or root.path is None or root.is_device else root.path
-        if not os.path.isdir(home):
-            raise StoreUnreachable(f"the Docker Engine's volumes are not here: {home} is not there")
+        home = os.path.dirname(own) if name == ROOT_VOLUME else self._home()
+        if home is not None and not os.path.isdir(home):
+            raise StoreUnreachable(_not_here(home))
         for _ in range(_LOOKS):
             if os.path.isdir(path) or not os.path.isdir(own):
                 return  # it was removed, and may be made anew by now
             time.sleep(_BETWEEN_LOOKS_S)
         raise self._refused(name, f"its directory {path} is not there")
+
+    def _home(self) -> str | None:
+        """A directory that is there for as long as the volumes are: the root volume's, or the one that they are in."""
+        root = self._index.place(ROOT_VOLUME)
+        if root is not None and root.home is not None:
+            return root.path
+        return next(iter(self.directories()), None)
 
     def _check_empty(self, name: VolumeName) -> None:
         top = self.open(name)
@@ -182,3 +190,7 @@ class DockerStore:
 
     def _refused(self, name: VolumeName, reason: str | None) -> VolumeRefused:
         return VolumeRefused(f"volume {self._prefix.put(name)} is refused: {reason}")
+
+
+def _not_here(home: str) -> str:
+    return f"the Docker Engine's volumes are not here: {home} is not there"

@@ -1,6 +1,7 @@
 """Which of an engine's volumes the docker store serves, and from where; real volumes of a real engine."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,8 +169,12 @@ def test_an_engines_volumes_that_are_hidden_are_not_missing(
         store.create(ROOT_VOLUME)
     volumes = _directory(docker_place).parent.parent
     hidden = volumes if with_root else volumes.parent
-    with memory_disk(hidden), pytest.raises(StoreUnreachable, match=r"volumes are not here: .* is not there"):
-        store.open(KATA)
+    reason = r"volumes are not here: .* is not there"
+    with memory_disk(hidden):
+        assert re.search(reason, store.fault() or "")
+        with pytest.raises(StoreUnreachable, match=reason):
+            store.open(KATA)
+    assert store.fault() is None
     os.close(store.open(KATA))
 
 
