@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.harness import waiting
@@ -49,6 +49,20 @@ def ext4_disk(target: Path, size_mb: int = 64, image_in: Path | None = None) -> 
             yield disk
     finally:
         image.unlink()
+
+
+@contextmanager
+def disk_and_volumes(directory: Path, *, in_two: bool) -> Iterator[tuple[Path, Path]]:
+    """A directory for an old disk, and one below it for volumes: in one new file system, or in two.
+
+    In memory, since a conversion waits for its disks several times."""
+    with ExitStack() as mounted:
+        old = mounted.enter_context(ext4_disk(directory / "old", image_in=MEMORY))
+        volumes = old / "volumes"
+        volumes.mkdir()
+        if in_two:
+            mounted.enter_context(ext4_disk(volumes, image_in=MEMORY))
+        yield old, volumes
 
 
 def _unmount(target: Path) -> None:

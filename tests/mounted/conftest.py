@@ -1,5 +1,6 @@
-"""Mounts that the tests of a module share, and what the tests of the doctor begin with."""
+"""Mounts that the tests of a module share, what the tests of the doctor begin with, and systemd's end of a daemon."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,3 +117,12 @@ def bare(disk: Path) -> Path:
 def clean(volumes: Path, bare: Path) -> Report:
     """What is said of this machine as it is: notes it may have, as where /proc hides process 1's namespaces."""
     return doctor(bare, "--volumes", f"dir:{volumes}")
+
+
+@pytest.fixture
+def listener(disk: Path) -> Iterator[socket.socket]:
+    """systemd's end of sd_notify(3)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.settimeout(60)
+        listening.bind(str(disk / "notify"))
+        yield listening

@@ -30,15 +30,6 @@ def held(mount: Mounts) -> Iterator[tuple[Path, int]]:
     holder.communicate()
 
 
-@pytest.fixture
-def listener(disk: Path) -> Iterator[socket.socket]:
-    """systemd's end of sd_notify(3)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.settimeout(60)
-        listening.bind(str(disk / "notify"))
-        yield listening
-
-
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda how: how.name)
 def test_a_signal_unmounts_and_ends_with_0(mount: Mounts, how: signal.Signals) -> None:
     mounted = mount()

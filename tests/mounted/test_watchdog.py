@@ -1,7 +1,6 @@
 """systemd's watchdog: it hears of the daemon while requests are answered, and not while they hang."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,6 @@ from tests.harness.programs import run
 from tests.harness.waiting import until
 
 PERIOD_S = 0.2
-
-
-@pytest.fixture
-def listener(disk: Path) -> Iterator[socket.socket]:
-    """systemd's end of sd_notify(3)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.settimeout(60)
-        listening.bind(str(disk / "notify"))
-        yield listening
 
 
 @pytest.fixture

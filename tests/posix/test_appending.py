@@ -1,7 +1,6 @@
 """O_APPEND: one, two and switched descriptors, in one process and in two."""
 
 import fcntl
-import mmap
 import os
 
 from tests.posix.compare import compared
@@ -70,16 +69,3 @@ def test_opened_for_append_then_switched_off(at: Place) -> None:
     fcntl.fcntl(fd, fcntl.F_SETFL, 0)
     os.pwrite(fd, b"B", 0)
     assert at.gives(contents, "f") == b"B123456789"
-
-
-@compared
-def test_mapping_and_appending_descriptor(at: Place) -> None:
-    at.file("f", b"x" * 4000)
-    appender = at.open("f", os.O_WRONLY | os.O_APPEND)
-    with open("f", "r+b") as file, mmap.mmap(file.fileno(), 4000) as mapped:
-        mapped[0:6] = b"mapped"
-        os.write(appender, b"appended")
-        mapped[10:15] = b"again"
-        mapped.flush()
-        assert at.sees("f")["size"] == 4008
-    assert at.gives(contents, "f") == b"mappedxxxxagain" + b"x" * 3985 + b"appended"

@@ -3,14 +3,13 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.harness import needs
 from tests.harness.crashes import Ended, run_katafs
-from tests.harness.ext4_disks import MEMORY, ext4_disk
+from tests.harness.ext4_disks import disk_and_volumes
 from tests.system.old_disks import (
     INNER,
     KATA,
@@ -92,13 +91,7 @@ def scene(request: pytest.FixtureRequest, disk: Path) -> Iterator[Scene]:
     """The store on the disk's own file system, or on a second one."""
     needs.root()
     needs.programs("mkfs.ext4", "losetup")
-    with ExitStack() as mounted:
-        # In memory, since each of some hundred runs waits for its disks several times.
-        old = mounted.enter_context(ext4_disk(disk / "old", image_in=MEMORY))
-        volumes = old / "volumes"
-        volumes.mkdir()
-        if request.param == "copy":
-            mounted.enter_context(ext4_disk(volumes, image_in=MEMORY))
+    with disk_and_volumes(disk, in_two=request.param == "copy") as (old, volumes):
         yield Scene(old, volumes)
 
 

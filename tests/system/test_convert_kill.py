@@ -13,7 +13,7 @@ import pytest
 from tests.harness import needs, waiting
 from tests.harness.crashes import Forked
 from tests.harness.engine import Engine
-from tests.harness.ext4_disks import MEMORY, ext4_disk
+from tests.harness.ext4_disks import MEMORY, disk_and_volumes, ext4_disk
 from tests.system.old_disks import look, make_kata, marked, rubbish, words
 from tests.system.stores import Directories, InEngine, Store
 
@@ -70,13 +70,8 @@ def places(request: pytest.FixtureRequest, disk: Path) -> Iterator[tuple[Path, P
     """A directory for old disks, and one for volumes: in one file system, or in two."""
     needs.root()
     needs.programs("mkfs.ext4", "losetup")
-    with ExitStack() as mounted:
-        old = mounted.enter_context(ext4_disk(disk / "old", image_in=MEMORY))
-        volumes = old / "volumes"
-        volumes.mkdir()
-        if request.param == "copy":
-            mounted.enter_context(ext4_disk(volumes, image_in=MEMORY))
-        yield old, volumes
+    with disk_and_volumes(disk, in_two=request.param == "copy") as places:
+        yield places
 
 
 def _killed_again_and_again(disk: Disk, kills: int, randomness: random.Random) -> None:

@@ -110,3 +110,18 @@ def served(recorder: Recorder) -> Iterator[Served]:
     """A connection that asks the recorder."""
     with serving(cast(Operations, recorder)) as served:
         yield served
+
+
+@pytest.fixture
+def source(disk: Path) -> Path:
+    """An empty directory to be copied."""
+    needs.root()
+    (disk / "source").mkdir()
+    return disk / "source"
+
+
+@pytest.fixture
+def target(disk: Path) -> Path:
+    """An empty directory to copy to."""
+    (disk / "target").mkdir()
+    return disk / "target"

@@ -13,27 +13,11 @@ import pytest
 
 from katafs.rooted.comparing import differences
 from katafs.rooted.copying import copy_tree, sync_file_system
-from tests.harness import needs
 from tests.harness.descriptors import held
 from tests.harness.leases import leased
 from tests.harness.odd_trees import acl, described, make_odd_tree
 from tests.harness.other_mounts import bound, memory_disk
 from tests.harness.refusals import refused
-
-
-@pytest.fixture
-def source(disk: Path) -> Path:
-    """An empty directory to be copied."""
-    needs.root()
-    (disk / "source").mkdir()
-    return disk / "source"
-
-
-@pytest.fixture
-def target(disk: Path) -> Path:
-    """An empty directory to copy to."""
-    (disk / "target").mkdir()
-    return disk / "target"
 
 
 def copy(source: Path, target: Path) -> None:

@@ -7,28 +7,12 @@ from pathlib import Path
 import pytest
 
 from katafs.rooted.copying import copy_entry
-from tests.harness import needs
 from tests.harness.descriptors import held
 from tests.harness.leases import leased
 from tests.harness.odd_trees import acl, described, make_odd_tree
 from tests.harness.refusals import refused
 
 ENTRIES = ("plain", "setuid", "setgid", "with-acl", "sparse", "big", "empty", "link", "absolute", "fifo", "socket")
-
-
-@pytest.fixture
-def source(disk: Path) -> Path:
-    """An empty directory to be copied."""
-    needs.root()
-    (disk / "source").mkdir()
-    return disk / "source"
-
-
-@pytest.fixture
-def target(disk: Path) -> Path:
-    """An empty directory to copy to."""
-    (disk / "target").mkdir()
-    return disk / "target"
 
 
 def copy_one(source: Path, target: Path) -> None:
