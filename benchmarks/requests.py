@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.candidates import CPU, Candidate
 from benchmarks.files import Workload
+from benchmarks.shares import Sampler
 
 _BUFFER_KB = 32768
 _SENT = re.compile(r"fuse_request_send: connection (\d+) req \d+ opcode \d+ \(FUSE_(\w+)\)")
@@ -33,10 +34,12 @@ class Profile:
     used: CPU
     """By the daemon: in user mode Python's, in the kernel that of its calls. The rest of the time is the program's, the
     kernel's for it, and waking up."""
+    binding: float
+    """The part of Python's time, from 0 to 1, that katafs/fuse takes, in a run of its own."""
 
 
 def profile(workload: Workload, candidate: Candidate, scratch: Path) -> Profile:
-    """Of one whole run. Raises TracingUnavailable."""
+    """Of one whole run, and one more. Raises TracingUnavailable, and RuntimeError as `Sampler` does."""
     with candidate.mounted():
         workload.prepare(candidate)
     candidate.connections.clear()
@@ -44,7 +47,17 @@ def profile(workload: Workload, candidate: Candidate, scratch: Path) -> Profile:
     with _tracing(scratch) as trace:
         with candidate.mounted():
             took_s = sum(workload.run(candidate))
-        return Profile(counted(_sent(trace), candidate.connections), took_s, candidate.used - before)
+        found, used = counted(_sent(trace), candidate.connections), candidate.used - before
+    return Profile(found, took_s, used, _binding(workload, candidate))
+
+
+def _binding(workload: Workload, candidate: Candidate) -> float:
+    """Not of the run that is counted, which samples would take longer."""
+    sampler = Sampler()
+    candidate.watching = sampler.watching
+    with candidate.mounted():
+        workload.run(candidate)
+    return sampler.binding()
 
 
 def counted(lines: Sequence[str], connections: set[int]) -> Counter[str]:
