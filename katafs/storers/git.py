@@ -4,73 +4,37 @@ with what the other wrote. On every store of volumes whose files the git program
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from katafs.kata_id import AvatarName, KataId
+from katafs.kata_id import AvatarName
 from katafs.rooted import files as rooted_files
-from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.checks import checked_avatar, checked_delta, checked_files, checked_id, checked_run
+from katafs.storers.common import CommonStorer
 from katafs.storers.diff import FileDiff
 from katafs.storers.git_avatar import GitAvatar
 from katafs.storers.git_locks import remove_old_locks
 from katafs.storers.git_patch import file_diffs
 from katafs.storers.increments import colour_of
-from katafs.storers.katas import KatasStorer
 from katafs.storers.places import Places
-from katafs.storers.plain import start_files
-from katafs.storers.storer import OUTPUT, Delta, Increment, Manifest, Tag
+from katafs.storers.storer import OUTPUT, Delta, Increment, Tag
 from katafs.storers.tag_files import new_tag
 from katafs.volumes.store import VolumeStore
 
 
-class GitStorer:
+class GitStorer(CommonStorer):
     """A Storer that keeps each test run as a commit and a tag. Sandboxes are in the kata's volume."""
 
     def __init__(self, store: VolumeStore) -> None:
+        super().__init__(store)
         self._places = Places(store)
-        self._katas = KatasStorer(store)
-        self._avatars = AvatarsStorer(store)
-
-    def create_kata(self, manifest: Mapping[str, Any]) -> KataId:
-        """As in Storer."""
-        return self._katas.create_kata(manifest)
-
-    def kata_exists(self, kata: str) -> bool:
-        """As in Storer."""
-        return self._katas.kata_exists(kata)
-
-    def kata_manifest(self, kata: str) -> Manifest:
-        """As in Storer."""
-        return self._katas.kata_manifest(kata)
-
-    def completed(self, partial: str) -> str:
-        """As in Storer."""
-        return self._katas.completed(partial)
-
-    def katas(self) -> list[KataId]:
-        """As in Storer."""
-        return self._katas.katas()
-
-    def delete_kata(self, kata: str) -> None:
-        """As in Storer."""
-        self._katas.delete_kata(kata)
 
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
         """As in Storer. Raises GitFailed."""
-        start = start_files(self._katas, kata)
+        start = self._start_files(kata)
         with self._avatars.starting(kata, names) as avatar:
             if avatar is not None:
                 with self._opened(kata, avatar) as opened:
                     opened.start(start)
         return avatar
-
-    def started_avatars(self, kata: str) -> list[AvatarName]:
-        """As in Storer."""
-        return self._avatars.started_avatars(kata)
-
-    def avatar_exists(self, kata: str, name: str) -> bool:
-        """As in Storer."""
-        return self._avatars.avatar_exists(kata, name)
 
     def avatar_increments(self, kata: str, name: str) -> list[Increment]:
         """As in Storer."""
