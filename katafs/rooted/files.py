@@ -167,7 +167,7 @@ def parent_of(directory: int) -> tuple[int, bytes]:
 
 def remove_all(directory: int, seen: Seen | None = None) -> None:
     """Remove everything in a directory, however deep, following no link and crossing no mount point. Each directory is
-    listed once; what comes into one after that stays.
+    listed once: what comes into one after that stays, and what goes from one is no error.
 
     With `seen` only what was seen, and is still as it was: anything else stays, and stops it with OSError(ENOTEMPTY).
     Raises OSError(EMFILE) below more directories than may be open at once."""
@@ -178,13 +178,15 @@ def remove_all(directory: int, seen: Seen | None = None) -> None:
             name, here, left = held[-1]
             inner = _remove_plain(here, left, seen)
             if inner is not None:
-                below = open_directory(here, inner)
-                held.append((inner, below, _names(below)))
+                with contextlib.suppress(FileNotFoundError):
+                    below = open_directory(here, inner)
+                    held.append((inner, below, _names(below)))
                 continue
             if len(held) == 1:
                 return
             os.close(held.pop()[1])
-            names.remove_directory(held[-1][1], name)
+            with contextlib.suppress(FileNotFoundError):
+                names.remove_directory(held[-1][1], name)
     finally:
         for _, descriptor, _ in held:
             os.close(descriptor)
@@ -200,12 +202,13 @@ def _remove_plain(directory: int, left: Iterator[bytes], seen: Seen | None) -> b
     for name in left:
         status = status_of(directory, name)
         if status is None:
-            continue  # somebody else has removed it
+            continue
         if seen is not None and not seen.has(status):
             raise answer(errno.ENOTEMPTY, name)
         if stat.S_ISDIR(status.st_mode):
             return name
-        names.remove(directory, name)
+        with contextlib.suppress(FileNotFoundError):
+            names.remove(directory, name)
         if seen is not None:
             seen.lost_a_name(status)
     return None

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -250,3 +251,20 @@ def test_what_comes_into_a_directory_while_it_is_removed_stays(
     with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
         files.remove_tree(top, b"tree")
     assert (disk / "tree/inner/new").exists()
+
+
+def test_what_goes_by_itself_while_a_tree_is_removed_is_no_error(
+    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second", "tree/inner"):
+        (disk / "tree" / name).mkdir(parents=True, exist_ok=True)
+    remove_directory = names.remove_directory
+
+    def all_at_once(directory: int, name: bytes) -> None:
+        for path in (disk / "tree").iterdir():
+            shutil.rmtree(path)
+        remove_directory(directory, name)
+
+    monkeypatch.setattr(names, "remove_directory", all_at_once)
+    files.remove_all(top)
+    assert os.listdir(disk) == []
