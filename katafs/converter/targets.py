@@ -20,6 +20,7 @@ from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
 _SANDBOX = b"sandbox"
+_NOTHING_ELSE = contextlib.nullcontext()
 
 
 @dataclass(slots=True)
@@ -145,15 +146,21 @@ class Targets:
                 yield target
 
     @contextlib.contextmanager
-    def _withdrawing(self, piece: Piece, target: Target, withdraw: Callable[[], None]) -> Iterator[None]:
+    def _withdrawing(
+        self,
+        piece: Piece,
+        target: Target,
+        withdraw: Callable[[], None],
+        alone: contextlib.AbstractContextManager[None] = _NOTHING_ELSE,
+    ) -> Iterator[None]:
         """Where an error comes out of the block, take a copy away from its spot that can't be committed: the piece may
-        differ later."""
+        differ later. `alone` is entered before the spot is looked at, since it may wait."""
         with contextlib.closing(target):
             try:
                 yield
             except BaseException:
                 if self._disk.stands(piece):
-                    with contextlib.suppress(OSError):
+                    with contextlib.suppress(OSError), alone:
                         if target.may_withdraw():
                             withdraw()
                 raise
@@ -242,12 +249,7 @@ class Targets:
                 filled = self._has_equal(piece, source, spot)
                 arriving = functools.partial(self._root.times_kept, piece.outer, folder)
                 target = Target(spot, staged, False, filled, self._origin, arriving)
-
-                def withdraw() -> None:
-                    with arriving():
-                        spot.remove()
-
-                with self._withdrawing(piece, target, withdraw):
+                with self._withdrawing(piece, target, spot.remove, arriving()):
                     yield target
             finally:
                 os.close(folder)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from katafs.converter import marks
+from katafs.converter.commits import Commits
 from katafs.converter.spots import Spot
 from katafs.converter.targets import Target
-from katafs.rooted import files
+from katafs.rooted import files, inodes
 from katafs.volumes.directories import DirectoryStore
 from tests.harness import needs
 from tests.harness.crashes import Forked
@@ -227,6 +228,31 @@ def test_a_kata_whose_volume_is_made_anew_before_its_commit_stays_where_it_is(
 
     assert f"{KATA}: failed: its volume was removed while it was converted\n" in told
     assert look(far.kata) == before
+
+
+def test_a_copy_of_a_stray_is_looked_for_once_nobody_else_is_at_work_beside_it(far: Far) -> None:
+    """Before that it may be waited for, while somebody puts something else there."""
+    shutil.rmtree(far.disk / OUTER)
+    stray, failed = far.volumes / "katafs_root" / "readme.txt", list[object]()
+
+    def fail(*_: object) -> None:
+        failed.append(_)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def replace(*_: object) -> None:
+        if failed and stray.exists():
+            stray.unlink()
+            stray.write_text("somebody's\n")
+
+    def prepare() -> None:
+        around(Commits, "commit", before=fail)
+        around(inodes, "times_kept_through_kills", before=replace)
+
+    command = words(far.disk, far.volumes, "--all")
+    running = Forked(command, far.scratch / "out", prepare=prepare)
+
+    assert running.ended() == 1, running.output()
+    assert stray.read_text() == "somebody's\n"
 
 
 def test_a_kata_whose_volume_and_place_are_both_gone_before_its_commit_is_kept(far: Far) -> None:
