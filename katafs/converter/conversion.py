@@ -133,7 +133,7 @@ class Conversion:
         survey = _surveyed(source)
         self._root.keep_outer(piece.outer)
         with self._targets.of(piece, source) as target:
-            if not target.filled and not self._keep and self._moved(piece, source, target):
+            if not target.filled and not self._keep and _moved(source, target):
                 return Converted(Outcome.MOVED, survey)
             if not target.filled:
                 with changes_told():
@@ -147,21 +147,6 @@ class Conversion:
             self._commits.commit(piece, source, target, survey)
         return Converted(Outcome.COPIED, survey)
 
-    def _moved(self, piece: Piece, source: Spot, target: Target) -> bool:
-        """Move the piece to its target, which commits it; False where only a copy will do."""
-        try:
-            target.take(source)
-            files.sync_directory(source.folder)
-        except OSError as problem:
-            if not self._disk.stands(piece) and target.holds_it():
-                raise LeftBehind(
-                    f"it is in its volume, but may be on the old disk again after a power cut: {problem.strerror}"
-                ) from problem
-            if problem.errno in _CANNOT_MOVE:
-                return False
-            raise
-        return True
-
 
 def _surveyed(source: Spot) -> Survey:
     try:
@@ -174,6 +159,22 @@ def _surveyed(source: Spot) -> Survey:
     if survey.devices:
         raise ConversionRefused(f"{os.fsdecode(survey.devices[0])} in it is a device node")
     return survey
+
+
+def _moved(source: Spot, target: Target) -> bool:
+    """Move the piece to its target, which commits it; False where only a copy will do."""
+    try:
+        target.take(source, commits=True)
+        files.sync_directory(source.folder)
+    except OSError as problem:
+        if target.committed and target.holds_it():
+            raise LeftBehind(
+                f"it is in its volume, but may be on the old disk again after a power cut: {problem.strerror}"
+            ) from problem
+        if problem.errno in _CANNOT_MOVE and not target.committed:
+            return False
+        raise
+    return True
 
 
 def _copy(source: Spot, target: Target, survey: Survey) -> None:

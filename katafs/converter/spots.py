@@ -101,6 +101,29 @@ class Spot:
             os.close(directory)
 
 
+class Found:
+    """What was at a spot when that was looked at, and nothing that has come there since: it is held by a descriptor, or
+    that could have its inode number. Ends with `close`."""
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+
+    def look(self, spot: Spot) -> None:
+        """Hold what is there, and no longer what was held before. Raises OSError(ENOENT)."""
+        self.close()
+        self._descriptor, _ = names.look(spot.folder, spot.name)
+
+    def has(self, status: os.stat_result) -> bool:
+        """Whether this is the status of what is held."""
+        return self._descriptor is not None and os.path.samestat(status, os.fstat(self._descriptor))
+
+    def close(self) -> None:
+        """Hold nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
 @contextlib.contextmanager
 def changes_told() -> Iterator[None]:
     """Raise what the piece is found in the middle of as PieceBusy or PieceChanged: it may pass."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from katafs.converter import marks
 from katafs.converter.root_volume import RootVolume
-from katafs.converter.spots import Spot, changes_told, volume_spot
+from katafs.converter.spots import Found, Spot, changes_told, volume_spot
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
 from katafs.rooted import copying, files, names
@@ -40,26 +40,23 @@ class Target:
     """For the moment of the rename to the spot."""
     committed: bool = field(default=False, init=False)
     """Whether the disk has it no longer: what stands there now is something else."""
-    _piece: int | None = field(default=None, init=False)
-    """A descriptor of what is the piece at the spot, or is to be. What is made in its place could have its inode number
-    otherwise."""
+    _piece: Found = field(default_factory=Found, init=False)
+    """What is the piece at the spot, or is to be."""
 
     def __post_init__(self) -> None:
         if self.filled:
-            self._piece, _ = names.look(self.spot.folder, self.spot.name)
+            self._piece.look(self.spot)
 
     def close(self) -> None:
         """Let go of what is at the spot."""
-        if self._piece is not None:
-            os.close(self._piece)
-            self._piece = None
+        self._piece.close()
 
-    def take(self, source: Spot) -> None:
-        """Bring what is whole to the spot: the staged copy, or the piece itself."""
+    def take(self, source: Spot, *, commits: bool = False) -> None:
+        """Bring what is whole to the spot: the staged copy, or the piece itself, which `commits` it."""
         with self.arriving():
-            self.close()
-            self._piece, _ = names.look(source.folder, source.name)
+            self._piece.look(source)
             source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
+            self.committed = commits
         files.sync_directory(self.spot.folder)
 
     def may_withdraw(self) -> bool:
@@ -69,10 +66,7 @@ class Target:
     def holds_it(self) -> bool:
         """Whether the piece is at the spot still, also where it was there before."""
         there = self.spot.status()
-        return there is not None and self._is_piece(there)
-
-    def _is_piece(self, status: os.stat_result) -> bool:
-        return self._piece is not None and os.path.samestat(status, os.fstat(self._piece))
+        return there is not None and self._piece.has(there)
 
     def mark_staged(self) -> None:
         """Say of the copy that it isn't committed."""
@@ -82,7 +76,7 @@ class Target:
     def unmark(self) -> bool:
         """Take that back, right after the commit; False where the piece isn't at the spot any more."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), self.spot.opened() as top:
-            if self._is_piece(os.fstat(top)):
+            if self._piece.has(os.fstat(top)):
                 marks.take_away(top, self.origin)
                 return True
         return False
@@ -135,14 +129,19 @@ class Targets:
     @contextlib.contextmanager
     def _of_kata(self, piece: Piece, kata: KataId, source: Spot) -> Iterator[Target]:
         volume = kata_volume(kata)
-        with self._made(volume, piece), volume_spot(self._store, volume) as (top, spot):
+        with self._made(volume) as empty, volume_spot(self._store, volume) as (top, spot):
             staged = Spot(spot.folder, self._staged_name(piece))
             staged.remove()
             self._refuse_used(volume, kata, source)
             filled = self._is_filled(top, volume, source, spot, staged)
             arriving = functools.partial(self._unused, spot.folder, volume, kata, source)
             target = Target(spot, staged, True, filled, self._origin, arriving)
-            with self._withdrawing(piece, target, lambda: self._empty(spot, staged)):
+
+            def withdraw() -> None:
+                self._empty(spot, staged)
+                empty.look(spot)
+
+            with self._withdrawing(piece, target, withdraw):
                 yield target
 
     @contextlib.contextmanager
@@ -278,27 +277,36 @@ class Targets:
             return any(spot.difference_from(Spot(folder, name)) is None for name in listed if folder is not None)
 
     @contextlib.contextmanager
-    def _made(self, volume: VolumeName, piece: Piece) -> Iterator[None]:
+    def _made(self, volume: VolumeName) -> Iterator[Found]:
+        """The volume, made if it isn't there, and then removed again where an error comes out of the block: as long as
+        it is the empty directory that was made, or that the block put in its place and has found there. What was
+        committed is another, also where it is empty."""
         made = False
         with contextlib.suppress(FileExistsError):
             if not self._store.exists(volume):
                 self._store.create(volume)
                 made = True
-        try:
-            yield
-        except BaseException:
-            if made and self._disk.stands(piece):  # else it is committed, and may be a kata without an entry
-                self._unmake(volume)
-            raise
+        with contextlib.closing(Found()) as empty:
+            try:
+                if made:
+                    with volume_spot(self._store, volume) as (_, spot):
+                        empty.look(spot)
+                yield empty
+            except BaseException:
+                if made:
+                    self._unmake(volume, empty)
+                raise
 
-    def _unmake(self, volume: VolumeName) -> None:
-        """Remove the volume, unless somebody has filled it: no other conversion can while its place is locked."""
+    def _unmake(self, volume: VolumeName, empty: Found) -> None:
+        """Remove the volume, unless somebody has filled it or made it anew: no other conversion can while its place is
+        locked."""
         with (
             contextlib.suppress(OSError, KatafsError),
-            volume_spot(self._store, volume) as (_, spot),
+            volume_spot(self._store, volume) as (top, spot),
             files.locked(spot.folder),
         ):
-            self._store.remove(volume)
+            if empty.has(os.fstat(top)):
+                self._store.remove(volume)
 
     def _staged_name(self, piece: Piece) -> bytes:
         return OWN_PREFIX + b"staged-" + self._origin + f"-{piece.key:x}".encode()

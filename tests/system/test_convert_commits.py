@@ -92,6 +92,35 @@ def test_a_move_that_fails_after_its_rename_is_told_of_a_kata_that_is_in_its_vol
     assert look(volume) == before
 
 
+def test_what_comes_to_the_place_of_something_moved_takes_nothing_from_its_volume(disk: Path) -> None:
+    """What is moved is nowhere else, and the disk may fail right after that."""
+    needs.root()
+    make_disk(disk / "katas")
+    (disk / "volumes").mkdir()
+    kata, log = disk / "katas" / OUTER / INNER, disk / "katas" / "server.log"
+    log.write_text("first\n")
+    before = look(kata)
+
+    def fail(*_: object) -> None:
+        if not kata.exists():
+            kata.mkdir()
+        elif not log.exists():
+            log.write_text("second\n")
+        else:
+            return
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    command = words(disk / "katas", disk / "volumes", "--all", "--jobs", "1")
+    running = Forked(command, disk / "out", prepare=lambda: around(files, "sync_directory", before=fail))
+
+    assert running.ended() == 1, running.output()
+    for name in (KATA, "server.log"):
+        assert f"{name}: failed: it is in its volume, but may be on the old disk again" in running.output()
+    assert look(disk / "volumes" / KATA) == before
+    assert (disk / "volumes" / "katafs_root" / "server.log").read_text() == "first\n"
+    assert log.read_text() == "second\n"
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOENT])
 def test_no_volume_is_said_to_have_what_can_not_be_put_back(far: Far, number: int) -> None:
     before = look(far.kata)
@@ -179,6 +208,21 @@ def test_what_comes_to_the_place_of_something_committed_takes_nothing_from_its_v
     assert log.read_text() == "second\n"
 
 
+def test_an_empty_kata_keeps_its_volume_also_where_another_comes_to_its_place(far: Far) -> None:
+    shutil.rmtree(far.kata)
+    far.kata.mkdir(0o750)
+    before = look(far.kata)
+
+    def replaced(spot: Spot, *_: object) -> None:
+        if spot.name.startswith(b".katafs-done"):
+            far.kata.mkdir()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    far.convert(lambda: around(Spot, "remove", before=replaced), 1)
+
+    assert look(far.volume) == before
+
+
 def test_a_volume_that_is_removed_right_after_it_was_made_makes_no_kata_missing(far: Far) -> None:
     before = look(far.kata)
     told = far.convert(lambda: around(DirectoryStore, "create", after=once(lambda: far.volume.rmdir())), 1)
@@ -228,6 +272,19 @@ def test_a_kata_whose_volume_is_made_anew_before_its_commit_stays_where_it_is(
 
     assert f"{KATA}: failed: its volume was removed while it was converted\n" in told
     assert look(far.kata) == before
+    assert os.listdir(far.volume) == []
+
+
+def test_a_volume_that_was_made_for_a_copy_that_is_withdrawn_goes_with_it(far: Far) -> None:
+    before = look(far.kata)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    far.convert(lambda: around(Commits, "commit", before=fail), 1)
+
+    assert look(far.kata) == before
+    assert not far.volume.exists()
 
 
 def test_a_copy_of_a_stray_is_looked_for_once_nobody_else_is_at_work_beside_it(far: Far) -> None:
