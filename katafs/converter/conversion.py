@@ -132,14 +132,14 @@ class Conversion:
     def _convert(self, piece: Piece, source: Spot) -> Converted:
         survey = _surveyed(source)
         self._root.keep_outer(piece.outer)
-        with self._targets.of(piece, source) as target:
+        with self._targets.of(piece, source) as target, _refusals_told(source):
             if not target.filled and not self._keep and _moved(source, target):
                 return Converted(Outcome.MOVED, survey)
             if not target.filled:
-                with changes_told():
-                    if not self._keep:  # else the disk stays the truth, and the next run copies anew
+                if not self._keep:  # else the disk stays the truth, and the next run copies anew
+                    with changes_told():
                         survey = source.survey_unwritten()
-                    _copy(source, target, survey)
+                _copy(source, target, survey)
             if self._keep:
                 with changes_told():
                     refuse_changed(source.survey(), survey)
@@ -161,6 +161,17 @@ def _surveyed(source: Spot) -> Survey:
     return survey
 
 
+@contextlib.contextmanager
+def _refusals_told(source: Spot) -> Iterator[None]:
+    """Refuse as at first sight what has come since then and can't be copied."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in (errno.EPERM, errno.EXDEV):
+            _surveyed(source)
+        raise
+
+
 def _moved(source: Spot, target: Target) -> bool:
     """Move the piece to its target, which commits it; False where only a copy will do."""
     try:
@@ -180,16 +191,21 @@ def _moved(source: Spot, target: Target) -> bool:
 def _copy(source: Spot, target: Target, survey: Survey) -> None:
     """Make a whole copy, compare it, and bring it to the target."""
     try:
-        source.copy_to(target.staged)
-        difference = source.difference_from(target.staged)
-        if difference is not None:
-            refuse_changed(source.survey(), survey)
-            raise KatafsError(f"its copy differs, {difference}")
-        if target.replaces:
-            target.mark_staged()
-        else:  # nothing would tell a later run that it wasn't committed, were it old
-            refuse_changed(source.survey(), survey)
+        with changes_told():
+            _make_equal(source, target, survey)
         target.take(target.staged)
     except BaseException:
         target.staged.remove()
         raise
+
+
+def _make_equal(source: Spot, target: Target, survey: Survey) -> None:
+    source.copy_to(target.staged)
+    difference = source.difference_from(target.staged)
+    if difference is not None:
+        refuse_changed(source.survey(), survey)
+        raise KatafsError(f"its copy differs, {difference}")
+    if target.replaces:
+        target.mark_staged()
+    else:  # nothing would tell a later run that it wasn't committed, were it old
+        refuse_changed(source.survey(), survey)

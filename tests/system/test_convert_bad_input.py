@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from katafs.converter.spots import Spot
 from tests.harness import needs
+from tests.harness.crashes import Forked
 from tests.harness.ext4_disks import MEMORY, ext4_disk, made_image, mounted_image
 from tests.harness.mounts import Mounts
 from tests.harness.odd_trees import make_odd_tree
 from tests.harness.other_mounts import bound, memory_disk
 from tests.harness.programs import NOBODY, Finished, run
-from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, make_kata
+from tests.system.far_disks import around, once
+from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, make_kata, words
 
 OTHER = "12ABCDEF01"
 
@@ -131,6 +134,36 @@ def test_a_device_node_is_refused(request: pytest.FixtureRequest, how: str) -> N
     old.refused("refused: lion/null in it is a device node")
 
 
+@pytest.mark.parametrize("keep", [(), ("--keep",)])
+@pytest.mark.parametrize("moment", ["survey", "copy_to", "difference_from"])
+@pytest.mark.parametrize("what", ["a device node", "mounted"])
+def test_what_comes_once_it_was_surveyed_is_refused_as_at_first_sight(
+    far: Old, disk: Path, what: str, moment: str, keep: tuple[str, ...]
+) -> None:
+    place = far.kata / "lion" / "null"
+
+    def come() -> None:
+        if what == "mounted":
+            run(["mount", "-t", "tmpfs", "tmpfs", far.kata / "lion" / "sandbox"])
+        else:
+            os.mknod(place, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+
+    line = {
+        "a device node": "refused: lion/null in it is a device node",
+        "mounted": "refused: something is mounted on lion/sandbox in it",
+    }
+    try:
+        command = words(far.disk, far.volumes, KATA, *keep)
+        running = Forked(command, disk / "out", prepare=lambda: around(Spot, moment, after=once(come)))
+        assert running.ended() == 1
+    finally:
+        if what == "mounted":
+            run(["umount", far.kata / "lion" / "sandbox"])
+    assert f"{KATA}: {line[what]}\n" in running.output()
+    assert {*os.listdir(far.volumes)} == {"katafs_root"}
+    assert far.kata.is_dir()
+
+
 @pytest.mark.parametrize("how", ["old", "far"])
 def test_something_mounted_inside_is_refused(request: pytest.FixtureRequest, how: str) -> None:
     old: Old = request.getfixturevalue(how)
@@ -229,7 +262,9 @@ def test_another_avatars_own_volume_is_left_alone(old: Old) -> None:
     assert (look(old.volumes / KATA), look(pandas)) == (before, volume)
 
 
-def test_a_volume_that_is_a_mount_point_is_refused(old: Old) -> None:
+@pytest.mark.parametrize("how", ["old", "far"])
+def test_a_volume_that_is_a_mount_point_is_refused(request: pytest.FixtureRequest, how: str) -> None:
+    old: Old = request.getfixturevalue(how)
     (old.volumes / KATA).mkdir()
     with memory_disk(old.volumes / KATA):
         old.refused(f"refused: volume {KATA} is a mount point, which nothing can replace")
