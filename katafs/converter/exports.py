@@ -75,9 +75,9 @@ def _export_tree(store: VolumeStore, kata: KataId, to: Path, directory: int, for
             beside = opened.enter_context(opened_directory(directory, outer_name))
             _refuse_existing(beside, name, kata, path)
         stage = opened.enter_context(_staged(store, kata, beside, form))
-        _make_outer(store, directory, outer_name, stage)
-        with opened_directory(directory, outer_name) as outer:
-            _publish(stage, _TREE, outer, name, kata, path)
+        if not _published_in_outer(store, stage, directory, outer_name, name):
+            with opened_directory(directory, outer_name) as outer:
+                _publish(stage, _TREE, outer, name, kata, path)
     return path
 
 
@@ -116,20 +116,28 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
         files.remove_own_tree(directory, name)
 
 
-def _make_outer(store: VolumeStore, directory: int, name: bytes, stage: int) -> None:
-    """Make the outer directory if it isn't there, whose it is in the store, or else the kata's, so that a server can go
-    on in it: in one step, since no later run would look at it."""
-    if files.status_of(directory, name) is not None:
-        return
+def _published_in_outer(store: VolumeStore, stage: int, directory: int, outer_name: bytes, name: bytes) -> bool:
+    """Give what is complete its own name in a new outer directory, whose it is in the store, or else the kata's, so
+    that a server can go on in it. False where there is one: the kata is staged still.
+
+    Both come in one step: no later run would look at what a kill or a fault left of an outer directory."""
+    if files.status_of(directory, outer_name) is not None:
+        return False
     names.make_directory(stage, _OUTER, 0o755)
-    like = _outer_in_store(store, name) or files.status_of(stage, _TREE)
-    if like is not None and os.geteuid() == 0:
-        with opened_directory(stage, _OUTER) as outer:
+    like = _outer_in_store(store, outer_name) or files.status_of(stage, _TREE)
+    with opened_directory(stage, _OUTER) as outer:
+        names.rename(stage, _TREE, outer, name, names.RENAME_NOREPLACE)
+        if like is not None and os.geteuid() == 0:
             inodes.set_owner(outer, like.st_uid, like.st_gid)
             inodes.set_mode(outer, stat.S_IMODE(like.st_mode))
-    with contextlib.suppress(FileExistsError):
-        names.rename(stage, _OUTER, directory, name, names.RENAME_NOREPLACE)
+        files.sync_directory(outer)
+        try:
+            names.rename(stage, _OUTER, directory, outer_name, names.RENAME_NOREPLACE)
+        except FileExistsError:  # another export's
+            names.rename(outer, name, stage, _TREE, names.RENAME_NOREPLACE)
+            return False
     files.sync_directory(directory)
+    return True
 
 
 def _outer_in_store(store: VolumeStore, name: bytes) -> os.stat_result | None:

@@ -1,5 +1,6 @@
 """An export that can't be made, or is broken off, leaves what was there and nothing that looks whole."""
 
+import errno
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import pytest
 from katafs import errors
 from katafs.converter.exports import Form, export
 from katafs.kata_id import KataId, VolumeName
+from katafs.rooted import names
 from katafs.storers.plain import PlainStorer
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.memory import MemoryStore
@@ -230,6 +232,42 @@ def _names_in(path: Path) -> set[str]:
         with tarfile.open(path) as archive:
             names = archive.getnames()
     return {name for name in names if "/objects/" not in name}
+
+
+@pytest.mark.parametrize("failing", [KATA[:2], KATA[2:]])
+def test_what_can_not_have_its_name_leaves_no_outer_directory(
+    store: DirectoryStore, out: Path, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename(old: int, old_name: bytes, new: int, new_name: bytes, flags: int) -> None:
+        if new_name == failing.encode():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        renamed(old, old_name, new, new_name, flags)
+
+    renamed = names.rename
+    monkeypatch.setattr(names, "rename", rename)
+    refused(store, out, Form.TAGS, "Input/output error")
+    assert os.listdir(out) == []
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+def test_an_outer_directory_that_another_export_makes_meanwhile_is_gone_on_in(
+    store: DirectoryStore, out: Path, has_it: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename(old: int, old_name: bytes, new: int, new_name: bytes, flags: int) -> None:
+        if new_name == KATA[:2].encode() and not (out / KATA[:2]).exists():
+            (out / KATA[:2] / (KATA[2:] if has_it else "AAAAAAAA")).mkdir(parents=True)
+        renamed(old, old_name, new, new_name, flags)
+
+    renamed = names.rename
+    monkeypatch.setattr(names, "rename", rename)
+    if has_it:
+        with pytest.raises(errors.ExportFailed, match="exists already"):
+            export(store, KATA, out, Form.TAGS)
+        assert os.listdir(out / KATA[:2] / KATA[2:]) == []
+    else:
+        assert (export(store, KATA, out, Form.TAGS) / "manifest.json").exists()
+        assert {*os.listdir(out / KATA[:2])} == {"AAAAAAAA", KATA[2:]}
+    assert os.listdir(out) == [KATA[:2]]
 
 
 def test_nobody_else_can_enter_an_export_in_the_making(store: DirectoryStore, kata: Path, out: Path) -> None:
