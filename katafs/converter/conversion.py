@@ -14,7 +14,7 @@ from katafs.converter.results import Outcome
 from katafs.converter.root_volume import RootVolume
 from katafs.converter.spots import Spot, changes_told, refuse_changed
 from katafs.converter.targets import Target, Targets
-from katafs.errors import ConversionRefused, KatafsError, LeftBehind
+from katafs.errors import ConversionRefused, KatafsError, LeftBehind, VolumeRefused
 from katafs.kata_id import ROOT_VOLUME, kata_volume
 from katafs.rooted import files
 from katafs.rooted.answer import answer
@@ -56,6 +56,8 @@ class Conversion:
         self._root = RootVolume(disk, store)
         self._targets = Targets(disk, store, self._root, keep=keep)
         self._commits = Commits(disk, self._targets)
+        self._told: set[str] = set()
+        """What `convert` has said of what was left behind."""
 
     def convert(self, piece: Piece) -> Converted:
         """Convert a piece, unless that was done before; waits for another who does it now.
@@ -63,7 +65,7 @@ class Conversion:
         Raises ConversionRefused, PieceBusy, PieceChanged, LeftBehind, StoreUnreachable, and OSError: ENOENT for a
         piece that is nowhere, ENOSPC for a full disk, and whatever the piece itself can't be read with. But for
         LeftBehind the piece is on the disk as it was."""
-        with self._disk.locks.claim(piece.key), self._turns:
+        with self._disk.locks.claim(piece.key), self._turns, self._remembered():
             if not self._disk.stands(piece):
                 self._commits.settle(piece)
                 return self.elsewhere(piece)
@@ -72,6 +74,14 @@ class Conversion:
                 converted = self._convert(piece, Spot(folder, piece.name))
             self._drop_outer(piece.outer)
             return converted
+
+    @contextlib.contextmanager
+    def _remembered(self) -> Iterator[None]:
+        try:
+            yield
+        except (LeftBehind, VolumeRefused) as problem:
+            self._told.add(str(problem))
+            raise
 
     @contextlib.contextmanager
     def _removal_told(self, piece: Piece) -> Iterator[None]:
@@ -89,7 +99,8 @@ class Conversion:
 
     def tidy(self, outers: Iterable[str]) -> None:
         """Keep these outer directories in the root volume, and remove from the disk those that are empty; and where
-        that leaves nothing on the disk, the locks' file. Raises LeftBehind once all that can be is done."""
+        that leaves nothing on the disk, the locks' file. Raises LeftBehind once all that can be is done, for what
+        `convert` hasn't said the same of."""
         left: list[KatafsError] = []
         for outer in outers:
             if self._disk.outer_status(outer) is None:
@@ -102,8 +113,9 @@ class Conversion:
             self.keep_outer("")
         if not self._disk.outers() and not self._disk.strays_in(""):
             self._disk.locks.remove_if_alone()
-        if left:
-            raise LeftBehind("; ".join(map(str, left)))
+        untold = [text for text in map(str, left) if text not in self._told]
+        if untold:
+            raise LeftBehind("; ".join(untold))
 
     def _drop_outer(self, outer: str) -> None:
         """Remove an outer directory from the disk once nothing is left in it; the root volume has it by then."""
