@@ -162,10 +162,13 @@ class Commits:
             with contextlib.ExitStack() as stack:
                 try:
                     held, _ = stack.enter_context(leaving.held_still(seen))
+                except (FileNotFoundError, NotADirectoryError):
+                    raise
                 except OSError as problem:
-                    if problem.errno != errno.EBUSY:
-                        raise
-                    raise self._kept(outer, leaving) from problem
+                    if problem.errno == errno.EBUSY:
+                        raise self._kept(outer, leaving) from problem
+                    where = self._where(outer, leaving)
+                    raise LeftBehind(f"a kill left {where}, which can't be read: {problem.strerror}") from problem
                 if not self._targets.hold(outer, key, leaving):
                     raise self._kept(outer, leaving, "no volume has it as it is on the old disk; it")
                 if held.broken():

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 import signal
 from collections.abc import Callable
@@ -169,6 +170,22 @@ def test_who_has_a_file_open_of_what_a_kill_left_loses_nothing(far: Far) -> None
     kept = far.disk / OUTER / f".katafs-late-{KATA}"
     assert f"is kept as {kept}" in told
     assert (kept / SCRIPT).read_bytes().startswith(b"late")
+
+
+def test_what_a_kill_left_and_can_not_all_be_opened_keeps_nothing_else(far: Far) -> None:
+    (far.disk / "FF").mkdir()
+    for number in range(80):
+        (far.kata / f"file-{number}").touch()
+    before, leaving = look(far.kata), far.disk / OUTER / f".katafs-leaving-{KATA}"
+    far.convert_until_killed(_before_unmarking(lambda: os.kill(os.getpid(), signal.SIGKILL)))
+
+    command = words(far.disk, far.volumes, "--all")
+    running = Forked(command, far.scratch / "out", prepare=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60)))
+
+    assert running.ended() == 1
+    assert running.output().count(f"a kill left {leaving}, which can't be read: Too many open files") == 1
+    assert look(leaving) == before
+    assert not (far.disk / "FF").exists()
 
 
 def test_what_a_kill_left_of_a_kata_whose_volume_is_refused_keeps_nothing_else(far: Far) -> None:
