@@ -55,17 +55,25 @@ def opened_stores(volumes: str | None, prefix: str, legacy: Path | None) -> Iter
 
 def _default_store(prefix: str, create_missing: bool) -> VolumeStore:
     """The engine's also while that is down: its katas are in no directory, and none is to be converted into one."""
-    if not engine_is_here():
+    sign = _sign_of_an_engine()
+    if sign is None:
         return DirectoryStore(DEFAULT_DIRECTORY, prefix, create_missing=create_missing)
     try:
         return _docker(prefix)
     except StoreUnreachable as fault:
-        raise StoreUnreachable(f"{fault} (--volumes names another store)") from fault
+        # Its data may be what a Docker that was removed has left, and katas be among that: whoever knows must say.
+        raise StoreUnreachable(f"{fault} (it is asked because of {sign}; --volumes names another store)") from fault
 
 
 def engine_is_here() -> bool:
     """Whether there is a sign of an engine, which may be down; it isn't asked."""
-    return bool(os.environ.get("DOCKER_HOST")) or any(map(os.path.exists, _SIGNS_OF_AN_ENGINE))
+    return _sign_of_an_engine() is not None
+
+
+def _sign_of_an_engine() -> str | None:
+    if os.environ.get("DOCKER_HOST"):
+        return "DOCKER_HOST"
+    return next(filter(os.path.exists, _SIGNS_OF_AN_ENGINE), None)
 
 
 def _docker(prefix: str) -> VolumeStore:

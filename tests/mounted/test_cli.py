@@ -168,10 +168,26 @@ def test_what_needs_katas_makes_no_default_store(disk: Path, engine: str) -> Non
     for command in (["ls"], ["lights"], ["export", "--all", "--to", disk / "to"], convert):
         program = [sys.executable, "-c", WITH_DEFAULT, disk / "default", *command]
         refused = run(program, status=3, env={"DOCKER_HOST": engine})
-        said = "(--volumes names another store)" if engine else f"{disk}/default does not exist"
+        said = (
+            "(it is asked because of DOCKER_HOST; --volumes names another store)"
+            if engine
+            else f"{disk}/default does not exist"
+        )
         assert said in refused.stderr
     assert not (disk / "default").exists()
     assert (disk / "old" / "12" / "3456789A").is_dir()
+
+
+def test_an_engine_of_which_only_the_data_is_there_is_asked_and_it_is_said_why(disk: Path) -> None:
+    """A Docker that was removed may have left it, and one that is down has it, too."""
+    data = disk / "docker"
+    data.mkdir()
+    signs = WITH_DEFAULT.replace("_SIGNS_OF_AN_ENGINE = ()", f"_SIGNS_OF_AN_ENGINE = ('{data}',)")
+    no_socket = (
+        "from katafs.volumes import docker_engine\ndocker_engine._DEFAULT_URL = 'unix:///nonexistent/docker.sock'"
+    )
+    refused = run([sys.executable, "-c", no_socket + signs, disk / "default", "ls"], status=3, env={"DOCKER_HOST": ""})
+    assert f"(it is asked because of {data}; --volumes names another store)" in refused.stderr
 
 
 def test_ls_shows_every_kata_with_its_avatars(katas: Path, disk: Path) -> None:
