@@ -15,6 +15,7 @@ from katafs.cli.stores import open_store
 from katafs.errors import KatafsError, VolumeRefused
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id, kata_volume
 from katafs.rooted import names
+from katafs.storers import starting
 from katafs.volumes.store import VolumeStore
 
 _EXAMPLES = """\b
@@ -66,21 +67,26 @@ def _avatars(store: VolumeStore, kata: KataId) -> Table:
 
 
 def _avatars_of(store: VolumeStore, kata: KataId) -> list[tuple[AvatarName, str]]:
-    """The avatars that have a directory in the kata's volume, or a volume of their own, with the volume."""
-    own = set(store.catalog().avatars_of(kata))
-    found = {avatar: f"{kata}_{avatar}" for avatar in own}
-    for avatar in _directories_in(store, kata):
-        found.setdefault(avatar, kata)
+    """The avatars that have a directory in the kata's volume, or a volume of their own, with the volume.
+
+    One whose start isn't done, or was broken off, isn't among them, as for storers."""
+    found = {avatar: f"{kata}_{avatar}" for avatar in store.catalog().avatars_of(kata)}
+    for avatar, is_begun in _directories_in(store, kata).items():
+        if is_begun:
+            found.pop(avatar, None)
+        else:
+            found.setdefault(avatar, kata)
     return sorted(found.items())
 
 
-def _directories_in(store: VolumeStore, kata: KataId) -> list[AvatarName]:
+def _directories_in(store: VolumeStore, kata: KataId) -> dict[AvatarName, bool]:
+    """The avatars that have a directory in the kata's volume, with whether that is only begun."""
     if not store.exists(kata_volume(kata)):
-        return []
+        return {}
     top = store.open(kata_volume(kata))
     try:
         avatars = [avatar for name in names.listing(top) if (avatar := avatar_name(os.fsdecode(name)))]
-        return [avatar for avatar in avatars if _is_directory(top, avatar)]
+        return {avatar: starting.is_begun(top, avatar.encode()) for avatar in avatars if _is_directory(top, avatar)}
     finally:
         os.close(top)
 

@@ -204,6 +204,16 @@ def test_ls_of_a_kata_shows_its_avatars_and_their_volumes(katas: Path, disk: Pat
     assert katas.is_dir()
 
 
+def test_ls_shows_no_avatar_whose_start_was_broken_off(katas: Path, disk: Path) -> None:
+    """As a kill leaves one, with a volume of its own for the sandbox or without."""
+    for avatar in ("bear", "wolf"):
+        (katas / KATA / avatar).mkdir()
+        (disk / "volumes" / KATA / avatar / ".katafs-starting").touch()
+    (disk / "volumes" / f"{KATA}_wolf").mkdir()
+    shown = _katafs("ls", KATA, "--volumes", f"dir:{disk}/volumes").stdout
+    assert re.findall(r"^(\w+)", shown, re.MULTILINE) == ["lion", "panda"]
+
+
 def test_ls_cuts_nothing_on_a_narrow_terminal(katas: Path, disk: Path) -> None:
     terminal = {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "12"}
     shown = run([*PROGRAM, "ls", KATA, "--volumes", f"dir:{disk}/volumes"], env={**NO_ENGINE, **terminal}).stdout
