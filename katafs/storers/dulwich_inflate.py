@@ -20,7 +20,8 @@ WORK_LIMIT_BYTES = 256 << 20
 
 _LARGE_BYTES = 1 << 20
 _large = threading.Lock()
-"""Covers the memory that large objects take, not data: one thread at a time has any, however many read tags."""
+"""Covers what large objects, and all else that is much, take of memory and descriptors, not data: one thread at a time
+has any, however many read tags."""
 
 _READ_BYTES = 64 << 10
 _LEAST_COST_BYTES = 4 << 10
@@ -39,7 +40,12 @@ class Work:
         self._left_bytes -= max(size_bytes, _LEAST_COST_BYTES)
         if size_bytes > OBJECT_LIMIT_BYTES or self._left_bytes < 0:
             raise answer(errno.EFBIG)
-        if size_bytes > _LARGE_BYTES and not self._large:
+        if size_bytes > _LARGE_BYTES:
+            self.be_alone()
+
+    def be_alone(self) -> None:
+        """Wait for whoever reads what is large, and let others wait, until `end`."""
+        if not self._large:
             _large.acquire()
             self._large = True
 

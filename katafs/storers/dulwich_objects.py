@@ -21,6 +21,8 @@ _KIND_NAMES = {number: name for name, number in _KINDS.items()}
 _LOOSE_HEADER_BYTES = 32
 _PACKS_LIMIT = 500
 """git gc --auto packs anew at 50; each pack that is read takes two descriptors."""
+_MANY_PACKS = 60
+"""With more than these open, a thread is alone: descriptors that one kata takes are lacking for all others."""
 _ATTEMPTS = 5
 """Listings of the packs that a search may take: one that vanishes says that another has come."""
 
@@ -42,6 +44,10 @@ class Objects:
 
     def __exit__(self, *_: object) -> None:
         self._held.close()
+
+    def be_alone(self) -> None:
+        """Wait until no other thread has anything large, nor will while this is open."""
+        self._work.be_alone()
 
     def read(self, sha: bytes) -> tuple[int, bytes]:
         """The type and the bytes of the object with this hexadecimal sha.
@@ -118,6 +124,8 @@ class Objects:
         what the others have can be read."""
         if len(self._packs) + len(self._damaged) == _PACKS_LIMIT:
             raise CorruptKata(f"more than {_PACKS_LIMIT} packs")
+        if len(self._packs) == _MANY_PACKS:
+            self.be_alone()
         with contextlib.ExitStack() as held, contextlib.suppress(FileNotFoundError):
             try:
                 index = files.open_file(directory, index_name)

@@ -27,6 +27,8 @@ CONTENTS_LIMIT_BYTES = 64 << 20
 _STATUSES_LIMIT = 50_000
 _ATTEMPTS = 5
 """How often a tag is tried to be read where its ref has changed each time since: a container may go on doing that."""
+_MANY_LIGHTS_BYTES = 64 << 10
+"""Some 1,000 test runs. What is larger is taken apart by one thread at a time: 1 MiB may become 70 MB of objects."""
 _NESTING_LIMIT = 5
 """Tags of tags of tags that are followed."""
 
@@ -163,6 +165,8 @@ def _lights(objects: Objects, tree: bytes) -> dict[int, increments.Light]:
     content = _content(objects, sha, parsed.BLOB)
     if len(content) > increments.LIMIT_BYTES:
         raise answer(errno.EFBIG, b"increments.json")
+    if len(content) > _MANY_LIGHTS_BYTES:
+        objects.be_alone()
     return increments.lights(content)
 
 

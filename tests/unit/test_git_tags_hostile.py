@@ -2,15 +2,22 @@
 
 import errno
 import os
+import threading
+import time
 import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from katafs.errors import CorruptKata
+from katafs.storers import git_tags_increments
+from katafs.storers.dulwich_packs import Pack
 from katafs.storers.git_tags import GitTags
 from tests.harness import avatars, hostile_git, needs
-from tests.harness.hostile_git import ATTACKS, SECRET, Attack, Outcome
+from tests.harness.hostile_git import ATTACKS, SECRET, Attack, Outcome, damage
+from tests.harness.hostile_git.attack import pack_everything
 from tests.harness.other_mounts import bound
 from tests.harness.programs import run
 
@@ -76,6 +83,58 @@ def test_what_is_refused_for_its_size_is_never_in_memory(disk: Path, name: str) 
         tracemalloc.stop()
 
     assert peak_bytes < 8 << 20
+
+
+class Counted:
+    """A function, and how many threads were in it at once."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._now = 0
+        self.most = 0
+
+    def __call__(self, *arguments: object) -> object:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        time.sleep(0.002)  # for others to come in
+        try:
+            return self._function(*arguments)
+        finally:
+            with self._lock:
+                self._now -= 1
+
+
+def read_by_several(avatar: Path) -> set[Outcome]:
+    """What asking for tag 1 comes to for some threads at once, each with nothing remembered."""
+    with ThreadPoolExecutor(6) as threads:
+        return {found for found, _ in threads.map(outcome, [avatar] * 6, [1] * 6)}
+
+
+def test_many_lights_are_in_the_memory_of_one_thread_at_a_time(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs.programs("git")
+    many = Attack(damage.lights(b"[" + b"{}," * 30_000 + b"{}]"), Outcome.SHOWN, Outcome.SHOWN)
+    place = hostile_git.built(disk, many)
+    counted = Counted(git_tags_increments.lights)
+    monkeypatch.setattr(git_tags_increments, "lights", counted)
+
+    assert read_by_several(place.avatar) == {Outcome.SHOWN}
+    assert counted.most == 1
+
+
+def test_many_packs_are_open_in_one_thread_at_a_time(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs.programs("git")
+    place = hostile_git.built(disk, Attack(lambda place: None, Outcome.SHOWN, Outcome.SHOWN))
+    pack = pack_everything(place)
+    for number in range(70):
+        for file in (pack, pack.with_suffix(".idx")):
+            os.link(file, pack.with_name(f"pack-{number}{file.suffix}"))
+    counted = Counted(Pack.find)
+    monkeypatch.setattr(Pack, "find", lambda *arguments: counted(*arguments))
+
+    assert read_by_several(place.avatar) == {Outcome.SHOWN}
+    assert counted.most == 1
 
 
 @TRAP
