@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from katafs.rooted.walks import walk
 
 TEMPORARY_PREFIX = b".katafs-"
 """A kill in the middle of a write leaves a file that begins so; nothing reads it, and it may be deleted."""
+
+_TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + rb"[0-9a-f]{16}")
+"""What `temporary_name` gives."""
 
 
 def open_directory(directory: int, name: bytes) -> int:
@@ -96,6 +100,14 @@ def _like(before: os.stat_result) -> os.stat_result | None:
 def temporary_name() -> bytes:
     """A name that nothing has."""
     return TEMPORARY_PREFIX + secrets.token_hex(8).encode()
+
+
+def is_temporary(directory: int, name: bytes) -> bool:
+    """Whether a name is a file that a write has not finished, or that a kill left of one."""
+    if not _TEMPORARY.fullmatch(name):
+        return False
+    status = status_of(directory, name)
+    return status is None or stat.S_ISREG(status.st_mode)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,8 @@
 """Katas: `manifest.json` at the top of the kata's volume, as compact JSON.
 
+A volume without anything in it is a kata that a kill left half made: whoever creates it next completes it. Each holds
+the volume's lock, and the manifest comes to be in one step, so that of several one succeeds.
+
 Stands alone. Knows nothing of avatars but that their volumes go when the kata does.
 """
 
@@ -7,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from katafs.errors import CorruptKata, KataExists, KataInUse, KataNotFound
+from katafs.errors import CorruptKata, KataExists, KataInUse, KataNotFound, VolumeRefused
 from katafs.kata_id import KataId, VolumeName, avatar_volume, is_outer, kata_id, kata_volume
-from katafs.rooted import files
+from katafs.rooted import files, names
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
 from katafs.storers.places import Places, named_faults
@@ -32,19 +35,39 @@ class KatasStorer:
         """As in Storer."""
         kata, copied = checked_manifest(manifest)
         content = encoded(copied, f"the manifest of kata {kata}")
+        is_new = self._made(kata)
+        try:
+            with self._places.kata(kata) as top, files.locked(top, waiting=is_new):
+                if not _is_begun(top):
+                    raise self._taken(kata)
+                with self._undone_on_failure(kata):
+                    files.create(top, _MANIFEST, content)
+        except (FileExistsError, BlockingIOError):  # somebody else is at it
+            raise self._taken(kata) from None
+        except (PermissionError, VolumeRefused):
+            if is_new:
+                raise
+            raise self._taken(kata) from None
+        return kata
+
+    def _made(self, kata: KataId) -> bool:
+        """Make the kata's volume; False where it is there."""
         try:
             with named_faults(f"kata {kata}"):
                 self._store.create(kata_volume(kata))
         except FileExistsError:
-            raise KataExists(f"kata {kata} is in {self._store.url} already") from None
-        with self._undone_on_failure(kata), self._places.kata(kata) as top:
-            files.replace(top, _MANIFEST, content, durable=True)
-        return kata
+            return False
+        return True
+
+    def _taken(self, kata: KataId) -> KataExists:
+        return KataExists(f"kata {kata} is in {self._store.url} already")
 
     @contextmanager
     def _undone_on_failure(self, kata: KataId) -> Iterator[None]:
         try:
             yield
+        except FileExistsError:
+            raise  # by another way to the volume, which has a lock of its own, somebody else has made it
         except BaseException:
             self._remove(kata_volume(kata))
             raise
@@ -94,3 +117,8 @@ class KatasStorer:
             with self._places.volume(volume) as top:
                 files.remove_all(top)
             self._store.remove(volume)
+
+
+def _is_begun(top: int) -> bool:
+    """Whether there is nothing in a kata's volume yet, as a kill leaves it in the middle of its making."""
+    return all(files.is_temporary(top, name) for name in names.listing(top))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from katafs.config import Sandboxes
-from katafs.errors import BadContent, KataNotFound
+from katafs.errors import BadContent, KataExists, KataNotFound
 from katafs.rooted import files
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.git import GitStorer
@@ -72,6 +72,51 @@ def test_a_killed_start_leaves_the_avatar_started_or_its_name_free(storer: Store
 
 def _without_output() -> dict[str, str]:
     return {name: content for name, content in START.items() if name != "output"}
+
+
+@PLAIN
+def test_a_kata_whose_making_was_killed_can_be_created_again(storer: Storer, disk: Path) -> None:
+    calls, was_killed, completed = 0, True, 0
+    while was_killed:
+        calls += 1
+        was_killed = killed(lambda: storer.create_kata(MANIFEST), calls)
+        if not (disk / KATA / "manifest.json").exists():
+            assert storer.create_kata(MANIFEST) == KATA, f"killed at call {calls}"
+            completed += 1
+        assert storer.kata_manifest(KATA) == MANIFEST
+        with pytest.raises(KataExists):
+            storer.create_kata({**MANIFEST, "language": "another"})
+        assert storer.kata_manifest(KATA) == MANIFEST
+        storer.delete_kata(KATA)
+    assert completed > 5
+
+
+@PLAIN
+@pytest.mark.parametrize("name", ["lion", ".katafs-convert", "README"])
+def test_a_kata_with_anything_in_it_is_not_taken_for_half_made(storer: Storer, disk: Path, name: str) -> None:
+    (disk / KATA / name).mkdir(parents=True)
+    with pytest.raises(KataExists):
+        storer.create_kata(MANIFEST)
+    assert [path.name for path in (disk / KATA).iterdir()] == [name]
+
+
+@PLAIN
+def test_a_kata_that_leads_elsewhere_is_not_taken_for_half_made(storer: Storer, disk: Path) -> None:
+    (disk / "elsewhere").mkdir()
+    (disk / KATA).symlink_to("elsewhere")
+    with pytest.raises(KataExists):
+        storer.create_kata(MANIFEST)
+    assert list((disk / "elsewhere").iterdir()) == []
+
+
+@PLAIN
+def test_a_kata_that_is_being_made_is_left_to_who_makes_it(storer: Storer, disk: Path) -> None:
+    (disk / KATA).mkdir()
+    directory = os.open(disk / KATA, os.O_PATH)
+    with files.locked(directory), pytest.raises(KataExists):
+        storer.create_kata(MANIFEST)
+    os.close(directory)
+    assert list((disk / KATA).iterdir()) == []
 
 
 @PLAIN
