@@ -7,7 +7,7 @@ from katafs.rooted import files, names
 from katafs.storers.dulwich_files import directory
 
 _LASTING_S = 60
-"""A git that runs holds none for so long."""
+"""A git that runs holds none for so long. One of a later time is of before the clock was set back."""
 _PLACES = ((), (b"objects",), (b"refs", b"heads"), (b"refs", b"tags"))
 """The directories in `.git` where an avatar's git makes locks."""
 _LOCK = b".lock"
@@ -25,4 +25,4 @@ def remove_old_locks(avatar: int) -> None:
 
 def _is_old(held: int, name: bytes) -> bool:
     status = files.status_of(held, name)
-    return status is not None and time.time() - status.st_mtime > _LASTING_S
+    return status is not None and abs(time.time() - status.st_mtime) > _LASTING_S

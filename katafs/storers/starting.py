@@ -18,7 +18,8 @@ from katafs.storers.places import opened_directory
 _MARK = files.TEMPORARY_PREFIX + b"starting"
 _DIRECTORY_MODE = 0o777
 _LASTING_S = 60
-"""A start that is younger goes on, whatever its lock: a storer on a mounted tree has other locks than one behind it."""
+"""A start that is younger goes on, whatever its lock: a storer on a mounted tree has other locks than one behind it.
+What is to begin later than that was begun before the clock was set back."""
 _TAGS_0 = (((b"tags",), b"0.json"), ((b".git", b"refs", b"tags"), b"0"), ((b".git",), b"packed-refs"))
 """Where tag 0 of an avatar may be, each a directory and a name in it."""
 
@@ -70,7 +71,7 @@ def _is_broken_off(top: int, avatar: bytes, held: contextlib.ExitStack) -> bool:
     try:
         found = held.enter_context(opened_directory(top, avatar))
         begun_s = _begun_s(found)
-        if begun_s is None or time.time() - begun_s < _LASTING_S:
+        if begun_s is None or abs(time.time() - begun_s) < _LASTING_S:
             return False
         held.enter_context(files.locked(found, waiting=False))
         # Before the lock was had it may have been given back, and that killed, and the name taken anew.

@@ -22,6 +22,7 @@ from tests.harness import needs
 from tests.harness.ext4_disks import made_image, mounted_image
 from tests.harness.other_mounts import bound
 from tests.harness.programs import run
+from tests.harness.wall_clock import HOUR_S, WallClock
 
 FILES = {**START, "hiker.py": "changed\n"}
 TOO_LARGE = "x" * (24 << 20)
@@ -238,6 +239,16 @@ def test_a_lock_that_a_killed_git_left_long_ago_is_removed(git: Storer, disk: Pa
     path = disk / KATA / "lion/.git" / lock
     path.touch()
     os.utime(path, (1, 1))
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
+def test_a_lock_that_a_killed_git_left_before_the_clock_was_set_back_is_removed(
+    git: Storer, disk: Path, wall_clock: WallClock
+) -> None:
+    (disk / KATA / "lion/.git/index.lock").touch()
+    wall_clock.jump(-HOUR_S)
     git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
 
     assert git.tag(KATA, "lion", 2)["output"] == "second"

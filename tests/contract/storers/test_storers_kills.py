@@ -21,6 +21,7 @@ from tests.contract.storers.cells import KATA, MANIFEST, START
 from tests.harness import needs
 from tests.harness.kills import killed
 from tests.harness.programs import NOBODY
+from tests.harness.wall_clock import HOUR_S, WallClock
 
 MARK = ".katafs-starting"
 KINDS: dict[str, Callable[[DirectoryStore], Storer]] = {
@@ -153,6 +154,17 @@ def test_a_start_that_goes_on_is_not_broken_off(storer: Storer, disk: Path) -> N
     os.close(directory)
     assert storer.started_avatars(KATA) == ["bear", "wolf"]
     assert not storer.avatar_exists(KATA, "lion")
+
+
+@PLAIN
+def test_a_name_is_free_after_a_killed_start_also_where_the_clock_was_set_back_since(
+    storer: Storer, disk: Path, wall_clock: WallClock
+) -> None:
+    storer.create_kata(MANIFEST)
+    (disk / KATA / "lion").mkdir()
+    (disk / KATA / "lion" / MARK).touch()
+    wall_clock.jump(-HOUR_S)
+    assert storer.start_avatar(KATA, ["lion"]) == "lion"
 
 
 def test_an_avatar_with_a_mark_is_started_where_it_has_tag_0(storer: Storer, disk: Path) -> None:
