@@ -50,7 +50,7 @@ class GitStorer(CommonStorer):
         """As in Storer. Raises GitFailed."""
         deleted, written = checked_delta(delta, files)
         with self._changing(kata, name) as avatar:
-            avatar.save(deleted, written, delta.new)
+            avatar.save(deleted, written)
 
     def avatar_ran_tests(
         self, kata: str, name: str, files: Mapping[str, str], now: Sequence[int], output: str, colour: str

@@ -42,19 +42,18 @@ class GitAvatar:
         name, address = self._author
         self._git.run("config", "user.name", name)
         self._git.run("config", "user.email", address)
-        self.save([], {file.encode(): content.encode() for file, content in visible_files.items()}, new=visible_files)
+        self.save([], {file.encode(): content.encode() for file, content in visible_files.items()})
         self._write_state(dict(visible_files), [])
         self._git.run_on(["add", "--force"], [_MANIFEST, INCREMENTS])
         self._commit(0)
         self._sync_repository()
         self._sync_tags()
 
-    def save(
-        self, deleted: Sequence[bytes], written: Mapping[bytes, bytes], new: Sequence[str] | Mapping[str, str]
-    ) -> None:
-        """Write and remove files of the sandbox, and tell git of the new and the removed ones.
+    def save(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
+        """Write and remove files of the sandbox, and tell git of them.
 
-        `--force`: a `.gitignore` among the files must not keep others from being stored."""
+        Of the changed ones as well, which the servers leave to `commit -a`: git has forgotten one that a test run
+        removed. `--force`: a `.gitignore` among the files must not keep others from being stored."""
         if not files.is_directory(self._directory, SANDBOX_NAME):
             raise CorruptKata(f"{self._whose} has no sandbox")
         with opened_directory(self._directory, SANDBOX_NAME) as sandbox:
@@ -62,7 +61,7 @@ class GitAvatar:
                 write_file(sandbox, name, content)
             for name in deleted:
                 remove_file(sandbox, name)
-        self._git.run_on(["add", "--force"], [_SANDBOX + name.encode() for name in new])
+        self._git.run_on(["add", "--force"], [_SANDBOX + n for n in written if n not in deleted])
         # `git rm` alone would take the sandbox away with its last file.
         self._git.run_on(["rm", "--cached", "--force", "--quiet", "--ignore-unmatch"], [_SANDBOX + n for n in deleted])
 
@@ -72,7 +71,7 @@ class GitAvatar:
         number = next_number(increments)
         increments.append({"colour": colour, "time": time, "number": number})
         with self._undone_on_failure():
-            self.save([], {OUTPUT.encode(): shown[OUTPUT].encode()}, new=[OUTPUT])
+            self.save([], {OUTPUT.encode(): shown[OUTPUT].encode()})
             self._write_state(dict(shown), increments)
             self._commit(number)
         self._sync_tags()

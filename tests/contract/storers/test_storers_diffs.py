@@ -150,6 +150,25 @@ def test_a_diff_backwards_swaps_added_and_deleted(both: Both) -> None:
     ] * 2
 
 
+def test_both_see_a_file_again_that_a_test_run_removed(both: Both, disk: Path) -> None:
+    both.start({"a": "one\n", "output": ""})
+    for kind in ("git", "plain"):
+        (disk / kind / KATA / "lion/sandbox/a").unlink()
+    both.run({"a": "one\n"}, output="removed")
+    both.run({"a": "two\n"}, output="removed")
+    both.run({"a": "three\n"}, output="removed")
+    git, plain = both.diffs(2, 3)
+    assert [(diff.new_name, diff.status) for diff in git] == [("a", Status.CHANGED)]
+    assert git == plain
+
+
+def test_both_take_a_file_that_is_new_and_deleted_for_deleted(both: Both, disk: Path) -> None:
+    both.start({"output": ""})
+    for storer in (both.git, both.plain):
+        storer.sandbox_save(KATA, "lion", Delta(["a"], ["a"]), {"a": ""})
+    assert list(disk.glob("*/*/lion/sandbox/a")) == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_both_agree_on_edits_made_at_random(both: Both, seed: int) -> None:
     editor = Editor(random.Random(seed))
