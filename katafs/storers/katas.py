@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from katafs.errors import CorruptKata, KataExists, KataInUse, KataNotFound, VolumeRefused
-from katafs.kata_id import KataId, VolumeName, avatar_volume, is_outer, kata_id, kata_volume
+from katafs.kata_id import AVATARS, KataId, VolumeName, avatar_volume, is_outer, kata_id, kata_volume
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
@@ -104,7 +104,8 @@ class KatasStorer:
         known = checked_id(kata)
         if not self.kata_exists(known):
             raise KataNotFound(f"kata {known} is not in {self._store.url}")
-        own = [avatar_volume(known, avatar) for avatar in self._store.catalog().avatars_of(known)]
+        # Each is asked for: the catalog may be a second behind what another process has made or removed.
+        own = [volume for avatar in AVATARS if self._store.exists(volume := avatar_volume(known, avatar))]
         volumes = [*own, kata_volume(known)]
         for volume in volumes:
             if self._store.in_use(volume):

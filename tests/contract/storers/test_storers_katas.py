@@ -1,14 +1,21 @@
 """What every storer promises of katas."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from katafs import errors
+from katafs.config import Sandboxes
 from katafs.kata_id import KataId
+from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Storer
+from katafs.volumes import directory_listing
+from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, OTHER, WHATEVER_THE_STORE, Cell
 
 LOWER_CASE = "123456789a"
@@ -119,6 +126,22 @@ def test_deleting_one_kata_leaves_the_others(storer: Storer, kata: str) -> None:
     storer.create_kata({**MANIFEST, "id": OTHER})
     storer.delete_kata(kata)
     assert storer.katas() == [OTHER]
+
+
+@pytest.mark.parametrize("way", ["started", "deleted"])
+def test_a_kata_is_deleted_with_what_another_process_did_a_moment_ago(
+    disk: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_listing, "_REST", 10**9)
+    monkeypatch.setattr(directory_listing, "_LONGEST_REST_NS", 10**12)
+    with closing(DirectoryStore(disk)) as store, closing(DirectoryStore(disk)) as others:
+        storer, other = (PlainStorer(each, Sandboxes.AVATAR) for each in (store, others))
+        storer.create_kata(MANIFEST)
+        (other if way == "started" else storer).start_avatar(KATA, ["lion"])
+        if way == "deleted":
+            shutil.rmtree(disk / f"{KATA}_lion")
+        storer.delete_kata(KATA)
+    assert list(disk.iterdir()) == []
 
 
 def test_deleting_a_missing_kata_is_not_found(storer: Storer) -> None:
