@@ -6,7 +6,8 @@ Knows the avatar by a descriptor of its directory. Never runs git, since whoever
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from katafs.errors import CorruptKata
 from katafs.namespace import TAGS_NAME
@@ -49,7 +50,7 @@ class GitHistory:
         self.avatar = avatar
         self.whose = whose
         self._git = GitTags()
-        with named_faults(f"the git of {whose}"):
+        with named_faults(f"the git of {whose}"), self._named_damage():
             self.numbers = self._git.numbers(avatar) or []
         if not self.numbers:
             raise CorruptKata(f"the git of {whose} has no tags")
@@ -57,11 +58,22 @@ class GitHistory:
     def tag(self, number: int) -> Tag:
         """A tag. Raises CorruptKata, TooLarge."""
         with named_faults(f"tag {number} of {self.whose}"):
-            return parsed_tag(self._git.read(self.avatar, number), number, self.whose)
+            with self._named_damage():
+                content = self._git.read(self.avatar, number)
+            return parsed_tag(content, number, self.whose)
 
     def mtime_ns(self, number: int) -> int:
         """When the tag was made, in nanoseconds since 1970."""
-        return self._git.status(self.avatar, number).mtime_ns
+        with self._named_damage():
+            return self._git.status(self.avatar, number).mtime_ns
+
+    @contextmanager
+    def _named_damage(self) -> Iterator[None]:
+        """What is damaged in a git says where in it, and not whose it is."""
+        try:
+            yield
+        except CorruptKata as damage:
+            raise CorruptKata(f"{self.whose}: {damage}") from damage
 
 
 def add_tag_files(history: GitHistory) -> bool:

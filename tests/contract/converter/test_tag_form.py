@@ -165,7 +165,7 @@ def _another_tag_is_there(avatar: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (_lost_object, "tag 2"),
+        (_lost_object, "avatar lion of kata 123456789A: tag 2: object"),
         (_not_utf8, "tag 4 of avatar lion of kata 123456789A is not UTF-8"),
         (_lone_surrogate, "tag 4"),
         (_too_large, "tag 4 of avatar lion of kata 123456789A is too large"),
