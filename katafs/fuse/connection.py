@@ -3,6 +3,7 @@
 import errno
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from katafs.fuse import negotiation, wire
@@ -26,6 +27,10 @@ Route = Callable[[int, Method], Method]
 """Makes of a request's number and its method one of the same name that may hand the request to another."""
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
+_PAUSE_S = 0.1
+"""After a reading that failed."""
+_MOST_FAILURES = 50
+"""So many readings in a row that fail are the end: what hasn't passed by then never will."""
 _LOOK_S = 0.05
 """How often it is looked whether a notification has ended."""
 _OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
@@ -159,7 +164,7 @@ class Connection:
             size = self.device.read(reader.buffer, patient=not self._put_off)
         except Exception as error:  # noqa: BLE001 a reader that died without a word would leave a mount that hangs
             self._explain("the reading of requests", error)
-            size = 0
+            size = self._after_failure(reader)
         if size:
             reader.taken += 1
         reader.answering = True
@@ -175,6 +180,16 @@ class Connection:
         finally:
             reader.answering = False
         return size != 0
+
+    @staticmethod
+    def _after_failure(reader: Reader) -> int | None:
+        """What a reading that failed comes to: nothing for now, since memory, this process's or the kernel's, comes
+        back, and with the mount all would be lost that programs have open; or the end, where none succeeds."""
+        if reader.failed_after != reader.taken:
+            reader.failed_after, reader.failures = reader.taken, 0
+        reader.failures += 1
+        time.sleep(_PAUSE_S)
+        return None if reader.failures < _MOST_FAILURES else 0
 
     def _serve(self, reader: Reader, size: int) -> None:
         if size < _HEADER_BYTES:

@@ -31,6 +31,10 @@ class Reader:
         self.turn = threading.Semaphore(0)
         """Released when it is to read."""
         self.buffer = buffer
+        self.failures = 0
+        """How many of its readings have failed since it read a request."""
+        self.failed_after = 0
+        """How many it had read then."""
 
 
 class Readers:

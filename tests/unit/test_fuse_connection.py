@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from katafs.errors import StoreUnreachable
-from katafs.fuse import wire
+from katafs.fuse import connection, wire
 from katafs.fuse.operations import NOW_NS, Absent, Later, Operations, Wanted
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
@@ -201,6 +201,36 @@ def test_an_error_that_can_not_be_told_of_is_answered_and_the_next_request_is_se
 
     assert refused == (errno.EIO, b"")
     assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(errno.ENOMEM, "no memory")], ids=lambda value: type(value).__name__
+)
+def test_one_reading_that_fails_is_told_and_not_the_end_of_the_mount(
+    served: Served, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """All that programs have open would be lost, for a moment without memory."""
+    device = served.connection.device
+    read, failures = device.read, [error]
+
+    def reading(buffer: memoryview, *, patient: bool = True) -> int | None:
+        if failures:
+            raise failures.pop()
+        return read(buffer, patient=patient)
+
+    monkeypatch.setattr(device, "read", reading)
+
+    assert [served.kernel.ask(wire.READLINK) for _ in range(3)] == [(0, b"target")] * 3
+    assert served.said == [("the reading of requests", error)]
+    assert not served.ended.is_set()
+
+
+def test_reading_that_goes_on_failing_is_the_end(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_PAUSE_S", 0.001)
+    with serving(cast(Operations, recorder)) as served:
+        monkeypatch.setattr(served.connection.device, "read", lambda *_, **__: failing(OSError(errno.EINVAL, "no"))())
+        served.kernel.ask(wire.READLINK)
+        until(served.ended.is_set, "the end to be told")
 
 
 def test_an_error_while_forgetting_is_told_and_the_next_request_is_served(served: Served, recorder: Recorder) -> None:
