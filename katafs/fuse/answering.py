@@ -52,8 +52,10 @@ class Answering:
     def refuse(self, unique: int, method: Method, error: Exception) -> None:
         """Reply with the errno that an exception becomes."""
         number = self._explain(method.__name__, error)
-        self._tally.failed(method.__name__, number)
-        self._device.refuse(unique, number)
+        try:
+            self._tally.failed(method.__name__, number)
+        finally:  # whether there is memory to count it or not
+            self._device.refuse(unique, number)
 
     def submit(self, unique: int, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
         """Have a pool make the answer, and reply then. `lent` is called when the request isn't needed any more."""

@@ -165,18 +165,21 @@ class Connection:
         except Exception as error:  # noqa: BLE001 a reader that died without a word would leave a mount that hangs
             self._explain("the reading of requests", error)
             size = self._after_failure(reader)
-        if size:
-            reader.taken += 1
-        reader.answering = True
-        if self._readers.watcher_asleep:
-            self._readers.stir()
+        buffer = reader.buffer
         try:
+            if size:
+                reader.taken += 1
+            reader.answering = True
+            if self._readers.watcher_asleep:
+                self._readers.stir()
             if size:
                 self._serve(reader, size)
             else:
                 self._catch_up(reader)
         except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away
             self._explain("request", error)
+            if size and reader.buffer is buffer:  # else it was lent, to what replies itself
+                self._refuse(buffer)
         finally:
             reader.answering = False
         return size != 0
@@ -190,6 +193,22 @@ class Connection:
         reader.failures += 1
         time.sleep(_PAUSE_S)
         return None if reader.failures < _MOST_FAILURES else 0
+
+    def _refuse(self, buffer: memoryview) -> None:
+        """Reply to a request that there was no memory to take apart. To one that has its reply this is none: the
+        kernel doesn't know its number any more."""
+        for _ in range(_MOST_FAILURES):
+            try:
+                _, opcode, unique, *_ = wire.REQUEST_HEADER.unpack_from(buffer)
+                if opcode not in self._unanswered and unique not in self._answering.uniques():
+                    self.device.refuse(unique, errno.EIO)
+            except MemoryError:
+                time.sleep(_PAUSE_S)
+            except OSError as problem:
+                self._explain("request", problem)
+                return
+            else:
+                return
 
     def _serve(self, reader: Reader, size: int) -> None:
         if size < _HEADER_BYTES:

@@ -21,6 +21,8 @@ _ERRNO_END = 512
 no reply that has one, and who waits for that would wait for ever."""
 _SMALL_BYTES = 8192
 """Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
+_MOST_REFUSALS = 100
+_REFUSAL_PAUSE_S = 0.1
 _MOST_TRIES = 96
 """Some 100 µs: a program that does a little with each reply is back by then."""
 _TRIES_IN_PASSING = 24
@@ -133,13 +135,22 @@ class Device:
             _pass_over(problem)
 
     def refuse(self, unique: int, number: int) -> None:
-        """Answer a request with an errno; EIO in the place of a number that the kernel doesn't take."""
+        """Answer a request with an errno; EIO in the place of a number that the kernel doesn't take. Where there is no
+        memory for that it is tried again for a while: who has no reply at all waits for ever, also for its own end."""
         if not 0 < number < _ERRNO_END:
             number = errno.EIO
-        try:
-            os.write(self.descriptor, _header(_HEADER_BYTES, -number, unique))
-        except OSError as problem:
-            _pass_over(problem)
+        for _ in range(_MOST_REFUSALS):
+            try:
+                os.write(self.descriptor, _header(_HEADER_BYTES, -number, unique))
+            except MemoryError:
+                pass
+            except OSError as problem:
+                if problem.errno != errno.ENOMEM:
+                    _pass_over(problem)
+                    return
+            else:
+                return
+            time.sleep(_REFUSAL_PAUSE_S)
 
     # Not to be called within a request, or with a lock held that a request waits for: the kernel may wait for its end.
 

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from katafs.errors import StoreUnreachable
-from katafs.fuse import connection, wire
+from katafs.fuse import connection, device, wire
 from katafs.fuse.operations import NOW_NS, Absent, Later, Operations, Wanted
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
@@ -189,6 +189,42 @@ def test_where_there_is_no_memory_to_wait_for_a_pool_there_is_a_reply(
     assert served.kernel.ask(wire.WRITE, write) == (0, struct.pack("=II", 4, 0))
 
 
+def test_where_there_is_no_memory_for_a_request_there_is_a_reply(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(connection, "Request", lambda *_: failing(MemoryError())())
+        refused = served.kernel.ask(wire.READLINK)
+        served.kernel.send(wire.FORGET, struct.pack("=Q", 3))
+        refused_after = served.kernel.ask(wire.READLINK)
+
+    assert (refused, refused_after) == ((errno.EIO, b""), (errno.EIO, b""))
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(errno.ENOMEM, "no memory")], ids=lambda value: type(value).__name__
+)
+@pytest.mark.parametrize("later", [False, True])
+def test_where_there_is_no_memory_for_a_reply_it_is_tried_again(
+    served: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, error: Exception, later: bool
+) -> None:
+    """Without any, the program would wait for ever, also for its own end."""
+    if later:
+        recorder.answers["readlink"] = lambda: Later(recorder.pool, lambda: b"target")
+    header, failures = device._header, [error] * 3  # noqa: SLF001
+
+    def exhausted(*fields: int) -> bytes:
+        if failures:
+            raise failures.pop()
+        return header(*fields)
+
+    monkeypatch.setattr(device, "_header", exhausted)
+
+    assert served.kernel.ask(wire.READLINK) == (errno.EIO, b"")
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
 def test_an_error_that_can_not_be_told_of_is_answered_and_the_next_request_is_served(
     served: Served, recorder: Recorder
 ) -> None:
@@ -210,15 +246,15 @@ def test_one_reading_that_fails_is_told_and_not_the_end_of_the_mount(
     served: Served, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """All that programs have open would be lost, for a moment without memory."""
-    device = served.connection.device
-    read, failures = device.read, [error]
+    ours = served.connection.device
+    read, failures = ours.read, [error]
 
     def reading(buffer: memoryview, *, patient: bool = True) -> int | None:
         if failures:
             raise failures.pop()
         return read(buffer, patient=patient)
 
-    monkeypatch.setattr(device, "read", reading)
+    monkeypatch.setattr(ours, "read", reading)
 
     assert [served.kernel.ask(wire.READLINK) for _ in range(3)] == [(0, b"target")] * 3
     assert served.said == [("the reading of requests", error)]
@@ -315,10 +351,10 @@ def test_the_end_is_told_once(recorder: Recorder) -> None:
 def test_what_a_notification_is_written_to_is_not_closed(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its number may be another file's by the time that the kernel lets the thread go on."""
     with serving(cast(Operations, recorder)) as served:
-        device = served.connection.device
+        ours = served.connection.device
         with monkeypatch.context() as notifying:
-            notifying.setattr(device, "is_telling", lambda: True)
+            notifying.setattr(ours, "is_telling", lambda: True)
             served.connection.close(30)
-            os.fstat(device.descriptor)
+            os.fstat(ours.descriptor)
     with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(device.descriptor)
+        os.fstat(ours.descriptor)
