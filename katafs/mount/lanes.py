@@ -19,6 +19,7 @@ _Task = tuple[Future[Any], Callable[[], Any]]
 
 _IDLE_S = 10.0
 """A thread that has nothing to do for so long ends: each holds some 100 KB."""
+_MEMORY_PAUSE_S = 0.1
 _PATIENCE_S = 1.0
 """A lane of which nothing comes for so long is stuck: then who doesn't want to wait any longer needn't."""
 
@@ -208,16 +209,8 @@ class Lanes:
 
     def _go_on(self, worker: _Worker) -> None:
         """Find out what the worker is to do next."""
-        with self._lock:
-            if worker.lane is not None:
-                self._end_call(worker.lane)
-            worker.lane = self._queue.popleft() if self._queue else None
-            if worker.lane is not None:
-                return
-            if self._closed:
-                self._threads.discard(threading.current_thread())
-                return
-            self._idle.append(worker)
+        if not _insisting(functools.partial(self._is_idle, worker)):
+            return
         if not worker.called.acquire(timeout=self._idle_s):
             with self._lock:
                 if worker in self._idle:
@@ -225,6 +218,21 @@ class Lanes:
                     self._threads.discard(threading.current_thread())
                     return
             worker.called.acquire()  # somebody has called it just now
+
+    def _is_idle(self, worker: _Worker) -> bool:
+        """Whether there is neither a lane for the worker now, nor an end."""
+        with self._lock:
+            if worker.lane is not None:
+                self._end_call(worker.lane)
+                worker.lane = None
+            if self._queue:
+                worker.lane = self._queue.popleft()
+                return False
+            if self._closed:
+                self._threads.discard(threading.current_thread())
+                return False
+            self._idle.append(worker)
+            return True
 
     def _end_call(self, lane: _Lane) -> None:
         lane.moved_s = time.monotonic()
@@ -251,12 +259,26 @@ class _OfOne(Executor):
 
 def _do(future: Future[Any], call: Callable[[], Any]) -> None:
     """Make the call, unless it was cancelled. Whatever it raises is for who asks the future."""
-    if not future.set_running_or_notify_cancel():
+    if not _insisting(future.set_running_or_notify_cancel):
         return
     try:
         result = call()
     except BaseException as problem:  # noqa: BLE001 it is the caller's, who asks the future
-        future.set_exception(problem)
+        _tell(future, functools.partial(future.set_exception, problem))
         del future, call  # which the problem's traceback would keep, and they the problem
     else:
-        future.set_result(result)
+        _tell(future, functools.partial(future.set_result, result))
+
+
+def _tell(future: Future[Any], how: Callable[[], None]) -> None:
+    _insisting(lambda: None if future.done() else how())
+
+
+def _insisting(step: Callable[[], Result]) -> Result:
+    """Take the step, when there is memory for it: a thread that ended here instead would take its lane's turn along,
+    and who waits in the lane would wait for ever."""
+    while True:
+        try:
+            return step()
+        except MemoryError:
+            time.sleep(_MEMORY_PAUSE_S)

@@ -118,6 +118,24 @@ def test_what_is_raised_is_the_callers(lanes: Lanes) -> None:
     assert lanes.of("one").submit(lambda: "next").result(60) == "next"
 
 
+@pytest.mark.parametrize("step", ["set_running_or_notify_cancel", "set_result"])
+def test_a_call_that_has_no_memory_to_end_leaves_its_lane_a_thread(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Else every fsync of the volume would wait for ever, for a thread that is no more."""
+    lanes = Lanes("test", threads=2, share=1)
+    original, failures = getattr(Future, step), [MemoryError()]
+
+    def exhausted(future: Future[str], *arguments: str) -> object:
+        if failures:
+            raise failures.pop()
+        return original(future, *arguments)
+
+    monkeypatch.setattr(Future, step, exhausted)
+    results = [lanes.of("one").submit(lambda: "answer") for _ in range(2)]
+
+    assert [result.result(10) for result in results] == ["answer"] * 2
+    assert lanes.close(60)
+
+
 def test_threads_that_have_nothing_to_do_end() -> None:
     lanes, held = Lanes("test-idle", threads=4, share=4, idle_s=0.05), Held()
     futures = [lanes.of("one").submit(held) for _ in range(4)]
