@@ -46,7 +46,16 @@ def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
 def look_if_there(directory: int, name: bytes) -> tuple[int, os.stat_result] | None:
     """The same of a name that may well not be there."""
     descriptor = syscalls.open_inside_if_there(directory, check(name), os.O_PATH)
-    return None if descriptor is None else (descriptor, os.fstat(descriptor))
+    return None if descriptor is None else (descriptor, status_or_close(descriptor))
+
+
+def status_or_close(descriptor: int) -> os.stat_result:
+    """fstat(2) of a descriptor that is closed where that fails, as on a far disk that is gone, or without memory."""
+    try:
+        return os.fstat(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def look_for(directory: int, name: bytes, identity: tuple[int, int] | None) -> tuple[int, os.stat_result]:
@@ -54,7 +63,7 @@ def look_for(directory: int, name: bytes, identity: tuple[int, int] | None) -> t
 
     The same inode is the same file on whichever mount: so that is looked for with open(2) alone, in half the time."""
     descriptor = os.open(check(name), _PATH, dir_fd=directory)
-    status = os.fstat(descriptor)
+    status = status_or_close(descriptor)
     if (status.st_dev, status.st_ino) != identity:
         os.close(descriptor)
         raise answer(errno.ESTALE, name)

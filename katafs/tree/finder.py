@@ -142,7 +142,7 @@ class Finder:
         piece = None if core.legacy is None else core.legacy.store.piece(volume)
         # Opened anew each time: the directory that is kept may have been removed or replaced behind the mount.
         descriptor = core.open_volume(volume)
-        return self._looked(descriptor, os.fstat(descriptor), place, volume, piece)
+        return self._looked(descriptor, names.status_or_close(descriptor), place, volume, piece)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
         if parent.identity is None and not self._core.notice_kept(parent):

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +290,32 @@ def test_rename_stays_in_its_directories(disk: Path, directory: int, old: bytes,
 
     with refused(errno.EINVAL):
         names.rename(directory, old, directory, new, 0)
+
+
+LOOKS: dict[str, Callable[[int], object]] = {
+    "look": lambda directory: names.look(directory, b"f"),
+    "look_if_there": lambda directory: names.look_if_there(directory, b"f"),
+    "look_for": lambda directory: names.look_for(directory, b"f", (1, 2)),
+}
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "the disk is gone"), MemoryError()], ids=lambda error: type(error).__name__
+)
+@pytest.mark.parametrize("how", LOOKS)
+def test_a_look_that_fails_leaves_nothing_open(
+    disk: Path, directory: int, monkeypatch: pytest.MonkeyPatch, how: str, error: Exception
+) -> None:
+    """A far disk that is gone lets a file be opened and tells nothing of it; every try would cost a descriptor."""
+    (disk / "f").touch()
+    before = os.listdir("/proc/self/fd")
+
+    def failing(_: int) -> os.stat_result:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fstat", failing)
+        with pytest.raises(type(error)):
+            LOOKS[how](directory)
+
+    assert os.listdir("/proc/self/fd") == before
