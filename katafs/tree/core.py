@@ -361,13 +361,14 @@ class Core:
             os.close(node.held)
             node.held = None
 
-    def hold(self, number: int, descriptor: int, *, last_name: bool) -> None:
-        """Take over the descriptor of an inode whose name is being removed or replaced.
+    def hold(self, number: int, descriptor: int, status: os.stat_result | None, *, last_name: bool) -> None:
+        """Take over the descriptor of an inode whose name was removed or replaced, and had this status before. It asks
+        the disk nothing: an error here would tell of a failure where all is done.
 
         While the kernel knows the inode, somebody may still use it, and its number must not come to mean another. Where
         other names remain, the next lookup of one of them finds it, and the descriptor is only kept as others are."""
         node = self.nodes.known(number)
-        if node is None or node.held is not None or node.identity != identity_of(os.fstat(descriptor)):
+        if node is None or node.held is not None or status is None or node.identity != identity_of(status):
             # In the last case another inode has the number already: a kata that was made again meanwhile.
             os.close(descriptor)
         elif last_name:

@@ -146,7 +146,7 @@ class Removal:
         if descriptor is None:
             return
         found.descriptor = None
-        self._core.hold(found.number, descriptor, last_name=last_name)
+        self._core.hold(found.number, descriptor, found.status, last_name=last_name)
 
     @staticmethod
     def _close(found: Found | None) -> None:

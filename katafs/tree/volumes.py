@@ -107,7 +107,7 @@ class Volumes:
             raise
         with core.locked:
             if found.descriptor is not None:
-                core.hold(found.number, found.descriptor, last_name=True)
+                core.hold(found.number, found.descriptor, found.status, last_name=True)
             self._parent_changed(parent)
 
     def _found(self, parent: Node, name: bytes) -> Found:
@@ -119,12 +119,10 @@ class Volumes:
     def _parent_changed(self, parent: Node) -> None:
         """A directory's mtime says when an entry came or went, in a flat layout and a split one alike."""
         if parent.identity is None and parent.place.kind is Kind.OUTER and self._core.legacy is not None:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 self._core.adopt(parent)
         if parent.identity is not None and parent.place.kind in (Kind.ROOT, Kind.OUTER, Kind.AVATAR):
-            try:
+            # Moved or replaced behind the tree meanwhile, or the disk is full, or there is no descriptor for it. The
+            # volume was made or removed all the same, and what was done must not be told to have failed.
+            with contextlib.suppress(OSError):
                 inodes.touch_modified(self._core.directory(parent))
-            except OSError as gone:
-                # Moved or replaced behind the tree meanwhile. The volume was made or removed all the same.
-                if gone.errno not in (errno.ENOENT, errno.ESTALE):
-                    raise

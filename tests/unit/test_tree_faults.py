@@ -5,12 +5,14 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from katafs.config import Sandboxes
 from katafs.errors import KatafsError, StoreUnreachable, VolumeRefused
 from katafs.kata_id import VolumeName
+from katafs.rooted import inodes, names
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
 from tests.harness.waiting import until
@@ -178,3 +180,50 @@ def test_a_kata_whose_top_can_not_be_prepared_is_not_left_behind(tree: Kernel, s
         tree.mkdir(KATA)
 
     assert os.listdir(store.path) == ["katafs_root"]
+
+
+BROKEN = OSError(errno.EIO, "the disk is gone")
+REMOVING: dict[str, Callable[[Kernel], object]] = {
+    "rmdir": lambda tree: tree.rmdir(KATA + b"/d"),
+    "unlink": lambda tree: tree.unlink(KATA + b"/f"),
+    "rename": lambda tree: tree.rename(KATA + b"/g", KATA + b"/f"),
+    "rmdir of a kata": lambda tree: tree.rmdir(b"BBBBBBBBBB"),
+}
+
+
+@pytest.mark.parametrize("removing", REMOVING)
+def test_what_is_removed_is_never_told_to_have_failed(
+    known: Kernel, monkeypatch: pytest.MonkeyPatch, removing: str
+) -> None:
+    """Done again it would be ENOENT."""
+    known.mkdir(b"BBBBBBBBBB")
+    known.mkdir(KATA + b"/d")
+    known.write(KATA + b"/g", b"")
+    known.lookup(KATA + b"/f")
+    done: list[int] = []
+
+    def noting(call: Callable[..., object]) -> Callable[..., object]:
+        def noted(*arguments: Any, **named: Any) -> object:  # noqa: ANN401  # as the call
+            result = call(*arguments, **named)
+            done.append(1)
+            return result
+
+        return noted
+
+    def failing(call: Callable[..., object]) -> Callable[..., object]:
+        def failed(*arguments: Any) -> object:  # noqa: ANN401
+            if done:
+                raise BROKEN
+            return call(*arguments)
+
+        return failed
+
+    with monkeypatch.context() as broken:
+        for removal in ("remove", "remove_directory", "rename"):
+            broken.setattr(names, removal, noting(getattr(names, removal)))
+        broken.setattr(MemoryStore, "remove", noting(MemoryStore.remove))
+        broken.setattr(os, "fstat", failing(os.fstat))
+        broken.setattr(inodes, "touch_modified", failing(inodes.touch_modified))
+        REMOVING[removing](known)
+
+    assert done
