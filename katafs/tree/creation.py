@@ -55,7 +55,11 @@ class Creation:
     def enter(self, parent: Node, name: bytes, found: Found) -> Attributes:
         """Count a lookup of what was found and answer with it."""
         node = self._finder.remember(parent, name, found)
-        told = self._core.telling.tell(node, found.status, closed=found.closed)
+        try:
+            told = self._core.telling.tell(node, found.status, closed=found.closed)
+        except BaseException:
+            self._core.forget(node.number, 0)  # unless the kernel knows it: nobody else would
+            raise
         node.lookups += 1
         return told
 
@@ -94,7 +98,24 @@ class Creation:
             directory = self.writable(parent, name)
             with self._core.creator.acting_as(caller.uid, caller.gid):
                 make(directory)
+            return self._enter_new(parent, name)
+
+    def unmake(self, parent: Node, name: bytes) -> None:
+        """Take away again what was made just now where its maker can't be told of it, for want of a descriptor maybe,
+        which to make it took none: made once more it would be EEXIST."""
+        with contextlib.suppress(OSError):
+            directory = self._core.directory(parent)
+            try:
+                names.remove(directory, name)
+            except IsADirectoryError:
+                names.remove_directory(directory, name)
+
+    def _enter_new(self, parent: Node, name: bytes) -> Attributes:
+        try:
             return self._entered(lambda: self.enter(parent, name, self._finder.find(parent, name)))
+        except BaseException:
+            self.unmake(parent, name)
+            raise
 
     def _entered(self, enter: Callable[[], Attributes]) -> Attributes:
         """The entry of what was made just now, whatever has to be asked for first: to make it again would fail. It may
@@ -114,7 +135,7 @@ class Creation:
             directory = self.writable(parent, name)
             with self._core.reached(node) as descriptor:
                 names.make_link(descriptor, directory, name)
-            return self._entered(lambda: self.enter(parent, name, self._finder.find(parent, name)))
+            return self._enter_new(parent, name)
 
     def writable(self, parent: Node, name: bytes) -> int:
         """The descriptor of a directory in which `name` may be made as an ordinary entry.

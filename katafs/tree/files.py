@@ -77,6 +77,7 @@ class Files:
                 told = self._creation.enter_made(parent, name, status)
             except BaseException:
                 os.close(descriptor)
+                self._creation.unmake(parent, name)
                 raise
             return self.adopt(core.nodes.find(told.number), descriptor, flags), told
 

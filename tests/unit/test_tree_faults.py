@@ -227,3 +227,49 @@ def test_what_is_removed_is_never_told_to_have_failed(
         REMOVING[removing](known)
 
     assert done
+
+
+NEW = KATA + b"/new"
+MAKING: dict[str, Callable[[Kernel], object]] = {
+    "mkdir": lambda tree: tree.mkdir(NEW),
+    "avatar": lambda tree: tree.mkdir(KATA + b"/lion"),
+    "symlink": lambda tree: tree.symlink(b"f", NEW),
+    "link": lambda tree: tree.link(KATA + b"/f", NEW),
+    "create": lambda tree: tree.write(NEW, b""),
+}
+
+
+@pytest.mark.parametrize("making", MAKING)
+def test_what_can_not_be_told_of_is_not_made(known: Kernel, monkeypatch: pytest.MonkeyPatch, making: str) -> None:
+    """There is a descriptor to make it by, and none to look at it. Made again it would be EEXIST."""
+    known.number(KATA + b"/f")
+    before = known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))
+    made: list[int] = []
+
+    def making_it(call: Callable[..., object]) -> Callable[..., object]:
+        def noted(*arguments: Any) -> object:  # noqa: ANN401  # as the call
+            result = call(*arguments)
+            made.append(1)
+            return result
+
+        return noted
+
+    def looking(call: Callable[..., object]) -> Callable[..., object]:
+        def looked(*arguments: Any) -> object:  # noqa: ANN401
+            if made:
+                raise OSError(errno.EMFILE, "too many open files")
+            return call(*arguments)
+
+        return looked
+
+    with monkeypatch.context() as exhausted:
+        for how in ("make_directory", "make_symlink", "make_link", "create_file"):
+            exhausted.setattr(names, how, making_it(getattr(names, how)))
+        for how in ("look", "look_if_there"):
+            exhausted.setattr(names, how, looking(getattr(names, how)))
+        exhausted.setattr(os, "fstat", looking(os.fstat))
+        with refused(errno.EMFILE):
+            MAKING[making](known)
+
+    assert (known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))) == before
+    MAKING[making](known)
