@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 
 from katafs.rooted import syscalls
 
 _AS_ITSELF = contextlib.nullcontext()
+_PAUSE_S = 0.01
 
 
 class Creator:
@@ -36,4 +38,15 @@ class Creator:
             syscalls.set_file_system_ids(uid, gid)  # of which only one may succeed
             yield
         finally:
-            syscalls.set_file_system_ids(self._uid, self._gid)
+            self._act_as_itself()
+
+    def _act_as_itself(self) -> None:
+        """Tried until it succeeds, since only memory can be missing: else what this thread makes next for root would
+        be the caller's, who could write to it, and what was made now would be told to have failed."""
+        while True:
+            try:
+                syscalls.set_file_system_ids(self._uid, self._gid)
+            except (PermissionError, MemoryError):
+                time.sleep(_PAUSE_S)
+            else:
+                return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from katafs.rooted import syscalls
 from katafs.rooted.caller import Creator
 from tests.harness import needs
 
@@ -95,3 +96,27 @@ def test_who_cannot_be_acted_as_leaves_the_thread_as_itself(disk: Path, creator:
 
     assert refused.value.errno == errno.EPERM
     assert owner_of(disk / "f") == (os.geteuid(), os.getegid())
+
+
+@pytest.mark.parametrize("failing", ["setfsuid", "setfsgid"])
+def test_who_finds_no_memory_to_be_itself_again_is_not_the_caller_from_then_on(
+    disk: Path, creator: Creator, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """The kernel needs memory for it. What root makes next in this thread would be the caller's, who could write it."""
+    needs.root()
+    original, failures = getattr(syscalls._libc, failing), list[int]()  # noqa: SLF001
+
+    def exhausted(number: int) -> int:
+        if number != OTHER and failures:
+            return failures.pop()
+        return int(original(number))
+
+    monkeypatch.setattr(syscalls._libc, failing, exhausted)  # noqa: SLF001
+    with creator.acting_as(OTHER, OTHER):
+        (disk / "d").mkdir()
+        failures += [OTHER, OTHER]  # to be set, and to be asked whether it was
+    with creator.acting_as(0, 0):
+        (disk / "ours").mkdir()
+
+    assert owner_of(disk / "d") == (OTHER, OTHER)
+    assert owner_of(disk / "ours") == (0, 0)
