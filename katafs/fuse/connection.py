@@ -164,6 +164,7 @@ class Connection:
             size = self.device.read(reader.buffer, patient=not self._put_off)
         except Exception as error:  # noqa: BLE001 a reader that died without a word would leave a mount that hangs
             self._explain("the reading of requests", error)
+            self._refuse(reader.buffer, reader.served)  # what had been read by then, maybe
             size = self._after_failure(reader)
         buffer = reader.buffer
         try:
@@ -194,13 +195,14 @@ class Connection:
         time.sleep(_PAUSE_S)
         return None if reader.failures < _MOST_FAILURES else 0
 
-    def _refuse(self, buffer: memoryview) -> None:
-        """Reply to a request that there was no memory to take apart. To one that has its reply this is none: the
-        kernel doesn't know its number any more."""
+    def _refuse(self, buffer: memoryview, served: int = 0) -> None:
+        """Reply to the request in a buffer that there was no memory to take apart, if there is one, and not only what
+        was `served` already. To one that has its reply this is none: the kernel doesn't know its number any more."""
         for _ in range(_MOST_FAILURES):
             try:
                 _, opcode, unique, *_ = wire.REQUEST_HEADER.unpack_from(buffer)
-                if opcode not in self._unanswered and unique not in self._answering.uniques():
+                waits = unique not in (0, served) and opcode not in self._unanswered
+                if waits and unique not in self._answering.uniques():
                     self.device.refuse(unique, errno.EIO)
             except MemoryError:
                 time.sleep(_PAUSE_S)
@@ -215,6 +217,7 @@ class Connection:
             _log.error("a request of %d bytes is none", size)
             return
         length, opcode, unique, node, uid, gid, pid, _ = wire.REQUEST_HEADER.unpack_from(reader.buffer)
+        reader.served = unique
         if length != size:
             _log.error("a request of %d bytes says that it has %d", size, length)
             self.device.refuse(unique, errno.EIO)

@@ -31,6 +31,8 @@ class Reader:
         self.turn = threading.Semaphore(0)
         """Released when it is to read."""
         self.buffer = buffer
+        self.served = 0
+        """The number of the request that it has begun to serve last."""
         self.failures = 0
         """How many of its readings have failed since it read a request."""
         self.failed_after = 0

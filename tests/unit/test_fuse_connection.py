@@ -261,6 +261,27 @@ def test_one_reading_that_fails_is_told_and_not_the_end_of_the_mount(
     assert not served.ended.is_set()
 
 
+def test_a_request_that_was_read_when_reading_failed_has_a_reply(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be no memory to say how long it is."""
+    ours = served.connection.device
+    read, failures = ours.read, [MemoryError()]
+
+    def reading(buffer: memoryview, *, patient: bool = True) -> int | None:
+        size = read(buffer, patient=patient)
+        if size and failures:
+            raise failures.pop()
+        return size
+
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+    monkeypatch.setattr(ours, "read", reading)
+    served.kernel.ask(wire.READLINK)  # read as before
+
+    assert served.kernel.ask(wire.READLINK) == (errno.EIO, b"")
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+
 def test_reading_that_goes_on_failing_is_the_end(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_PAUSE_S", 0.001)
     with serving(cast(Operations, recorder)) as served:
