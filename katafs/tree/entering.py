@@ -36,13 +36,13 @@ class Entering:
     def __enter__(self) -> None:
         self._core.locked.__enter__()
 
-    def __exit__(self, problem: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, problem: type[BaseException] | None, _problem: object, _traceback: object) -> None:
         try:
             if problem is None:
                 for owed in self._owed:
                     self._settle(*owed)
         finally:
-            self._core.locked.__exit__()
+            self._core.locked.__exit__(None, None, None)
         if self._core.nodes.flooded:
             time.sleep(_PAUSE_S)
 

@@ -63,7 +63,8 @@ class Locked:
     def __enter__(self) -> None:
         self._lock.acquire()
 
-    def __exit__(self, *_: object) -> None:
+    # Not `*_`: the tuple for that may find no memory, and then nothing here is done.
+    def __exit__(self, _type: object, _problem: object, _traceback: object) -> None:
         try:
             if self._legacy is not None:
                 self._legacy.release()
@@ -85,6 +86,6 @@ class Reached:
     def __enter__(self) -> int:
         return self._descriptor
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _type: object, _problem: object, _traceback: object) -> None:  # as above
         if self._opened_as is not None:
             os.close(self._descriptor)
