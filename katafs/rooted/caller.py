@@ -46,7 +46,7 @@ class Creator:
         while True:
             try:
                 syscalls.set_file_system_ids(self._uid, self._gid)
-            except (PermissionError, MemoryError):
+            except Exception:  # noqa: BLE001 ctypes makes an ArgumentError of a MemoryError
                 time.sleep(_PAUSE_S)
             else:
                 return

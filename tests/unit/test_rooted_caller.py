@@ -1,5 +1,6 @@
 """Creating in another user's name."""
 
+import ctypes
 import errno
 import os
 import stat
@@ -96,6 +97,23 @@ def test_who_cannot_be_acted_as_leaves_the_thread_as_itself(disk: Path, creator:
 
     assert refused.value.errno == errno.EPERM
     assert owner_of(disk / "f") == (os.geteuid(), os.getegid())
+
+
+def test_nor_is_who_has_no_memory_to_say_so(creator: Creator, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs.root()
+    original, failures = syscalls.set_file_system_ids, list[Exception]()
+
+    def exhausted(uid: int, gid: int) -> None:
+        if failures:
+            raise failures.pop()
+        original(uid, gid)
+
+    monkeypatch.setattr(syscalls, "set_file_system_ids", exhausted)
+    with creator.acting_as(OTHER, OTHER):
+        failures += [MemoryError(), ctypes.ArgumentError("argument 1: MemoryError: ")]
+    (disk / "ours").mkdir()
+
+    assert owner_of(disk / "ours") == (0, 0)
 
 
 @pytest.mark.parametrize("failing", ["setfsuid", "setfsgid"])
