@@ -7,12 +7,12 @@ import stat
 from collections.abc import Callable
 
 from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place
-from katafs.rooted import inodes, names
+from katafs.rooted import files, inodes, names
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes, directory_mode
 from katafs.tree.core import Core
 from katafs.tree.finder import Finder
-from katafs.tree.nodes import Node
+from katafs.tree.nodes import Node, identity_of
 from katafs.tree.requests import Caller, Found
 from katafs.volumes.legacy_store import Unasked
 
@@ -100,21 +100,25 @@ class Creation:
                 make(directory)
             return self._enter_new(parent, name)
 
-    def unmake(self, parent: Node, name: bytes) -> None:
+    def unmake(self, parent: Node, name: bytes, made: tuple[int, int] | None = None) -> None:
         """Take away again what was made just now where its maker can't be told of it, for want of a descriptor maybe,
-        which to make it took none: made once more it would be EEXIST."""
+        which to make it took none: made once more it would be EEXIST. `made` is its st_dev and st_ino, if they are
+        known: then what has taken its name since stays."""
         with contextlib.suppress(OSError):
             directory = self._core.directory(parent)
+            there = files.status_of(directory, name)
+            if there is None or made not in (None, identity_of(there)):
+                return
             try:
                 names.remove(directory, name)
             except IsADirectoryError:
                 names.remove_directory(directory, name)
 
-    def _enter_new(self, parent: Node, name: bytes) -> Attributes:
+    def _enter_new(self, parent: Node, name: bytes, made: tuple[int, int] | None = None) -> Attributes:
         try:
             return self._entered(lambda: self.enter(parent, name, self._finder.find(parent, name)))
         except BaseException:
-            self.unmake(parent, name)
+            self.unmake(parent, name, made)
             raise
 
     def _entered(self, enter: Callable[[], Attributes]) -> Attributes:
@@ -135,7 +139,7 @@ class Creation:
             directory = self.writable(parent, name)
             with self._core.reached(node) as descriptor:
                 names.make_link(descriptor, directory, name)
-            return self._enter_new(parent, name)
+            return self._enter_new(parent, name, node.identity)
 
     def writable(self, parent: Node, name: bytes) -> int:
         """The descriptor of a directory in which `name` may be made as an ordinary entry.

@@ -10,7 +10,7 @@ from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenFile
-from katafs.tree.nodes import Node
+from katafs.tree.nodes import Node, identity_of
 from katafs.tree.requests import Caller
 
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
@@ -72,12 +72,14 @@ class Files:
                     descriptor = names.create_file(directory, name, flags & _PASSED_ON, mode)
             except FileExistsError:
                 raise answer(errno.EEXIST if flags & os.O_EXCL else errno.ESTALE, name) from None
+            made = None
             try:
                 status = os.fstat(descriptor)
+                made = identity_of(status)
                 told = self._creation.enter_made(parent, name, status)
             except BaseException:
                 os.close(descriptor)
-                self._creation.unmake(parent, name)
+                self._creation.unmake(parent, name, made)
                 raise
             return self.adopt(core.nodes.find(told.number), descriptor, flags), told
 

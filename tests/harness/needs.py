@@ -3,10 +3,12 @@
 Where KATAFS_NO_SKIPS is 1, as in CI, a want is a failure, so that no test drops out unseen.
 """
 
+import importlib
 import os
 import resource
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -19,6 +21,15 @@ def _want(reason: str) -> None:
     if os.environ.get("KATAFS_NO_SKIPS") == "1":
         pytest.fail(f"{reason} (and KATAFS_NO_SKIPS=1)", pytrace=False)
     pytest.skip(reason)
+
+
+def allocations_that_fail() -> ModuleType:
+    """A Python that can be let run out of memory, and what does that."""
+    try:
+        return importlib.import_module("_testcapi")
+    except ImportError:
+        _want("needs a Python with its own tests' _testcapi")
+        raise
 
 
 def root() -> None:

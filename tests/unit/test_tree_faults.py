@@ -273,3 +273,21 @@ def test_what_can_not_be_told_of_is_not_made(known: Kernel, monkeypatch: pytest.
 
     assert (known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))) == before
     MAKING[making](known)
+
+
+def test_what_has_taken_the_name_of_what_can_not_be_told_of_stays(
+    known: Kernel, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = store.path / os.fsdecode(NEW)
+
+    def replaced(*_: object) -> None:
+        (store.path / "other").write_text("a container's")
+        (store.path / "other").replace(taken)
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(names, "look", replaced)
+        with refused(errno.EMFILE):
+            known.link(KATA + b"/f", NEW)
+
+    assert taken.read_text() == "a container's"

@@ -2,15 +2,14 @@
 
 import threading
 
-import pytest
-
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.requests import Locked
+from tests.harness import needs
 
 
 def test_without_memory_the_lock_is_given_back() -> None:
     """Else every request from then on would wait for it."""
-    starving = pytest.importorskip("_testcapi", reason="this Python can't be let run out of memory")
+    starving = needs.allocations_that_fail()
     lock = threading.RLock()
     locked = Locked(lock, Descriptors(1), None)
     kept = [tuple([number] * 3) for number in range(5000)]  # so many as CPython keeps for later are used up
