@@ -58,6 +58,7 @@ class MountSettings:
     source: str
     """The first column of the mount table."""
     read_only: bool = False
+    noexec: bool = False
     allow_other: bool = True
     metrics: int | None = None
     """The port on which Prometheus gets its figures, if on any."""

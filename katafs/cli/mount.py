@@ -105,6 +105,7 @@ def _of_mount(settings: Settings, store: VolumeStore) -> MountSettings:
     return MountSettings(
         source=store.url.replace(",", "_"),
         read_only=settings.read_only,
+        noexec=settings.noexec,
         allow_other=os.geteuid() == 0 if settings.allow_other is None else settings.allow_other,
         metrics=settings.metrics,
         awake=settings.awake,

@@ -7,15 +7,17 @@ from katafs.settings.settings import KNOWN
 from katafs.settings.sources import Given
 
 _IGNORED = frozenset(
-    "rw auto noauto nofail _netdev defaults async nouser dev nodev suid nosuid exec relatime noatime nodiratime".split()
+    "rw auto noauto nofail _netdev defaults async nouser user users dev nodev suid nosuid exec relatime noatime "
+    "nodiratime".split()
 )
-"""Times of access are kept as the volumes' own file system keeps them. noexec isn't here: it would be a lie. mount(8)
-says rw of its own accord, so that isn't a wish."""
+"""Times of access are kept as the volumes' own file system keeps them. mount(8) says rw of its
+own accord, so that isn't a wish; and of `user` it makes noexec."""
 _IGNORED_PREFIXES = ("x-", "X-", "comment=")
 _FLAGS = {
     "nonempty": ("nonempty", True),
     "noxattr": ("xattrs", False),
     "ro": ("read_only", True),
+    "noexec": ("noexec", True),
     "allow_other": ("allow_other", True),
     "noallow_other": ("allow_other", False),
     "noawake": ("awake", False),
@@ -29,9 +31,9 @@ HELP = (
     "Comma-separated: timeout=SECONDS (how long the kernel may keep names and attributes; 1), negative_timeout=SECONDS "
     f"(the same of names that aren't there, inside katas; 0), inodes=N (the most of them remembered; "
     f"{KNOWN['inodes'].default}), open_directories=N (the most kept open; {KNOWN['open_directories'].default}), "
-    "nonempty (mount over what is there), noxattr (no extended attributes), ro, allow_other and noallow_other (root "
-    "allows), noawake (let idle processors sleep also while many requests come), debug, metrics=PORT (for Prometheus, "
-    "on 127.0.0.1). nofail, _netdev, x-* and the like are ignored."
+    "nonempty (mount over what is there), noxattr (no extended attributes), ro, noexec, allow_other and noallow_other "
+    "(root allows), noawake (let idle processors sleep also while many requests come), debug, metrics=PORT (for "
+    "Prometheus, on 127.0.0.1). nofail, _netdev, x-* and the like are ignored."
 )
 
 

@@ -21,6 +21,7 @@ _HELPER = "fusermount3"
 _MS_RDONLY = 1
 _MS_NOSUID = 2
 _MS_NODEV = 4
+_MS_NOEXEC = 8
 _MNT_DETACH = 2
 _UMOUNT_NOFOLLOW = 8
 
@@ -38,6 +39,7 @@ class Options:
     subtype: str
     """The type there is `fuse.` and this."""
     read_only: bool = False
+    noexec: bool = False
     allow_other: bool = False
 
 
@@ -68,7 +70,8 @@ def _mount(path: str, options: Options) -> int:
         data = f"fd={device},rootmode={mode:o},user_id={os.getuid()},group_id={os.getgid()},default_permissions"
         if options.allow_other:
             data += ",allow_other"
-        flags = _MS_NOSUID | _MS_NODEV | (_MS_RDONLY if options.read_only else 0)
+        flags = _MS_NOSUID | _MS_NODEV
+        flags |= (_MS_RDONLY if options.read_only else 0) | (_MS_NOEXEC if options.noexec else 0)
         source, kind = os.fsencode(options.source), os.fsencode(f"fuse.{options.subtype}")
         if _libc.mount(source, os.fsencode(path), kind, flags, data.encode()) != 0:
             number = ctypes.get_errno()
@@ -86,6 +89,8 @@ def _mount_by_helper(path: str, options: Options) -> int:
         listed.append("allow_other")
     if options.read_only:
         listed.append("ro")
+    if options.noexec:
+        listed.append("noexec")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with ours, theirs:
         command = [_HELPER, "-o", ",".join(listed), "--", path]

@@ -81,7 +81,13 @@ def _metrics(port: int | None) -> Iterator["Metrics | None"]:
 
 
 def _options(settings: MountSettings) -> mounting.Options:
-    return mounting.Options(settings.source, "katafs", read_only=settings.read_only, allow_other=settings.allow_other)
+    return mounting.Options(
+        settings.source,
+        "katafs",
+        read_only=settings.read_only,
+        noexec=settings.noexec,
+        allow_other=settings.allow_other,
+    )
 
 
 def _try(mount: OwnMount, serving: Serving, events: "_Events") -> None:

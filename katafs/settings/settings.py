@@ -53,6 +53,7 @@ class Settings:
         Convert, Choice(Convert), "When a kata on the old disk becomes a volume. With never it can't be changed."
     ] = Convert.ON_WRITE
     read_only: Annotated[bool, Flag(), "Change nothing."] = False
+    noexec: Annotated[bool, Flag(), "Let nobody run a program that is in it."] = False
     timeout: Annotated[float, Seconds(), "How long the kernel may keep names and attributes."] = 1.0
     negative_timeout: Annotated[float, Seconds(), "The same of names that aren't there, inside katas."] = 0.0
     inodes: Annotated[int, Count(_FEWEST_INODES), "The most inodes remembered, unless programs use more."] = (

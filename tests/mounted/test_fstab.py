@@ -79,13 +79,25 @@ def test_the_old_disk_of_a_line(machine: Machine, disk: Path) -> None:
     [
         ("sideways", "-o sideways: is not an option of katafs"),
         ("layout=round", "'round' is not one of 'flat', 'split'"),
-        ("noexec", "-o noexec: is not an option of katafs"),
     ],
 )
 def test_an_unknown_option_is_a_clear_error(machine: Machine, options: str, said: str) -> None:
     refused = machine.run(f"mount -t fuse.katafs dir:$VOLUMES $MNT -o {options}", status=1)
 
     assert said in refused.stderr
+
+
+@pytest.mark.parametrize("options", ["noexec", "user", "users"])
+def test_no_program_that_is_in_it_runs_where_a_line_says_so(machine: Machine, disk: Path, options: str) -> None:
+    kata = disk / "volumes" / "ABCDEF0123"
+    kata.mkdir()
+    (kata / "program").write_text("#!/bin/sh\n")
+    (kata / "program").chmod(0o755)
+    line = f"dir:{disk}/volumes {disk}/mnt fuse.katafs {options} 0 0\n"
+
+    refused = machine.run("mount -T $FSTAB $MNT; $MNT/ABCDEF0123/program", status=126, fstab=line)
+
+    assert "Permission denied" in refused.stderr
 
 
 def test_a_remount_is_refused_and_leaves_the_mount_alone(machine: Machine) -> None:

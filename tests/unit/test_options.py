@@ -64,7 +64,7 @@ def test_what_fstab_lines_carry_for_others_is_ignored(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["colour", "ro=1", "nonempty=yes", "timeout", "=", "timeout2=1", "netdev", "x", "RO", "noexec", "metrics"]
+    "text", ["colour", "ro=1", "nonempty=yes", "timeout", "=", "timeout2=1", "netdev", "x", "RO", "metrics"]
 )
 def test_an_option_that_is_not_known_is_named(text: str) -> None:
     with pytest.raises(click.UsageError) as refused:
