@@ -25,6 +25,8 @@ STARTING_S = 10
 """So long at most a container is being started: it has mounted its volumes, and isn't among those that run yet."""
 
 _BINDS = frozenset({"bind", "rbind"})
+_BIND_TYPES = frozenset({"none", "bind"})
+"""mount(2) ignores it."""
 _HARMLESS_BIND_OPTIONS = _BINDS | {"rw", "defaults"}
 
 
@@ -52,7 +54,12 @@ def place_of(details: Details) -> Place:
         return Place(details["Mountpoint"])
     flags = set(str(options.get("o", "")).split(","))
     device = str(options.get("device", ""))
-    if options.get("type") == "none" and flags & _BINDS and flags <= _HARMLESS_BIND_OPTIONS and os.path.isabs(device):
+    if (
+        options.get("type") in _BIND_TYPES
+        and flags & _BINDS
+        and flags <= _HARMLESS_BIND_OPTIONS
+        and os.path.isabs(device)
+    ):
         return Place(device, is_device=True)
     told = ", ".join(f"{key}={value}" for key, value in sorted(options.items()))
     return Place(None, f"its data is not on this host until a container mounts it, since its options are {told}")

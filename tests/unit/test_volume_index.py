@@ -29,9 +29,10 @@ def test_a_volume_with_a_quota_is_at_its_mount_point() -> None:
     assert place_of(details(size="1g")) == HERE
 
 
+@pytest.mark.parametrize("kind", ["none", "bind"])
 @pytest.mark.parametrize("flags", ["bind", "rbind", "bind,rw"])
-def test_a_bind_volume_is_at_its_device(flags: str) -> None:
-    assert place_of(details(type="none", o=flags, device="/elsewhere")) == Place("/elsewhere", is_device=True)
+def test_a_bind_volume_is_at_its_device(flags: str, kind: str) -> None:
+    assert place_of(details(type=kind, o=flags, device="/elsewhere")) == Place("/elsewhere", is_device=True)
 
 
 @pytest.mark.parametrize(
