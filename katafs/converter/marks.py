@@ -43,8 +43,8 @@ def has_changed(top: int, mark: Mark) -> bool:
     return mark.change != surveys.last_change(top)
 
 
-def take_away(top: int, origin: bytes | None = None) -> None:
-    """Unmark a copy of this disk's, or with None of any."""
+def take_away(top: int, origin: bytes) -> None:
+    """Unmark a copy of this disk's."""
     mark = find(top)
-    if mark is not None and origin in (None, mark.origin):
+    if mark is not None and mark.origin == origin:
         inodes.remove_xattr(top, _UNCOMMITTED)

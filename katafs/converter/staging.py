@@ -8,7 +8,6 @@ import errno
 import os
 from collections.abc import Iterator
 
-from katafs.converter import marks
 from katafs.errors import ExportFailed, OwnersNotKept
 from katafs.kata_id import AvatarName, KataId, avatar_volume
 from katafs.namespace import SANDBOX_NAME
@@ -27,7 +26,6 @@ def gather(store: VolumeStore, kata: KataId, target: int) -> None:
     places = Places(store)
     with places.kata(kata) as top:
         _copy(top, target, f"kata {kata}")
-        marks.take_away(target)
     for avatar in store.catalog().avatars_of(kata):
         with places.volume(avatar_volume(kata, avatar)) as own, failures(f"avatar {avatar} of kata {kata}"):
             _put_sandbox(own, target, kata, avatar)

@@ -17,7 +17,9 @@ allocate = syscalls.allocate
 
 CTIME_GRAIN_NS = 20_000_000
 """Two ticks of the slowest kernel (CONFIG_HZ=100)."""
-_TIMES = b"trusted.katafs.times"
+_OWN = b"trusted.katafs."
+"""What the names of katafs' own notes begin with."""
+_TIMES = _OWN + b"times"
 """The atime and mtime that a directory gets back once an entry has been put into it."""
 
 
@@ -126,8 +128,10 @@ def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> Non
 
 
 def list_xattrs(descriptor: int) -> list[bytes]:
-    """listxattr(2)."""
-    return [os.fsencode(name) for name in os.listxattr(_path(descriptor))]
+    """listxattr(2), but for katafs' own notes on a directory: they are of this one, and no copy or backup of it may
+    have them."""
+    listed = map(os.fsencode, os.listxattr(_path(descriptor)))
+    return [name for name in listed if not name.startswith(_OWN)]
 
 
 def find_xattr(descriptor: int, name: bytes) -> bytes | None:
