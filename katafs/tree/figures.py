@@ -9,6 +9,7 @@ from katafs.tree.core import Core
 from katafs.tree.directories import Directories
 from katafs.tree.files import Files
 from katafs.tree.nodes import Node
+from katafs.volumes.store import VolumeStore
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,17 @@ def figures_of(parts: Sequence[tuple[Core, Files, Directories]]) -> Figures:
         kept_descriptor_hits=sum(core.descriptors.hits for core in cores),
         kept_descriptor_misses=sum(core.descriptors.misses for core in cores),
         store=store.url,
-        store_fault=store.fault() or _root_fault(cores[0].nodes.root),
+        store_fault=store.fault() or _root_fault(store, cores[0].nodes.root),
     )
 
 
-def _root_fault(root: Node) -> str | None:
-    """Why nothing can be made at the top any more: its volume was removed meanwhile. None while that is there."""
-    if root.held is None or os.fstat(root.held).st_nlink:
+def _root_fault(store: VolumeStore, root: Node) -> str | None:
+    """Why nothing can be made at the top any more, or not where it belongs: its volume was removed meanwhile, or the
+    engine is another by now. None while all is well."""
+    if root.held is None:
         return None
-    return f"the root volume {ROOT_VOLUME} was removed while it was mounted: restore it, and mount again"
+    if not os.fstat(root.held).st_nlink:
+        return f"the root volume {ROOT_VOLUME} was removed while it was mounted: restore it, and mount again"
+    if ROOT_VOLUME not in store.catalog():
+        return f"the root volume {ROOT_VOLUME} that is mounted is not in the store any more: mount again"
+    return None

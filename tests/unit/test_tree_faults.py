@@ -11,7 +11,7 @@ import pytest
 
 from katafs.config import Sandboxes
 from katafs.errors import KatafsError, StoreUnreachable, VolumeRefused
-from katafs.kata_id import VolumeName
+from katafs.kata_id import ROOT_VOLUME, VolumeName
 from katafs.rooted import inodes, names
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
@@ -48,6 +48,14 @@ def test_a_fault_comes_out_of_a_lookup_as_it_is(known: Kernel, store: MemoryStor
         known.lookup(b"BBBBBBBBBB")
 
     assert told.value is fault
+
+
+def test_a_root_volume_that_another_store_has_taken_the_place_of_is_told(tree: Kernel, store: MemoryStore) -> None:
+    assert tree.tree.figures().store_fault is None
+
+    store.catalog().discard(ROOT_VOLUME)
+
+    assert "katafs_root that is mounted is not in the store any more" in (tree.tree.figures().store_fault or "")
 
 
 def test_a_kata_that_was_not_known_is_never_called_missing(known: Kernel, store: MemoryStore) -> None:
