@@ -52,6 +52,7 @@ class _OfMount8(click.Command):
 @click.option("-f", "fake", is_flag=True, help="Don't mount.")
 @click.option("-n", "_no_mtab", is_flag=True, expose_value=False, help="Ignored: katafs writes no mtab.")
 @click.option("-v", "_verbose", is_flag=True, expose_value=False, help="Ignored: it says what it does anyway.")
+@click.option("-s", "_sloppy", is_flag=True, expose_value=False, help="Ignored: what isn't known is refused.")
 @click.option("-t", "_type", expose_value=False, metavar="TYPE", help="Ignored: it is fuse.katafs.")
 def helper(volumes: str, mount_point: str, texts: tuple[str, ...], fake: bool) -> None:
     """Mount as katafs mount --daemon does, when mount(8) or an fstab line asks for the type fuse.katafs."""

@@ -20,6 +20,14 @@ def bound(source: Path, target: Path, options: str = "rw") -> Iterator[None]:
 
 
 @contextmanager
+def sharing(target: Path) -> Iterator[None]:
+    """A directory below which whoever binds it sees what is mounted later, with `bind-propagation=rslave`."""
+    with bound(target, target):
+        run(["mount", "--make-shared", str(target)])
+        yield
+
+
+@contextmanager
 def memory_disk(target: Path) -> Iterator[None]:
     """A new, small file system at `target`. The inodes of one are numbered like those of another."""
     with _mounted(["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", str(target)], target):

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from tests.harness import needs, waiting
 from tests.harness.engine import Engine
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts, mounting
-from tests.harness.other_mounts import memory_disk
+from tests.harness.other_mounts import memory_disk, sharing
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 from tests.harness.status import status_of
@@ -260,6 +261,37 @@ def test_a_backup_keeps_what_is_in_volumes_that_are_hidden(mount: Mounts, store:
     waiting.until(lambda: (kata / "file").exists(), "the kata to be back")
     assert (kata / "file").read_text() == "kept"
     shutil.rmtree(kata.parent)
+
+
+def test_a_container_that_binds_the_directory_above_sees_the_next_mount(
+    mount: Mounts, store: InEngine, disk: Path
+) -> None:
+    """One that binds the mount itself keeps the first, which is dead."""
+    needs.root()
+    above = disk / "above"
+    (above / "katas").mkdir(parents=True)
+    binds = [
+        f"type=bind,source={path},target=/above{path.name},bind-propagation=rslave" for path in (above, above / "katas")
+    ]
+
+    def listed(path: str) -> str:
+        return store.engine.cli("exec", container, "ls", path, status=None).stdout
+
+    with sharing(above):
+        first = mount("--layout", "flat", at=above / "katas", volumes=store.volumes, env=store.env)
+        (above / "katas" / "ABCDEF0123").mkdir()
+        container = store.engine.start_container("sleep", "3600", mounts=binds)
+        try:
+            assert listed("/aboveabove/katas") == listed("/abovekatas") == "ABCDEF0123\n"
+            first.expect("Transport endpoint")
+            first.signal(signal.SIGKILL)
+            first.ended(status=-signal.SIGKILL)
+            mount("--layout", "flat", at=above / "katas", volumes=store.volumes, env=store.env)
+            assert listed("/aboveabove/katas") == "ABCDEF0123\n"
+            assert listed("/abovekatas") == ""
+        finally:
+            store.engine.remove_container(container)
+        (above / "katas" / "ABCDEF0123").rmdir()
 
 
 def test_a_mount_that_would_cover_the_engines_volumes_is_refused(mount: Mounts, store: InEngine) -> None:
