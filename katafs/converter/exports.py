@@ -101,7 +101,7 @@ def _export_archive(store: VolumeStore, kata: KataId, to: Path, directory: int) 
 def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Iterator[int]:
     """A new directory that nobody else can enter, gone afterwards, in which `_TREE` is the kata in this form.
 
-    It is closed to others since git runs in there, by its path: a kata's owner could have swapped its repository."""
+    It is closed to others since git runs in there: a kata's owner could have put hooks into its repository."""
     name = files.temporary_name()
     names.make_directory(directory, name, 0o700)
     try:

@@ -44,7 +44,8 @@ class GitProgram:
 
     def __init__(self, directory: int, author: tuple[str, str]) -> None:
         self._directory = directory
-        self._git = Git(files.path_of(directory))
+        # Not its path, which may be another directory's by then.
+        self._git = Git(f"/proc/self/fd/{directory}")
         self._git.update_environment(**_environment(*author))
 
     def has_repository(self) -> bool:

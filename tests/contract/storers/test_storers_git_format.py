@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from katafs.storers.git import GitStorer
+from katafs.storers.git_program import GitProgram
 from katafs.storers.storer import Delta
 from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
+from tests.harness.descriptors import held
 from tests.harness.programs import run
 
 TAGS = 20
@@ -221,3 +223,18 @@ def test_an_avatar_without_git_is_not_looked_for_in_a_repository_above(
     tags = GitStorer(store).tags(KATA, "lion")
     store.close()
     assert (tags, type(commands)) == ([], Commands)
+
+
+def test_git_runs_in_the_directory_that_is_open_whatever_has_its_path(disk: Path) -> None:
+    """Who owns the directory above may move it and put another one there, with a repository that has hooks, say."""
+    own, moved = disk / "own", disk / "moved"
+    own.mkdir()
+    with held(own) as directory:
+        git = GitProgram(directory, ("lion", "lion@cyber-dojo.org"))
+        git.run("init", "--quiet")
+        own.rename(moved)
+        own.mkdir()
+        git.run("commit", "--quiet", "--allow-empty", "--message", "0")
+
+    assert (moved / ".git/refs/heads/master").exists()
+    assert os.listdir(own) == []
