@@ -44,9 +44,6 @@ class Candidate:
         """The numbers of its FUSE connections up to now: its mounts' minor device numbers."""
         self.used = CPU(0.0, 0.0)
         """What its daemons have used up to now, from their first answers on."""
-        self.watching: Callable[[int], contextlib.AbstractContextManager[None]] = lambda _: contextlib.nullcontext()
-        """What each of its daemons, given by its pid, is served in a `with` of."""
-        self._watched = contextlib.ExitStack()
         self._used_at_start = CPU(0.0, 0.0)
         self.start_s = 0.0
         """How long it took the last time until it answered."""
@@ -57,6 +54,10 @@ class Candidate:
         self._copies = 0
         root.mkdir(parents=True)
         directory.mkdir(parents=True, exist_ok=True)
+
+    def timing(self, file: Path) -> None:
+        """From now on its daemon is katafs with its operations timed, which leaves their seconds in the file."""
+        self._command = [sys.executable, "-m", "benchmarks.timed_daemon", str(file), *self._command[3:]]
 
     @contextlib.contextmanager
     def mounted(self) -> Iterator[None]:
@@ -117,7 +118,6 @@ class Candidate:
         connection = _connection_at(self.root)
         assert connection is not None
         self.connections.add(connection)
-        self._watched.enter_context(self.watching(self.pid))
         self._used_at_start = self._used_by_daemon()
 
     def _used_by_daemon(self) -> "CPU":
@@ -144,7 +144,6 @@ class Candidate:
             self.used += self._used_by_daemon() - self._used_at_start
         daemon, self._daemon = self._daemon, None
         try:
-            self._watched.close()
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(_DEADLINE_S)
         except subprocess.TimeoutExpired:

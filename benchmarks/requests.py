@@ -14,7 +14,6 @@ from pathlib import Path
 
 from benchmarks.candidates import CPU, Candidate
 from benchmarks.files import Workload
-from benchmarks.shares import Sampler
 
 _BUFFER_KB = 32768
 _SENT = re.compile(r"fuse_request_send: connection (\d+) req \d+ opcode \d+ \(FUSE_(\w+)\)")
@@ -35,11 +34,11 @@ class Profile:
     """By the daemon: in user mode Python's, in the kernel that of its calls. The rest of the time is the program's, the
     kernel's for it, and waking up."""
     binding: float
-    """The part of Python's time, from 0 to 1, that katafs/fuse takes, in a run of its own."""
+    """The part of it, from 0 to 1, that is no operation's but katafs/fuse's; of a run of its own."""
 
 
 def profile(workload: Workload, candidate: Candidate, scratch: Path) -> Profile:
-    """Of one whole run, and one more. Raises TracingUnavailable, and RuntimeError as `Sampler` does."""
+    """Of one whole run, and one more. Raises TracingUnavailable."""
     with candidate.mounted():
         workload.prepare(candidate)
     candidate.connections.clear()
@@ -48,16 +47,18 @@ def profile(workload: Workload, candidate: Candidate, scratch: Path) -> Profile:
         with candidate.mounted():
             took_s = sum(workload.run(candidate))
         found, used = counted(_sent(trace), candidate.connections), candidate.used - before
-    return Profile(found, took_s, used, _binding(workload, candidate))
+    return Profile(found, took_s, used, _binding(workload, candidate, scratch / "operations"))
 
 
-def _binding(workload: Workload, candidate: Candidate) -> float:
-    """Not of the run that is counted, which samples would take longer."""
-    sampler = Sampler()
-    candidate.watching = sampler.watching
+def _binding(workload: Workload, candidate: Candidate, file: Path) -> float:
+    before = candidate.used
+    candidate.timing(file)
     with candidate.mounted():
         workload.run(candidate)
-    return sampler.binding()
+    used = candidate.used - before
+    taken_s = sum(map(float, file.read_text().split()))
+    file.unlink()
+    return max(0.0, 1 - taken_s / (used.user_s + used.system_s))
 
 
 def counted(lines: Sequence[str], connections: set[int]) -> Counter[str]:

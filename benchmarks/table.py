@@ -223,7 +223,8 @@ def profiles(setting: Setting, profiles: Mapping[str, Profile]) -> str:
     rows = [
         [
             name,
-            *(_duration(seconds) for seconds in _spent(each)),
+            *(_duration(seconds) for seconds in (each.took_s, each.used.user_s, each.used.system_s)),
+            f"{each.binding:.0%}",
             f"{each.requests.total():,}",
             *(f"{each.requests[kind]:,}" if each.requests[kind] else "" for kind in kinds),
         ]
@@ -231,16 +232,10 @@ def profiles(setting: Setting, profiles: Mapping[str, Profile]) -> str:
     ]
     heading = (
         f"{setting.line()}. FUSE requests on katafs in one run, how long it took, and how much of that the daemon was "
-        "at work: in Python, in the binding (katafs/fuse) and in the rest, and in the calls that it made."
+        "at work: in Python, and in the calls that it made. The binding's part is that of katafs/fuse, of another run."
     )
-    header = ["", "took", "binding", "the rest", "its calls", "requests", *kinds]
+    header = ["", "took", "Python", "its calls", "binding", "requests", *kinds]
     return f"{heading}\n\n{_markdown(header, rows)}"
-
-
-def _spent(profile: Profile) -> tuple[float, float, float, float]:
-    python_s = profile.used.user_s
-    binding_s = python_s * profile.binding
-    return profile.took_s, binding_s, python_s - binding_s, profile.used.system_s
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-from benchmarks import shares
 from benchmarks.candidates import CPU
 from benchmarks.requests import Profile, counted
 from benchmarks.table import Latencies, Setting, latencies, profiles, times
@@ -87,21 +86,11 @@ def test_requests_are_counted_by_kind_on_the_given_connections_only() -> None:
 
 def test_the_most_frequent_kind_of_request_comes_first() -> None:
     made = {"find": Counter(OPEN=1, LOOKUP=1200), "git": Counter(OPEN=7)}
-    of_each = {name: Profile(requests, 2.0, CPU(0.5, 0.25), 0.2) for name, requests in made.items()}
+    of_each = {name: Profile(requests, 2.0, CPU(0.5, 0.25), 0.254) for name, requests in made.items()}
     table = profiles(_SETTING, of_each).splitlines()
 
     assert [_cells(line) for line in (table[2], *table[4:])] == [
-        ["", "took", "binding", "the rest", "its calls", "requests", "LOOKUP", "OPEN"],
-        ["find", "2.00 s", "100 ms", "400 ms", "250 ms", "1,201", "1,200", "1"],
-        ["git", "2.00 s", "100 ms", "400 ms", "250 ms", "7", "", "7"],
+        ["", "took", "Python", "its calls", "binding", "requests", "LOOKUP", "OPEN"],
+        ["find", "2.00 s", "500 ms", "250 ms", "25%", "1,201", "1,200", "1"],
+        ["git", "2.00 s", "500 ms", "250 ms", "25%", "7", "", "7"],
     ]
-
-
-def test_a_sample_is_of_the_room_that_the_innermost_of_katafs_own_frames_is_in() -> None:
-    lines = [
-        "run (threading.py:975);_read (katafs/fuse/readers.py:80);lookup (katafs/tree/tree.py:50) 7",
-        "run (threading.py:975);_read (katafs/fuse/readers.py:80);r (/srv/katafs/katafs/fuse/device.py:9);f (o) 4",
-        "run (threading.py:975);wait (threading.py:320) 100",
-        "run (threading.py:975);_read (katafs/fuse/readers.py:81) 5",
-    ]
-    assert shares.counted(lines) == Counter(fuse=9, tree=7)
