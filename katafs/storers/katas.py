@@ -6,8 +6,9 @@ the volume's lock, and the manifest comes to be in one step, so that of several 
 Stands alone. Knows nothing of avatars but that their volumes go when the kata does.
 """
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from katafs.errors import CorruptKata, KataExists, KataInUse, KataNotFound, VolumeRefused
@@ -40,10 +41,12 @@ class KatasStorer:
             with self._places.kata(kata) as top, files.locked(top, waiting=is_new):
                 if not _is_begun(top):
                     raise self._taken(kata)
-                with self._undone_on_failure(kata):
+                with self._undone_on_failure(kata, top, is_new):
                     files.create(top, _MANIFEST, content)
         except (FileExistsError, BlockingIOError):  # somebody else is at it
             raise self._taken(kata) from None
+        except FileNotFoundError:
+            raise KataNotFound(f"kata {kata} was deleted while it was made") from None
         except (PermissionError, VolumeRefused):
             if is_new:
                 raise
@@ -63,14 +66,23 @@ class KatasStorer:
         return KataExists(f"kata {kata} is in {self._store.url} already")
 
     @contextmanager
-    def _undone_on_failure(self, kata: KataId) -> Iterator[None]:
+    def _undone_on_failure(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
+        """Leave of the kata what was there: where it was deleted meanwhile, its name is another's by now."""
         try:
             yield
         except FileExistsError:
             raise  # by another way to the volume, which has a lock of its own, somebody else has made it
         except BaseException:
-            self._remove(kata_volume(kata))
+            files.remove_all(top)
+            if is_new and self._is_at(kata, top):
+                self._store.remove(kata_volume(kata))
             raise
+
+    def _is_at(self, kata: KataId, top: int) -> bool:
+        """Whether this is the kata's volume still."""
+        with suppress(FileNotFoundError), self._places.volume(kata_volume(kata)) as now:
+            return os.path.samestat(os.fstat(now), os.fstat(top))
+        return False
 
     def kata_exists(self, kata: str) -> bool:
         """As in Storer."""

@@ -48,8 +48,8 @@ class Storer(Protocol):
     """Where katas are kept."""
 
     def create_kata(self, manifest: Mapping[str, Any]) -> KataId:
-        """Store a new kata under the id in its manifest. Raises BadManifest, BadId, BadFileName, BadContent, and
-        KataExists, which is atomic also between processes."""
+        """Store a new kata under the id in its manifest. Raises BadManifest, BadId, BadFileName, BadContent,
+        KataExists, which is atomic also between processes, and KataNotFound where it is deleted meanwhile."""
 
     def kata_exists(self, kata: str) -> bool:
         """Whether the kata is stored; False for what isn't an id."""

@@ -1,5 +1,6 @@
 """A start of an avatar that is killed, at whatever moment, leaves the avatar started or its name free."""
 
+import errno
 import os
 import shutil
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from katafs.config import Sandboxes
-from katafs.errors import BadContent, KataExists, KataNotFound
+from katafs.errors import BadContent, KataExists, KataNotFound, StoreFull
 from katafs.rooted import files
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.git import GitStorer
@@ -118,6 +119,44 @@ def test_a_kata_that_is_being_made_is_left_to_who_makes_it(storer: Storer, disk:
         storer.create_kata(MANIFEST)
     os.close(directory)
     assert list((disk / KATA).iterdir()) == []
+
+
+@PLAIN
+def test_who_makes_a_kata_that_is_deleted_meanwhile_leaves_alone_the_one_made_anew(
+    storer: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = files.create
+
+    def create(directory: int, name: bytes, content: bytes) -> None:
+        monkeypatch.undo()
+        storer.delete_kata(KATA)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        original(directory, name, content)
+
+    monkeypatch.setattr(files, "create", create)
+    with pytest.raises(KataNotFound):
+        storer.create_kata({**MANIFEST, "language": "another"})
+    assert storer.kata_manifest(KATA) == MANIFEST
+    assert storer.started_avatars(KATA) == ["lion"]
+
+
+@PLAIN
+@pytest.mark.parametrize("made_before", [False, True])
+def test_a_kata_that_can_not_be_written_leaves_what_was_there(
+    storer: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch, made_before: bool
+) -> None:
+    """An empty volume may be one that its maker waits to go on in."""
+    if made_before:
+        (disk / KATA).mkdir()
+
+    def sync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "sync_directory", sync)
+    with pytest.raises(StoreFull):
+        storer.create_kata(MANIFEST)
+    assert list(disk.rglob("*")) == ([disk / KATA] if made_before else [])
 
 
 @PLAIN
