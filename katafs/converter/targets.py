@@ -5,6 +5,7 @@ A copy grows beside its volume, never in it, so no reader of a volume meets half
 
 import contextlib
 import enum
+import errno
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -55,8 +56,15 @@ class Target:
         """Bring what is whole to the spot: the staged copy, or the piece itself, which `commits` it."""
         with self.arriving():
             self._piece.look(source)
-            source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
-            self.committed = commits
+            self.committed = commits  # before, since what is moved is nowhere else, whatever comes between
+            try:
+                source.rename_to(self.spot, 0 if self.replaces else names.RENAME_NOREPLACE)
+            except OSError as problem:
+                left = source.status()
+                self.committed = commits and (left is None or not self._piece.has(left))
+                if problem.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise ConversionRefused("something else has come to its place in the volume meanwhile") from problem
+                raise
         files.sync_directory(self.spot.folder)
 
     def may_withdraw(self) -> bool:

@@ -93,6 +93,31 @@ def test_a_move_that_fails_after_its_rename_is_told_of_a_kata_that_is_in_its_vol
     assert look(volume) == before
 
 
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "Input/output error"), MemoryError()], ids=["far-disk", "memory"])
+def test_a_move_that_is_done_and_told_to_have_failed_takes_nothing_from_its_volume(
+    disk: Path, fault: Exception
+) -> None:
+    """As a far disk may tell, of a rename that it was asked for twice."""
+    needs.root()
+    make_disk(disk / "katas")
+    (disk / "volumes").mkdir()
+    kata = disk / "katas" / OUTER / INNER
+    before = look(kata)
+
+    def fail(*_: object) -> None:
+        if not kata.exists():
+            kata.mkdir()
+            raise fault
+
+    command = words(disk / "katas", disk / "volumes", KATA)
+    running = Forked(command, disk / "out", prepare=lambda: around(Spot, "rename_to", after=fail))
+
+    assert running.ended() in (1, 70)
+    line = f"{KATA}: failed: it is in its volume, but may be on the old disk again after a power cut"
+    assert isinstance(fault, MemoryError) or line in running.output()
+    assert look(disk / "volumes" / KATA) == before
+
+
 def test_what_comes_to_the_place_of_something_moved_takes_nothing_from_its_volume(disk: Path) -> None:
     """What is moved is nowhere else, and the disk may fail right after that."""
     needs.root()
@@ -265,6 +290,15 @@ def test_a_kata_whose_volume_is_removed_before_its_commit_stays_where_it_is(
     assert look(far.kata) == before
     far.convert(lambda: None, 0)
     assert look(far.volume) == before
+
+
+def test_what_has_come_into_a_volume_before_the_kata_is_refused_and_left(far: Far) -> None:
+    """As where another disk with the same katas is converted into the same store at the same time."""
+    before = look(far.kata)
+    told = far.convert(lambda: around(Target, "take", before=once(lambda: (far.volume / "other").touch())), 1)
+    assert f"{KATA}: refused: something else has come to its place in the volume meanwhile\n" in told
+    assert look(far.kata) == before
+    assert os.listdir(far.volume) == ["other"]
 
 
 def _before_it_is_looked_for(action: Callable[[], object]) -> Callable[[], None]:
