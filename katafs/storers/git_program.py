@@ -15,6 +15,7 @@ from git.exc import GitCommandError
 from katafs.errors import CorruptKata, GitFailed, StoreFull
 from katafs.kata_id import AvatarName, KataId
 from katafs.rooted import files
+from katafs.rooted.answer import answer
 
 _SETTINGS = {
     "commit.gpgSign": "false",
@@ -45,7 +46,8 @@ class GitProgram:
     def __init__(self, directory: int, author: tuple[str, str]) -> None:
         self._directory = directory
         # Not its path, which may be another directory's by then.
-        self._git = Git(f"/proc/self/fd/{directory}")
+        self._way = f"/proc/self/fd/{directory}"
+        self._git = Git(self._way)
         self._git.update_environment(**_environment(*author))
 
     def has_repository(self) -> bool:
@@ -58,7 +60,10 @@ class GitProgram:
         return True
 
     def run(self, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
-        """What `git WORDS…` prints that is given these parts. Raises GitFailed, StoreFull."""
+        """What `git WORDS…` prints that is given these parts. Raises GitFailed, StoreFull, and OSError(EACCES) where
+        nobody may enter the directory: GitPython starts git in the caller's own then."""
+        if not os.access(self._way, os.X_OK):
+            raise answer(errno.EACCES, os.fsencode(files.path_of(self._directory)))
         with tempfile.TemporaryFile() as given:
             given.writelines(stdin)
             given.seek(0)

@@ -12,8 +12,9 @@ from katafs.storers.git_program import GitProgram
 from katafs.storers.storer import Delta
 from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
+from tests.harness import needs
 from tests.harness.descriptors import held
-from tests.harness.programs import run
+from tests.harness.programs import NOBODY, run
 
 TAGS = 20
 ENVIRONMENT = {
@@ -238,3 +239,20 @@ def test_git_runs_in_the_directory_that_is_open_whatever_has_its_path(disk: Path
 
     assert (moved / ".git/refs/heads/master").exists()
     assert os.listdir(own) == []
+
+
+def test_git_runs_nowhere_else_where_the_directory_can_not_be_entered(disk: Path) -> None:
+    needs.root()
+    own, here = disk / "own", disk / "here"
+    for made in (own, here):
+        made.mkdir()
+        os.chown(made, 65534, 65534)
+    own.chmod(0o600)
+    with held(own) as directory, pytest.raises(PermissionError):
+        NOBODY.call(_git_init, directory, here)
+    assert os.listdir(here) == []
+
+
+def _git_init(directory: int, here: Path) -> None:
+    os.chdir(here)
+    GitProgram(directory, ("lion", "lion@cyber-dojo.org")).run("init", "--quiet")
