@@ -169,11 +169,14 @@ def parent_of(directory: int) -> tuple[int, bytes]:
     """A descriptor, the caller's to close, of the directory above, and the name there. It leads out of what is below
     `directory`, so it is for directories that no stranger can move. Raises OSError(ENOENT) where it was moved."""
     above = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    name = os.fsencode(os.path.basename(path_of(directory)))
-    status = status_of(above, name) if name else None
-    if status is None or not os.path.samestat(status, os.fstat(directory)):
+    try:
+        name = os.fsencode(os.path.basename(path_of(directory)))
+        status = status_of(above, name) if name else None
+        if status is None or not os.path.samestat(status, os.fstat(directory)):
+            raise answer(errno.ENOENT, name)
+    except BaseException:
         os.close(above)
-        raise answer(errno.ENOENT, name)
+        raise
     return above, name
 
 

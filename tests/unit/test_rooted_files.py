@@ -268,3 +268,16 @@ def test_what_goes_by_itself_while_a_tree_is_removed_is_no_error(
     monkeypatch.setattr(names, "remove_directory", all_at_once)
     files.remove_all(top)
     assert os.listdir(disk) == []
+
+
+def test_a_parent_that_can_not_be_looked_at_leaves_nothing_open(top: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.listdir("/proc/self/fd")
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(files, "status_of", failing)
+        with pytest.raises(OSError, match="gone"):
+            files.parent_of(top)
+    assert os.listdir("/proc/self/fd") == before
