@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from katafs.errors import CorruptKata, KataExists, KataInUse, KataNotFound, VolumeRefused
+from katafs.errors import CorruptKata, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
 from katafs.kata_id import AVATARS, KataId, VolumeName, avatar_volume, is_outer, kata_id, kata_volume
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_id, checked_manifest
@@ -67,15 +67,18 @@ class KatasStorer:
 
     @contextmanager
     def _undone_on_failure(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
-        """Leave of the kata what was there: where it was deleted meanwhile, its name is another's by now."""
+        """Leave of the kata what was there: where it was deleted meanwhile, its name is another's by now, and what else
+        has come into it is somebody's."""
         try:
             yield
         except FileExistsError:
             raise  # by another way to the volume, which has a lock of its own, somebody else has made it
         except BaseException:
-            files.remove_all(top)
-            if is_new and self._is_at(kata, top):
-                self._store.remove(kata_volume(kata))
+            with suppress(OSError):
+                names.remove(top, _MANIFEST)
+            with suppress(OSError, KatafsError):
+                if is_new and self._is_at(kata, top):
+                    self._store.remove(kata_volume(kata))
             raise
 
     def _is_at(self, kata: KataId, top: int) -> bool:

@@ -160,6 +160,20 @@ def test_a_kata_that_can_not_be_written_leaves_what_was_there(
 
 
 @PLAIN
+def test_what_somebody_puts_into_a_kata_that_can_not_be_written_stays(
+    storer: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(_: int) -> None:
+        (disk / KATA / "theirs").write_text("kept")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "sync_directory", sync)
+    with pytest.raises(StoreFull):
+        storer.create_kata(MANIFEST)
+    assert [path.name for path in (disk / KATA).iterdir()] == ["theirs"]
+
+
+@PLAIN
 def test_a_name_that_is_given_back_is_free_whenever_that_is_killed(storer: Storer, disk: Path) -> None:
     calls, was_killed = 0, True
     while was_killed:
