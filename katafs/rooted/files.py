@@ -182,7 +182,7 @@ def parent_of(directory: int) -> tuple[int, bytes]:
 
 def remove_all(directory: int, seen: Seen | None = None) -> None:
     """Remove everything in a directory, however deep, following no link and crossing no mount point. Each directory is
-    listed once: what comes into one after that stays, and what goes from one is no error.
+    listed once at most: what comes into one after that stays, and what goes from one is no error.
 
     With `seen` only what was seen, and is still as it was: anything else stays, and stops it with OSError(ENOTEMPTY).
     Raises OSError(EMFILE) below more directories than may be open at once."""
@@ -213,7 +213,8 @@ def _names(directory: int) -> Iterator[bytes]:
 
 
 def _remove_plain(directory: int, left: Iterator[bytes], seen: Seen | None) -> bytes | None:
-    """Remove what isn't a directory, up to the first name that stands for one; that, or None where none does."""
+    """Remove what isn't a directory, and directories that are empty, up to the first name that stands for one that
+    isn't; that, or None where none does."""
     for name in left:
         status = status_of(directory, name)
         if status is None:
@@ -221,12 +222,27 @@ def _remove_plain(directory: int, left: Iterator[bytes], seen: Seen | None) -> b
         if seen is not None and not seen.has(status):
             raise answer(errno.ENOTEMPTY, name)
         if stat.S_ISDIR(status.st_mode):
+            if _remove_empty(directory, name):
+                continue
             return name
         with contextlib.suppress(FileNotFoundError):
             names.remove(directory, name)
         if seen is not None:
             seen.lost_a_name(status)
     return None
+
+
+def _remove_empty(directory: int, name: bytes) -> bool:
+    """Whether a directory is gone now. An empty one needn't be one that may be listed."""
+    try:
+        names.remove_directory(directory, name)
+    except FileNotFoundError:
+        return True
+    except OSError as problem:
+        if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def remove_tree(directory: int, name: bytes, seen: Seen | None = None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from katafs.rooted import files, names
+from tests.harness import needs, other_mounts
 
 LIMIT = 100
 
@@ -281,3 +282,26 @@ def test_a_parent_that_can_not_be_looked_at_leaves_nothing_open(top: int, monkey
         with pytest.raises(OSError, match="gone"):
             files.parent_of(top)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_an_empty_directory_that_may_not_be_listed_is_removed(top: int, disk: Path) -> None:
+    needs.root()
+    (disk / "tree/closed").mkdir(parents=True)
+    (disk / "tree/closed").chmod(0)
+    for path in (disk, disk / "tree", disk / "tree/closed"):
+        os.chown(path, 65534, 65534)
+
+    os.seteuid(65534)
+    try:
+        files.remove_tree(top, b"tree")
+    finally:
+        os.seteuid(0)
+
+    assert os.listdir(disk) == []
+
+
+def test_a_mount_point_in_a_tree_is_busy(top: int, disk: Path) -> None:
+    needs.root()
+    (disk / "tree/point").mkdir(parents=True)
+    with other_mounts.memory_disk(disk / "tree/point"), pytest.raises(OSError, match=os.strerror(errno.EBUSY)):
+        files.remove_tree(top, b"tree")
