@@ -66,8 +66,13 @@ class Creation:
     def enter_plain(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The same of something plain, no directory, that has this status."""
         node = self._finder.listed(parent, name, self._core.numbers.of_inode(status), status)
+        try:
+            told = self._core.telling.tell_backed(node, status, 0, self._core.telling.timeout_of(node.volume))
+        except BaseException:
+            self._core.forget(node.number, 0)  # as above
+            raise
         node.lookups += 1
-        return self._core.telling.tell_backed(node, status, 0, self._core.telling.timeout_of(node.volume))
+        return told
 
     def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The same of a file that was just made there."""

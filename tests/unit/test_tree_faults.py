@@ -13,6 +13,7 @@ from katafs.config import Sandboxes
 from katafs.errors import KatafsError, StoreUnreachable, VolumeRefused
 from katafs.kata_id import ROOT_VOLUME, VolumeName
 from katafs.rooted import inodes, names
+from katafs.tree.telling import Telling
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
 from tests.harness.waiting import until
@@ -281,6 +282,53 @@ def test_what_can_not_be_told_of_is_not_made(known: Kernel, monkeypatch: pytest.
 
     assert (known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))) == before
     MAKING[making](known)
+
+
+@pytest.mark.parametrize("making", MAKING)
+def test_nor_is_what_there_is_no_memory_to_tell_of(
+    known: Kernel, monkeypatch: pytest.MonkeyPatch, making: str
+) -> None:
+    known.number(KATA + b"/f")
+    before = known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as starved:
+        for how in ("make_directory", "make_symlink", "make_link", "create_file"):
+            making_it = getattr(names, how)
+
+            def made(*arguments: Any, make: Callable[..., object] = making_it) -> object:  # noqa: ANN401  # as the call
+                result = make(*arguments)
+                starved.setattr(Telling, "tell_backed", exhausted)
+                return result
+
+            starved.setattr(names, how, made)
+        with pytest.raises(MemoryError):
+            MAKING[making](known)
+
+    assert (known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))) == before
+    MAKING[making](known)
+
+
+def test_a_file_that_there_is_no_memory_to_tell_of_is_not_remembered(
+    known: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.number(KATA)
+    known.write(KATA + b"/g", b"")
+    known.forget_all()
+    number = known.number(KATA)
+    before = known.tree.figures().nodes
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as starved:
+        starved.setattr(Telling, "tell_backed", exhausted)
+        with pytest.raises(MemoryError):
+            known.tree.creation.lookup(number, b"g")
+
+    assert known.tree.figures().nodes == before
 
 
 def test_what_has_taken_the_name_of_what_can_not_be_told_of_stays(
