@@ -42,10 +42,13 @@ class Creator:
 
     def _act_as_itself(self) -> None:
         """Tried until it succeeds, since only memory can be missing: else what this thread makes next for root would
-        be the caller's, who could write to it, and what was made now would be told to have failed."""
+        be the caller's, who could write to it, and what was made now would be told to have failed. Raises IdsFiltered,
+        where it never became the caller."""
         while True:
             try:
                 syscalls.set_file_system_ids(self._uid, self._gid)
+            except syscalls.IdsFiltered:
+                raise
             except Exception:  # noqa: BLE001 ctypes makes an ArgumentError of a MemoryError
                 time.sleep(_PAUSE_S)
             else:

@@ -140,12 +140,20 @@ def sync_file_system(descriptor: int) -> None:
     _checked(_libc.syncfs(descriptor))
 
 
+class IdsFiltered(PermissionError):
+    """The process may not make the call at all (seccomp(2), SystemCallFilter= of a service): the id that it is of is
+    as it always was, and the other one is set."""
+
+
 def set_file_system_ids(uid: int, gid: int) -> None:
     """setfsgid(2) and setfsuid(2) of the calling thread. They report no errors, so what they did is asked for."""
     _libc.setfsgid(gid)
     _libc.setfsuid(uid)
-    if _libc.setfsgid(0xFFFFFFFF) != gid or _libc.setfsuid(0xFFFFFFFF) != uid:
-        raise PermissionError(errno.EPERM, f"cannot act as uid {uid}, gid {gid}")
+    found = _libc.setfsuid(0xFFFFFFFF), _libc.setfsgid(0xFFFFFFFF)
+    if found != (uid, gid):
+        # The kernel itself always tells an id, and no id is -1.
+        refusal = IdsFiltered if -1 in found else PermissionError
+        raise refusal(errno.EPERM, f"cannot act as uid {uid}, gid {gid}")
 
 
 def keep_capabilities() -> None:

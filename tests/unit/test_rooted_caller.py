@@ -138,3 +138,20 @@ def test_who_finds_no_memory_to_be_itself_again_is_not_the_caller_from_then_on(
 
     assert owner_of(disk / "d") == (OTHER, OTHER)
     assert owner_of(disk / "ours") == (0, 0)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("filtered", ["setfsuid", "setfsgid"])
+def test_a_filter_of_system_calls_refuses_the_caller_and_keeps_nobody_waiting(
+    disk: Path, creator: Creator, monkeypatch: pytest.MonkeyPatch, filtered: str
+) -> None:
+    """As SystemCallFilter=~@privileged with SystemCallErrorNumber=EPERM does."""
+    needs.root()
+
+    with monkeypatch.context() as service:
+        service.setattr(syscalls._libc, filtered, lambda _: -1)  # noqa: SLF001
+        with pytest.raises(PermissionError), creator.acting_as(OTHER, OTHER):
+            pass
+    (disk / "ours").mkdir()
+
+    assert owner_of(disk / "ours") == (0, 0)
