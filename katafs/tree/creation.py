@@ -87,39 +87,42 @@ class Creation:
 
     def mknod(self, parent_number: int, name: bytes, mode: int, device: int, caller: Caller) -> Attributes:
         """Make a file, FIFO, socket or device node."""
-        return self._make(parent_number, name, caller, lambda directory: names.make_node(directory, name, mode, device))
+        kind = stat.S_IFMT(mode) or stat.S_IFREG
+        return self._make(parent_number, name, caller, kind, lambda at: names.make_node(at, name, mode, device))
 
     def symlink(self, parent_number: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
         """Make a symbolic link."""
-        return self._make(parent_number, name, caller, lambda directory: names.make_symlink(directory, name, target))
+        return self._make(parent_number, name, caller, stat.S_IFLNK, lambda at: names.make_symlink(at, name, target))
 
     def mkdir(self, parent_number: int, name: bytes, mode: int, caller: Caller) -> Attributes:
         """Make a directory inside a volume."""
-        return self._make(parent_number, name, caller, lambda directory: names.make_directory(directory, name, mode))
+        return self._make(parent_number, name, caller, stat.S_IFDIR, lambda at: names.make_directory(at, name, mode))
 
-    def _make(self, parent_number: int, name: bytes, caller: Caller, make: Callable[[int], None]) -> Attributes:
+    def _make(
+        self, parent_number: int, name: bytes, caller: Caller, kind: int, make: Callable[[int], None]
+    ) -> Attributes:
         with self._core.locked:
             parent = self._core.changing(parent_number)
             directory = self.writable(parent, name)
             with self._core.creator.acting_as(caller.uid, caller.gid):
                 make(directory)
-            return self._enter_new(parent, name)
+            return self._enter_new(parent, name, kind)
 
-    def unmake(self, parent: Node, name: bytes, made: tuple[int, int] | None = None) -> None:
+    def unmake(self, parent: Node, name: bytes, made: tuple[int, int] | int) -> None:
         """Take away again what was made just now where its maker can't be told of it, for want of a descriptor maybe,
-        which to make it took none: made once more it would be EEXIST. `made` is its st_dev and st_ino, if they are
-        known: then what has taken its name since stays."""
+        which to make it took none: made once more it would be EEXIST. `made` is its st_dev and st_ino, or its kind
+        where they aren't known: what has taken its name since stays, if that is another or has content."""
         with contextlib.suppress(OSError):
             directory = self._core.directory(parent)
             there = files.status_of(directory, name)
-            if there is None or made not in (None, identity_of(there)):
+            if there is None or made not in (identity_of(there), stat.S_IFMT(there.st_mode)):
                 return
-            try:
-                names.remove(directory, name)
-            except IsADirectoryError:
+            if stat.S_ISDIR(there.st_mode):
                 names.remove_directory(directory, name)
+            elif made != stat.S_IFREG or not there.st_size:
+                names.remove(directory, name)
 
-    def _enter_new(self, parent: Node, name: bytes, made: tuple[int, int] | None = None) -> Attributes:
+    def _enter_new(self, parent: Node, name: bytes, made: tuple[int, int] | int) -> Attributes:
         try:
             return self._entered(lambda: self.enter(parent, name, self._finder.find(parent, name)))
         except BaseException:

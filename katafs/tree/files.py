@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
@@ -72,7 +73,7 @@ class Files:
                     descriptor = names.create_file(directory, name, flags & _PASSED_ON, mode)
             except FileExistsError:
                 raise answer(errno.EEXIST if flags & os.O_EXCL else errno.ESTALE, name) from None
-            made = None
+            made: tuple[int, int] | int = stat.S_IFREG
             try:
                 status = os.fstat(descriptor)
                 made = identity_of(status)

@@ -245,6 +245,7 @@ MAKING: dict[str, Callable[[Kernel], object]] = {
     "symlink": lambda tree: tree.symlink(b"f", NEW),
     "link": lambda tree: tree.link(KATA + b"/f", NEW),
     "create": lambda tree: tree.write(NEW, b""),
+    "mknod": lambda tree: tree.tree.creation.mknod(tree.number(KATA), b"new", stat.S_IFREG | 0o644, 0, ME),
 }
 
 
@@ -272,7 +273,7 @@ def test_what_can_not_be_told_of_is_not_made(known: Kernel, monkeypatch: pytest.
         return looked
 
     with monkeypatch.context() as exhausted:
-        for how in ("make_directory", "make_symlink", "make_link", "create_file"):
+        for how in ("make_directory", "make_symlink", "make_link", "make_node", "create_file"):
             exhausted.setattr(names, how, making_it(getattr(names, how)))
         for how in ("look", "look_if_there"):
             exhausted.setattr(names, how, looking(getattr(names, how)))
@@ -285,9 +286,7 @@ def test_what_can_not_be_told_of_is_not_made(known: Kernel, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("making", MAKING)
-def test_nor_is_what_there_is_no_memory_to_tell_of(
-    known: Kernel, monkeypatch: pytest.MonkeyPatch, making: str
-) -> None:
+def test_nor_is_what_there_is_no_memory_to_tell_of(known: Kernel, monkeypatch: pytest.MonkeyPatch, making: str) -> None:
     known.number(KATA + b"/f")
     before = known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))
 
@@ -295,7 +294,7 @@ def test_nor_is_what_there_is_no_memory_to_tell_of(
         raise MemoryError
 
     with monkeypatch.context() as starved:
-        for how in ("make_directory", "make_symlink", "make_link", "create_file"):
+        for how in ("make_directory", "make_symlink", "make_link", "make_node", "create_file"):
             making_it = getattr(names, how)
 
             def made(*arguments: Any, make: Callable[..., object] = making_it) -> object:  # noqa: ANN401  # as the call
@@ -331,19 +330,22 @@ def test_a_file_that_there_is_no_memory_to_tell_of_is_not_remembered(
     assert known.tree.figures().nodes == before
 
 
+@pytest.mark.parametrize("making", ["mkdir", "symlink", "mknod", "link"])
 def test_what_has_taken_the_name_of_what_can_not_be_told_of_stays(
-    known: Kernel, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    known: Kernel, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, making: str
 ) -> None:
     taken = store.path / os.fsdecode(NEW)
 
     def replaced(*_: object) -> None:
         (store.path / "other").write_text("a container's")
+        if taken.is_dir():
+            taken.rmdir()
         (store.path / "other").replace(taken)
         raise OSError(errno.EMFILE, "too many open files")
 
     with monkeypatch.context() as exhausted:
         exhausted.setattr(names, "look", replaced)
         with refused(errno.EMFILE):
-            known.link(KATA + b"/f", NEW)
+            MAKING[making](known)
 
     assert taken.read_text() == "a container's"
