@@ -58,9 +58,7 @@ class DockerStore:
 
     def fault(self) -> str | None:
         """As in the protocol. The engine may answer while the disk that its volumes are on isn't there."""
-        home = self._home()
-        hidden = None if home is None or os.path.isdir(home) else _not_here(home)
-        return self._follower.fault or hidden
+        return self._follower.fault or self._hidden()
 
     def catalog(self) -> Catalog:
         """As in the protocol."""
@@ -169,6 +167,10 @@ class DockerStore:
                 return  # it was removed, and may be made anew by now
             time.sleep(_BETWEEN_LOOKS_S)
         raise self._refused(name, f"its directory {path} is not there")
+
+    def _hidden(self) -> str | None:
+        home = self._home()
+        return None if home is None or os.path.isdir(home) else _not_here(home)
 
     def _home(self) -> str | None:
         """A directory that is there for as long as the volumes are: the root volume's, or the one that they are in."""
