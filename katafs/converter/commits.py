@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 from katafs.converter.spots import Spot, changes_told, refuse_changed
-from katafs.converter.targets import Target, Targets
+from katafs.converter.target import Target
+from katafs.converter.targets import Targets
 from katafs.errors import KatafsError, LeftBehind, VolumeRefused, WrittenLate
 from katafs.kata_id import KataId
 from katafs.rooted import files, names

@@ -13,7 +13,8 @@ from katafs.converter.commits import REMOVED, Commits
 from katafs.converter.results import Outcome
 from katafs.converter.root_volume import RootVolume
 from katafs.converter.spots import Spot, changes_told, refuse_changed
-from katafs.converter.targets import Target, Targets
+from katafs.converter.target import Target
+from katafs.converter.targets import Targets
 from katafs.errors import ConversionRefused, KatafsError, LeftBehind, VolumeRefused
 from katafs.kata_id import ROOT_VOLUME, kata_volume
 from katafs.rooted import files

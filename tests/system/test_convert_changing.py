@@ -13,7 +13,8 @@ import pytest
 
 from katafs.converter import marks
 from katafs.converter.spots import Spot
-from katafs.converter.targets import Target, Targets
+from katafs.converter.target import Target
+from katafs.converter.targets import Targets
 from katafs.rooted import copying, names
 from tests.harness import needs, waiting
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once

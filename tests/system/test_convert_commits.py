@@ -14,7 +14,7 @@ import pytest
 from katafs.converter import marks
 from katafs.converter.commits import Commits
 from katafs.converter.spots import Spot
-from katafs.converter.targets import Target
+from katafs.converter.target import Target
 from katafs.rooted import files, inodes
 from katafs.volumes.directories import DirectoryStore
 from tests.harness import needs

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from katafs.converter.targets import Target
+from katafs.converter.target import Target
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
 from tests.harness.crashes import Forked
