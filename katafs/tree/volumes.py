@@ -5,6 +5,7 @@ import errno
 import os
 
 from katafs.config import Sandboxes
+from katafs.errors import KatafsError
 from katafs.kata_id import VolumeName, kata_volume
 from katafs.namespace import Kind, Place
 from katafs.rooted import inodes
@@ -52,16 +53,28 @@ class Volumes:
             self._refuse_taken(parent, name)
         core.store.create(volume)
         try:
-            descriptor = core.store.open(volume)
-            try:
-                self._creation.prepare_top(descriptor, parent_status, mode, caller)
-            except BaseException:
-                os.close(descriptor)
-                raise
+            return self._entered(volume, parent, name, self._opened(volume, parent_status, mode, caller))
+        except Elsewhere:
+            raise
         except BaseException:
-            with contextlib.suppress(FileNotFoundError):
+            # Made once more it would be EEXIST. One that isn't empty by now, or in use, stays.
+            with contextlib.suppress(OSError, KatafsError):
                 core.store.remove(volume)
             raise
+
+    def _opened(self, volume: VolumeName, parent: os.stat_result | None, mode: int, caller: Caller) -> int:
+        """A descriptor of a new volume's top, which is made what mkdir would have made."""
+        descriptor = self._core.store.open(volume)
+        try:
+            self._creation.prepare_top(descriptor, parent, mode, caller)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _entered(self, volume: VolumeName, parent: Node, name: bytes, descriptor: int) -> Attributes:
+        """The entry of a new volume, whose descriptor it takes over."""
+        core = self._core
         with core.locked:
             try:
                 self._parent_changed(parent)

@@ -23,6 +23,7 @@ from tests.unit.kernel import ME, Kernel, volume_behind
 KATA = b"123456789A"
 GONE = StoreUnreachable("the engine is gone")
 REFUSED = VolumeRefused("its data is not on this host")
+BROKEN = OSError(errno.EIO, "the disk is gone")
 FULL = OSError(errno.ENOSPC, "no space left")
 
 
@@ -191,7 +192,24 @@ def test_a_kata_whose_top_can_not_be_prepared_is_not_left_behind(tree: Kernel, s
     assert os.listdir(store.path) == ["katafs_root"]
 
 
-BROKEN = OSError(errno.EIO, "the disk is gone")
+def test_a_kata_that_can_not_be_told_of_is_not_made(
+    tree: Kernel, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.listdir("/proc/self/fd")
+
+    def failing(*_: object, **__: object) -> None:
+        raise BROKEN
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(Telling, "tell", failing)
+        with refused(errno.EIO):
+            tree.mkdir(KATA)
+
+    assert os.listdir(store.path) == ["katafs_root"]
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    tree.mkdir(KATA)
+
+
 REMOVING: dict[str, Callable[[Kernel], object]] = {
     "rmdir": lambda tree: tree.rmdir(KATA + b"/d"),
     "unlink": lambda tree: tree.unlink(KATA + b"/f"),
