@@ -51,7 +51,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
         raise click.UsageError("MOUNTPOINT: where to? There is no setting mountpoint either")
     logs.log_to_stderr(logging.DEBUG if wished.debug else logging.INFO)
     path = os.path.abspath(wanted)
-    mount_answers.answered(mount_answers.resolved(path))
+    mount_answers.answered(mount_answers.resolved(path))  # or it is refused: all else would wait for it, too
     detach = _daemonize() if daemon else _nothing_to_detach
     if daemon or systemd.is_listening():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is no terminal whose end it could tell of

@@ -10,8 +10,8 @@ _IGNORED = frozenset(
     "rw auto noauto nofail _netdev defaults async nouser user users dev nodev suid nosuid exec relatime noatime "
     "nodiratime".split()
 )
-"""Times of access are kept as the volumes' own file system keeps them. mount(8) says rw of its
-own accord, so that isn't a wish; and of `user` it makes noexec."""
+"""Times of access are kept as the volumes' own file system keeps them. mount(8) says rw of its own accord, so that
+isn't a wish; and it adds noexec to user and users itself."""
 _IGNORED_PREFIXES = ("x-", "X-", "comment=")
 _FLAGS = {
     "nonempty": ("nonempty", True),
