@@ -278,7 +278,7 @@ def test_a_container_that_binds_the_directory_above_sees_the_next_mount(
         return store.engine.cli("exec", container, "ls", path, status=None).stdout
 
     with sharing(above):
-        first = mount("--layout", "flat", at=above / "katas", volumes=store.volumes, env=store.env)
+        first = mount("--prefix", "above-", at=above / "katas", volumes=store.volumes, env=store.env)
         (above / "katas" / "ABCDEF0123").mkdir()
         container = store.engine.start_container("sleep", "3600", mounts=binds)
         try:
@@ -286,7 +286,7 @@ def test_a_container_that_binds_the_directory_above_sees_the_next_mount(
             first.expect("Transport endpoint")
             first.signal(signal.SIGKILL)
             first.ended(status=-signal.SIGKILL)
-            mount("--layout", "flat", at=above / "katas", volumes=store.volumes, env=store.env)
+            mount("--prefix", "above-", at=above / "katas", volumes=store.volumes, env=store.env)
             assert listed("/aboveabove/katas") == "ABCDEF0123\n"
             assert listed("/abovekatas") == ""
         finally:

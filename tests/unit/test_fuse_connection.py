@@ -276,10 +276,11 @@ def test_a_request_that_was_read_when_reading_failed_has_a_reply(
 
     assert served.kernel.ask(wire.READLINK) == (0, b"target")
     monkeypatch.setattr(ours, "read", reading)
-    served.kernel.ask(wire.READLINK)  # read as before
+    # The first may be read as before, by a reading that has begun already.
+    replies = [served.kernel.ask(wire.READLINK) for _ in range(3)]
 
-    assert served.kernel.ask(wire.READLINK) == (errno.EIO, b"")
-    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+    assert sorted(replies) == [(0, b"target"), (0, b"target"), (errno.EIO, b"")]
+    assert replies[-1] == (0, b"target")
 
 
 def test_reading_that_goes_on_failing_is_the_end(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
