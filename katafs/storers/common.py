@@ -1,6 +1,7 @@
 """What a storer does in the same way with git and without: katas, and which avatars were started."""
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from katafs.config import Sandboxes
@@ -14,7 +15,7 @@ from katafs.storers.storer import Manifest
 from katafs.volumes.store import VolumeStore
 
 
-class CommonStorer:
+class CommonStorer(ABC):
     """That part of a Storer."""
 
     def __init__(self, store: VolumeStore, sandboxes: Sandboxes = Sandboxes.KATA) -> None:
@@ -45,6 +46,18 @@ class CommonStorer:
     def delete_kata(self, kata: str) -> None:
         """As in Storer."""
         self._katas.delete_kata(kata)
+
+    def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
+        """As in Storer."""
+        start = self._start_files(kata)
+        with self._avatars.starting(kata, names) as avatar:
+            if avatar is not None:
+                self._begin(kata, avatar, start)
+        return avatar
+
+    @abstractmethod
+    def _begin(self, kata: str, avatar: AvatarName, start: dict[str, str]) -> None:
+        """Give an avatar whose name was taken just now the files that it starts with, as its tag 0."""
 
     def started_avatars(self, kata: str) -> list[AvatarName]:
         """As in Storer."""

@@ -2,7 +2,7 @@
 with what the other wrote. On every store of volumes whose files the git program can reach.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from katafs.kata_id import AvatarName
@@ -27,14 +27,10 @@ class GitStorer(CommonStorer):
         super().__init__(store)
         self._places = Places(store)
 
-    def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
-        """As in Storer. Raises GitFailed."""
-        start = self._start_files(kata)
-        with self._avatars.starting(kata, names) as avatar:
-            if avatar is not None:
-                with self._opened(kata, avatar) as opened:
-                    opened.start(start)
-        return avatar
+    def _begin(self, kata: str, avatar: AvatarName, start: dict[str, str]) -> None:
+        """As in CommonStorer. Raises GitFailed."""
+        with self._opened(kata, avatar) as opened:
+            opened.start(start)
 
     def avatar_increments(self, kata: str, name: str) -> list[Increment]:
         """As in Storer."""

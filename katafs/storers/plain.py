@@ -1,6 +1,6 @@
 """The storer without git, on any store of volumes: katas, avatars and tags, each by a part of its own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from katafs.config import Sandboxes
 from katafs.kata_id import AvatarName
@@ -20,14 +20,10 @@ class PlainStorer(CommonStorer):
         super().__init__(store, sandboxes)
         self._tags = TagsStorer(store)
 
-    def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
-        """As in Storer."""
-        start = self._start_files(kata)
-        with self._avatars.starting(kata, names) as avatar:
-            if avatar is not None:
-                self._avatars.sandbox_write(kata, avatar, start)
-                self._tags.start(kata, avatar, start)
-        return avatar
+    def _begin(self, kata: str, avatar: AvatarName, start: dict[str, str]) -> None:
+        """As in CommonStorer."""
+        self._avatars.sandbox_write(kata, avatar, start)
+        self._tags.start(kata, avatar, start)
 
     def avatar_increments(self, kata: str, name: str) -> list[Increment]:
         """As in Storer."""
