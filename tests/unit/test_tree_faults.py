@@ -210,6 +210,34 @@ def test_a_kata_that_can_not_be_told_of_is_not_made(
     tree.mkdir(KATA)
 
 
+class Afterwards:
+    """Lets some calls fail once others were made."""
+
+    def __init__(self, problem: OSError) -> None:
+        self.done = False
+        self._problem = problem
+
+    def noting(self, call: Callable[..., object]) -> Callable[..., object]:
+        """One of those that are made."""
+
+        def noted(*arguments: object, **named: object) -> object:
+            result = call(*arguments, **named)
+            self.done = True
+            return result
+
+        return noted
+
+    def failing(self, call: Callable[..., object]) -> Callable[..., object]:
+        """One of those that fail after it."""
+
+        def failed(*arguments: object) -> object:
+            if self.done:
+                raise self._problem
+            return call(*arguments)
+
+        return failed
+
+
 REMOVING: dict[str, Callable[[Kernel], object]] = {
     "rmdir": lambda tree: tree.rmdir(KATA + b"/d"),
     "unlink": lambda tree: tree.unlink(KATA + b"/f"),
@@ -227,33 +255,17 @@ def test_what_is_removed_is_never_told_to_have_failed(
     known.mkdir(KATA + b"/d")
     known.write(KATA + b"/g", b"")
     known.lookup(KATA + b"/f")
-    done: list[int] = []
-
-    def noting(call: Callable[..., object]) -> Callable[..., object]:
-        def noted(*arguments: Any, **named: Any) -> object:  # noqa: ANN401  # as the call
-            result = call(*arguments, **named)
-            done.append(1)
-            return result
-
-        return noted
-
-    def failing(call: Callable[..., object]) -> Callable[..., object]:
-        def failed(*arguments: Any) -> object:  # noqa: ANN401
-            if done:
-                raise BROKEN
-            return call(*arguments)
-
-        return failed
+    faults = Afterwards(BROKEN)
 
     with monkeypatch.context() as broken:
         for removal in ("remove", "remove_directory", "rename"):
-            broken.setattr(names, removal, noting(getattr(names, removal)))
-        broken.setattr(MemoryStore, "remove", noting(MemoryStore.remove))
-        broken.setattr(os, "fstat", failing(os.fstat))
-        broken.setattr(inodes, "touch_modified", failing(inodes.touch_modified))
+            broken.setattr(names, removal, faults.noting(getattr(names, removal)))
+        broken.setattr(MemoryStore, "remove", faults.noting(MemoryStore.remove))
+        broken.setattr(os, "fstat", faults.failing(os.fstat))
+        broken.setattr(inodes, "touch_modified", faults.failing(inodes.touch_modified))
         REMOVING[removing](known)
 
-    assert done
+    assert faults.done
 
 
 NEW = KATA + b"/new"
@@ -272,30 +284,14 @@ def test_what_can_not_be_told_of_is_not_made(known: Kernel, monkeypatch: pytest.
     """There is a descriptor to make it by, and none to look at it. Made again it would be EEXIST."""
     known.number(KATA + b"/f")
     before = known.tree.figures().nodes, len(os.listdir("/proc/self/fd"))
-    made: list[int] = []
-
-    def making_it(call: Callable[..., object]) -> Callable[..., object]:
-        def noted(*arguments: Any) -> object:  # noqa: ANN401  # as the call
-            result = call(*arguments)
-            made.append(1)
-            return result
-
-        return noted
-
-    def looking(call: Callable[..., object]) -> Callable[..., object]:
-        def looked(*arguments: Any) -> object:  # noqa: ANN401
-            if made:
-                raise OSError(errno.EMFILE, "too many open files")
-            return call(*arguments)
-
-        return looked
+    faults = Afterwards(OSError(errno.EMFILE, "too many open files"))
 
     with monkeypatch.context() as exhausted:
         for how in ("make_directory", "make_symlink", "make_link", "make_node", "create_file"):
-            exhausted.setattr(names, how, making_it(getattr(names, how)))
+            exhausted.setattr(names, how, faults.noting(getattr(names, how)))
         for how in ("look", "look_if_there"):
-            exhausted.setattr(names, how, looking(getattr(names, how)))
-        exhausted.setattr(os, "fstat", looking(os.fstat))
+            exhausted.setattr(names, how, faults.failing(getattr(names, how)))
+        exhausted.setattr(os, "fstat", faults.failing(os.fstat))
         with refused(errno.EMFILE):
             MAKING[making](known)
 
