@@ -7,7 +7,6 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ from tests.harness import needs
 from tests.harness.crashes import Forked
 from tests.harness.programs import run
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
-from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, marked, words
+from tests.system.old_disks import INNER, KATA, OUTER, convert, look, marked, words
 
 
 def test_what_can_not_be_deleted_is_said_to_be_left_and_is_in_its_volume(far: Far) -> None:
@@ -72,79 +71,6 @@ def test_what_fails_after_the_commit_is_told_of_a_kata_that_is_in_its_volume(far
     convert(far.disk, far.volumes, "--all")
     assert os.listdir(far.disk) == []
     assert not marked(far.volume)
-
-
-def test_a_move_that_fails_after_its_rename_is_told_of_a_kata_that_is_in_its_volume(disk: Path) -> None:
-    needs.root()
-    make_disk(disk / "katas")
-    (disk / "volumes").mkdir()
-    kata, volume = disk / "katas" / OUTER / INNER, disk / "volumes" / KATA
-    before = look(kata)
-
-    def fail(*_: object) -> None:
-        if not kata.exists():
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    command = words(disk / "katas", disk / "volumes", KATA)
-    running = Forked(command, disk / "out", prepare=lambda: around(files, "sync_directory", before=fail))
-
-    assert running.ended() == 1, running.output()
-    assert f"{KATA}: failed: it is in its volume, but" in running.output()
-    assert look(volume) == before
-
-
-@pytest.mark.parametrize("fault", [OSError(errno.EIO, "Input/output error"), MemoryError()], ids=["far-disk", "memory"])
-def test_a_move_that_is_done_and_told_to_have_failed_takes_nothing_from_its_volume(
-    disk: Path, fault: Exception
-) -> None:
-    """As a far disk may tell, of a rename that it was asked for twice."""
-    needs.root()
-    make_disk(disk / "katas")
-    (disk / "volumes").mkdir()
-    kata = disk / "katas" / OUTER / INNER
-    before = look(kata)
-
-    def fail(*_: object) -> None:
-        if not kata.exists():
-            kata.mkdir()
-            raise fault
-
-    command = words(disk / "katas", disk / "volumes", KATA)
-    running = Forked(command, disk / "out", prepare=lambda: around(Spot, "rename_to", after=fail))
-
-    assert running.ended() in (1, 70)
-    line = f"{KATA}: failed: it is in its volume, but may be on the old disk again after a power cut"
-    assert isinstance(fault, MemoryError) or line in running.output()
-    assert look(disk / "volumes" / KATA) == before
-
-
-def test_what_comes_to_the_place_of_something_moved_takes_nothing_from_its_volume(disk: Path) -> None:
-    """What is moved is nowhere else, and the disk may fail right after that."""
-    needs.root()
-    make_disk(disk / "katas")
-    (disk / "volumes").mkdir()
-    kata, log = disk / "katas" / OUTER / INNER, disk / "katas" / "server.log"
-    log.write_text("first\n")
-    before = look(kata)
-
-    def fail(*_: object) -> None:
-        if not kata.exists():
-            kata.mkdir()
-        elif not log.exists():
-            log.write_text("second\n")
-        else:
-            return
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    command = words(disk / "katas", disk / "volumes", "--all", "--jobs", "1")
-    running = Forked(command, disk / "out", prepare=lambda: around(files, "sync_directory", before=fail))
-
-    assert running.ended() == 1, running.output()
-    for name in (KATA, "server.log"):
-        assert f"{name}: failed: it is in its volume, but may be on the old disk again" in running.output()
-    assert look(disk / "volumes" / KATA) == before
-    assert (disk / "volumes" / "katafs_root" / "server.log").read_text() == "first\n"
-    assert log.read_text() == "second\n"
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOENT])
