@@ -43,6 +43,21 @@ def package() -> Iterator[Path]:
     remove_directory(directory)
 
 
+@pytest.fixture(scope="module")
+def later(package: Path) -> Iterator[Path]:
+    """As it would be of a commit a second later."""
+    directory = fresh_directory()
+    content = directory / "content"
+    run(["dpkg-deb", "-R", package, content])
+    control = content / "DEBIAN/control"
+    name, version, *rest = control.read_text().splitlines(keepends=True)
+    base, time = version.rstrip().split("+")
+    control.write_text("".join((name, f"{base}+{int(time) + 1}\n", *rest)))
+    run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", content, directory / "katafs_later_all.deb"])
+    yield directory / "katafs_later_all.deb"
+    remove_directory(directory)
+
+
 @pytest.fixture(scope="module", params=ROOTS)
 def installed(request: pytest.FixtureRequest, package: Path) -> Iterator[Machine]:
     """A machine on which the README's commands were run."""
@@ -58,7 +73,7 @@ def installed(request: pytest.FixtureRequest, package: Path) -> Iterator[Machine
 @pytest.fixture
 def machine(installed: Machine, package: Path) -> Iterator[Machine]:
     """The machine with the package, whatever an earlier test did to it, and a kata that is mounted by its service."""
-    installed.run(f"apt-get install --yes {package}; systemctl start {UNIT}")
+    installed.run(f"apt-get install --yes --allow-downgrades {package}; systemctl start {UNIT}")
     installed.run(f"mkdir -p /katas/12/{KATA[2:]}; echo '{{}}' >{MANIFEST}")
     yield installed
     installed.run("systemctl stop 'katafs@*'; ! mountpoint -q /katas")
@@ -104,13 +119,15 @@ def test_updatedb_leaves_katas_alone(machine: Machine) -> None:
     assert "updatedb leaves fuse.katafs alone" in machine.run("katafs doctor /katas", status=None).stdout
 
 
-def test_an_upgrade_leaves_a_mount_as_it_is(machine: Machine, package: Path) -> None:
-    before = machine.shown(UNIT, "MainPID")
+def test_an_upgrade_leaves_a_mount_as_it_is(machine: Machine, later: Path) -> None:
+    before, installed = machine.shown(UNIT, "MainPID"), _installed(machine)
+    install, restart = UPGRADE.splitlines()
 
-    machine.run(f"apt-get install --yes --reinstall {package}; cat {MANIFEST}")
+    machine.run(f"cd {later.parent}; {install}; cat {MANIFEST}")
 
+    assert _installed(machine) > installed
     assert machine.shown(UNIT, "MainPID") == before
-    machine.run(f"cd {package.parent}; {UPGRADE} cat {MANIFEST}")
+    machine.run(f"{restart}; cat {MANIFEST}")
     assert machine.shown(UNIT, "MainPID") != before
 
 
@@ -129,3 +146,7 @@ def test_a_purge_leaves_data_and_settings_alone(machine: Machine) -> None:
     machine.run("! ls /etc/systemd/system/*.wants/katafs*")
     machine.run("! mountpoint -q /katas; ! test -e /usr/lib/katafs; ! command -v katafs")
     assert machine.run(f"cat /srv/katas/{KATA}/manifest.json; ls /etc/katafs").stdout.split() == ["{}", "katas.toml"]
+
+
+def _installed(machine: Machine) -> str:
+    return machine.run("dpkg-query --show --showformat '${Version}' katafs").stdout
