@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from katafs.config import MountSettings
 from katafs.errors import KatafsError, NoThread
 from katafs.fuse import mounting
-from katafs.mount import question
 from katafs.mount.mount_point import OwnMount
+from katafs.mount.question import Question
 from katafs.mount.serving import Serving
 from katafs.mount.watchdog import Watchdog
 from katafs.observe import systemd
@@ -93,7 +93,8 @@ def _options(settings: MountSettings) -> mounting.Options:
 def _try(mount: OwnMount, serving: Serving, events: "_Events") -> None:
     """Ask the mount itself, and say when it answers."""
     try:
-        refusal = question.refusal(mount.path)
+        with contextlib.closing(Question(mount.path)) as question:
+            refusal = question.refusal()
     except BlockingIOError as problem:  # EAGAIN of fork(2): who waits for the mount would do so for ever
         events.fail(NoThread(f"no process can be had to ask the mount whether it answers: {problem.strerror}"))
         return
@@ -119,7 +120,7 @@ def _begin(ready: Callable[[], None], ending: contextlib.ExitStack, mount: OwnMo
     ready()
     wanted_s = systemd.watchdog_s()
     if wanted_s is not None:
-        watchdog = Watchdog(mount, wanted_s / 2, lambda: systemd.notify("WATCHDOG=1"))
+        watchdog = Watchdog(mount, wanted_s / 2)
         ending.callback(watchdog.close)
         watchdog.start()
 

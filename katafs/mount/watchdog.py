@@ -6,11 +6,12 @@ A request of our own goes the whole way: from the kernel to the tree, with its l
 import logging
 import os
 import threading
-from collections.abc import Callable
+from contextlib import closing
 
-from katafs.mount import question
 from katafs.mount.control import NAME
 from katafs.mount.mount_point import OwnMount
+from katafs.mount.question import Question
+from katafs.observe.systemd import Supervisor
 from katafs.threads import started
 
 _log = logging.getLogger(__name__)
@@ -19,12 +20,13 @@ _log = logging.getLogger(__name__)
 class Watchdog:
     """Asks in a thread, until it is closed."""
 
-    def __init__(self, mount: OwnMount, period_s: float, tell: Callable[[], None]) -> None:
-        """`tell` is called after each answer, of which there is at most one in a period."""
+    def __init__(self, mount: OwnMount, period_s: float) -> None:
+        """The supervisor is told after each answer, of which there is at most one in a period. Raises OSError without
+        descriptors, of which none is needed later."""
         self._mount = mount
-        self._asked = os.path.join(mount.path, os.fsdecode(NAME))
+        self._question = Question(os.path.join(mount.path, os.fsdecode(NAME)))
+        self._supervisor = Supervisor()
         self._period_s = period_s
-        self._tell = tell
         self._over = threading.Event()
 
     def start(self) -> None:
@@ -36,10 +38,11 @@ class Watchdog:
         self._over.set()
 
     def _run(self) -> None:
-        while not self._over.is_set():
-            if self._is_answered():
-                self._tell()
-            self._over.wait(self._period_s)
+        with closing(self._question), closing(self._supervisor):
+            while not self._over.is_set():
+                if self._is_answered():
+                    self._supervisor.tell("WATCHDOG=1")
+                self._over.wait(self._period_s)
 
     def _is_answered(self) -> bool:
         """Waits for as long as it takes."""
@@ -47,7 +50,7 @@ class Watchdog:
             # Taken from its path, or covered, nobody can ask it there any more, and those who are inside still use it.
             if not self._mount.is_there():
                 return True
-            return question.refusal(self._asked) is None or not self._mount.is_there()
+            return self._question.refusal() is None or not self._mount.is_there()
         except OSError as problem:
             _log.warning("cannot ask the mount", extra={"error": str(problem)})
             return False

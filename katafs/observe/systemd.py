@@ -1,5 +1,6 @@
 """What systemd is told of a daemon (sd_notify(3))."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -23,16 +24,42 @@ def is_listening() -> bool:
     return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
+class Supervisor:
+    """Who hears at NOTIFY_SOCKET, if anybody does. Holds what it takes to be heard, also where there are no more
+    descriptors."""
+
+    def __init__(self) -> None:
+        """Raises OSError without a descriptor."""
+        address = os.environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.settimeout(_PATIENCE_S)
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._socket.close()
+
+    def tell(self, state: str) -> None:
+        """Say what is so. Who has gone is no reason to end a mount."""
+        if self._address:
+            try:
+                self._socket.sendto(state.encode(), self._address)
+            except OSError as gone:
+                _unheard(state, gone)
+
+
 def notify(state: str) -> None:
-    """Tell systemd (sd_notify(3)): `READY=1`, `WATCHDOG=1`, `STOPPING=1`. Without NOTIFY_SOCKET nobody is listening;
-    one that is gone is no reason to end a mount."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
+    """Tell systemd once (sd_notify(3)): `READY=1`, `STOPPING=1`. Without NOTIFY_SOCKET nobody is listening."""
+    if not is_listening():
         return
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.settimeout(_PATIENCE_S)
-            sock.connect("\0" + address[1:] if address.startswith("@") else address)
-            sock.sendall(state.encode())
-    except OSError as gone:  # also where there is no descriptor for it
-        _log.info("nobody hears at NOTIFY_SOCKET", extra={"state": state, "error": gone.strerror or str(gone)})
+        supervisor = Supervisor()
+    except OSError as problem:
+        _unheard(state, problem)
+        return
+    with contextlib.closing(supervisor):
+        supervisor.tell(state)
+
+
+def _unheard(state: str, problem: OSError) -> None:
+    _log.info("nobody hears at NOTIFY_SOCKET", extra={"state": state, "error": problem.strerror or str(problem)})

@@ -1,10 +1,12 @@
 """systemd's watchdog: it hears of the daemon while requests are answered, and not while they hang."""
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.harness import needs
 from tests.harness.faulty_katafs import gated
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
@@ -12,6 +14,7 @@ from tests.harness.programs import run
 from tests.harness.waiting import until
 
 PERIOD_S = 0.2
+DESCRIPTORS = 256
 
 
 @pytest.fixture
@@ -31,6 +34,11 @@ def heard(listener: socket.socket) -> list[bytes]:
         return messages
     finally:
         listener.settimeout(60)
+
+
+def open_files(directory: Path, opened: ExitStack) -> None:
+    for number in range(DESCRIPTORS):
+        opened.enter_context((directory / str(number)).open("x"))
 
 
 def test_it_hears_of_a_mount_that_answers(listener: socket.socket, systemd: dict[str, str], mount: Mounts) -> None:
@@ -70,6 +78,23 @@ def test_it_goes_on_hearing_of_a_mount_whose_path_has_another_that_hangs(
         assert [listener.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
         Path(f"{gate}.open").touch()
     mounted.ended()
+
+
+def test_it_goes_on_hearing_of_a_mount_whose_descriptors_programs_have_used_up(
+    listener: socket.socket, systemd: dict[str, str], mount: Mounts
+) -> None:
+    """Or it would kill the daemon, and cut all of them off, for what one of them does."""
+    needs.programs("prlimit")
+    mounted = mount(env=systemd, program=("prlimit", f"--nofile={DESCRIPTORS}", *PROGRAM))
+    mounted.expect("Too many open files")
+    kata = mounted.path / "123456789A"
+    kata.mkdir()
+    with ExitStack() as opened:
+        with pytest.raises(OSError, match="Too many open files"):
+            open_files(kata, opened)
+        heard(listener)
+
+        assert [listener.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
 
 
 def test_it_hears_nothing_while_requests_hang(
