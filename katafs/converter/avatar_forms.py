@@ -19,7 +19,7 @@ from katafs.errors import CorruptKata
 from katafs.kata_id import AvatarName, KataId, avatar_name
 from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, inodes, names
-from katafs.storers.places import named_faults, opened_directory
+from katafs.storers.places import named_faults
 
 
 def to_host_disk(staged: int, kata: KataId) -> None:
@@ -41,7 +41,7 @@ def _each_avatar(staged: int, kata: KataId, change: Callable[[int, KataId, Avata
         avatar = avatar_name(os.fsdecode(entry))
         if avatar is None or not files.is_directory(staged, entry):
             continue
-        with named_faults(f"avatar {avatar} of kata {kata}"), opened_directory(staged, entry) as directory:
+        with named_faults(f"avatar {avatar} of kata {kata}"), files.opened_directory(staged, entry) as directory:
             mtime_ns = os.fstat(directory).st_mtime_ns
             change(directory, kata, avatar)
             inodes.set_times(directory, None, mtime_ns)

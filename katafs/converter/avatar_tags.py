@@ -13,7 +13,7 @@ from katafs.errors import CorruptKata
 from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, inodes, names
 from katafs.storers.git_tags import GitTags
-from katafs.storers.places import named_faults, opened_directory
+from katafs.storers.places import named_faults
 from katafs.storers.storer import Tag
 from katafs.storers.tag_files import create_tag, file_of, number_of, parsed_tag, read_tag, stored_numbers
 
@@ -31,7 +31,7 @@ def numbers_in_files(avatar: int) -> list[int]:
     """The tags that there are files of, sorted; none where there is no directory of them."""
     if not files.is_directory(avatar, TAGS_NAME):
         return []
-    with opened_directory(avatar, TAGS_NAME) as tags:
+    with files.opened_directory(avatar, TAGS_NAME) as tags:
         return stored_numbers(tags)
 
 
@@ -85,7 +85,7 @@ def add_tag_files(history: GitHistory) -> bool:
     if files.status_of(avatar, TAGS_NAME) is None:
         _make(history)
         return True
-    with named_faults(f"tags of {history.whose}"), opened_directory(avatar, TAGS_NAME) as tags:
+    with named_faults(f"tags of {history.whose}"), files.opened_directory(avatar, TAGS_NAME) as tags:
         stored = stored_numbers(tags)
         missing = [number for number in history.numbers if number not in stored]
         _check(tags, history, [number for number in history.numbers if number in stored])
@@ -96,7 +96,7 @@ def add_tag_files(history: GitHistory) -> bool:
 
 def check_tag_files(history: GitHistory) -> None:
     """Raises CorruptKata unless `tags/` holds nothing that git doesn't have, too."""
-    with named_faults(f"tags of {history.whose}"), opened_directory(history.avatar, TAGS_NAME) as tags:
+    with named_faults(f"tags of {history.whose}"), files.opened_directory(history.avatar, TAGS_NAME) as tags:
         refuse_strays(tags, history.whose)
         numbers = stored_numbers(tags)
         lacking = sorted(set(numbers) - set(history.numbers))
@@ -110,7 +110,7 @@ def _make(history: GitHistory) -> None:
     temporary = TEMPORARY + secrets.token_hex(8).encode()
     names.make_directory(avatar, temporary, 0o777)
     try:
-        with opened_directory(avatar, temporary) as tags:
+        with files.opened_directory(avatar, temporary) as tags:
             _write(tags, history, history.numbers)
             _check(tags, history, history.numbers)
             like = os.fstat(avatar)

@@ -17,7 +17,7 @@ from katafs.errors import ExportFailed
 from katafs.kata_id import ROOT_VOLUME, KataId, inner_of, outer_of
 from katafs.rooted import files, inodes, names
 from katafs.rooted.copying import synced
-from katafs.storers.places import Places, opened_directory
+from katafs.storers.places import Places
 from katafs.volumes.store import VolumeStore
 
 _TREE = b"kata"
@@ -72,11 +72,11 @@ def _export_tree(store: VolumeStore, kata: KataId, to: Path, directory: int, for
     with contextlib.ExitStack() as opened:
         beside = directory
         with contextlib.suppress(FileNotFoundError):
-            beside = opened.enter_context(opened_directory(directory, outer_name))
+            beside = opened.enter_context(files.opened_directory(directory, outer_name))
             _refuse_existing(beside, name, kata, path)
         stage = opened.enter_context(_staged(store, kata, beside, form))
         if not _published_in_outer(store, stage, directory, outer_name, name):
-            with opened_directory(directory, outer_name) as outer:
+            with files.opened_directory(directory, outer_name) as outer:
                 _publish(stage, _TREE, outer, name, kata, path)
     return path
 
@@ -87,7 +87,7 @@ def _export_archive(store: VolumeStore, kata: KataId, to: Path, directory: int) 
     _refuse_existing(directory, name, kata, path)
     with _staged(store, kata, directory, Form.TGZ) as stage:
         with (
-            opened_directory(stage, _TREE) as tree,
+            files.opened_directory(stage, _TREE) as tree,
             open(names.create_file(stage, _ARCHIVE, os.O_WRONLY, 0o644), "wb") as file,
         ):
             write_archive(tree, f"{outer_of(kata)}/{inner_of(kata)}", file)
@@ -105,9 +105,9 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
     name = files.temporary_name()
     names.make_directory(directory, name, 0o700)
     try:
-        with opened_directory(directory, name) as stage:
+        with files.opened_directory(directory, name) as stage:
             names.make_directory(stage, _TREE, 0o700)
-            with opened_directory(stage, _TREE) as tree, synced(tree):
+            with files.opened_directory(stage, _TREE) as tree, synced(tree):
                 gather(store, kata, tree)
                 in_form = to_tags if form is Form.TAGS else to_host_disk
                 in_form(tree, kata)
@@ -125,7 +125,7 @@ def _published_in_outer(store: VolumeStore, stage: int, directory: int, outer_na
         return False
     names.make_directory(stage, _OUTER, 0o755)
     like = _outer_in_store(store, outer_name) or files.status_of(stage, _TREE)
-    with opened_directory(stage, _OUTER) as outer:
+    with files.opened_directory(stage, _OUTER) as outer:
         names.rename(stage, _TREE, outer, name, names.RENAME_NOREPLACE)
         if like is not None and os.geteuid() == 0:
             inodes.set_owner(outer, like.st_uid, like.st_gid)

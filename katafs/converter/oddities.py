@@ -19,12 +19,9 @@ def oddities(directory: int, kata: KataId) -> Iterator[str]:
         avatar = avatar_name(os.fsdecode(name))
         if avatar is None or not files.is_directory(directory, name):
             continue
-        descriptor = files.open_directory(directory, name)
-        try:
+        with files.opened_directory(directory, name) as descriptor:
             if names.is_empty(descriptor):
                 yield f"{avatar} is empty"
-        finally:
-            os.close(descriptor)
 
 
 def _of_manifest(directory: int, kata: KataId) -> Iterator[str]:

@@ -17,7 +17,7 @@ from katafs.rooted import files, inodes, names
 from katafs.rooted.walks import walk
 from katafs.storers.git_stream import Run
 from katafs.storers.increments import INCREMENTS
-from katafs.storers.places import named_faults, opened_directory
+from katafs.storers.places import named_faults
 
 _WORKPLACE = b".katafs-git-"
 
@@ -28,13 +28,13 @@ def rebuild_git(avatar: int, kata: KataId, name: AvatarName) -> None:
     `increments.json` stays what it is, unless it lacks the newest tags. Raises CorruptKata, TooLarge, GitFailed,
     StoreFull."""
     whose = f"avatar {name} of kata {kata}"
-    with named_faults(f"the git of {whose}"), opened_directory(avatar, TAGS_NAME) as tags:
+    with named_faults(f"the git of {whose}"), files.opened_directory(avatar, TAGS_NAME) as tags:
         history = TagHistory(avatar, tags, whose)
         import_history = _importer(whose)
         with _workplace(avatar) as workplace:
             import_history(workplace, kata, name, history.runs())
             _check(history, GitHistory(workplace, whose), whose)
-            with opened_directory(workplace, GIT) as git:
+            with files.opened_directory(workplace, GIT) as git:
                 _give(git, os.fstat(avatar))
             names.rename(workplace, GIT, avatar, GIT, names.RENAME_NOREPLACE)
         mtime_ns = history.mtime_ns(history.numbers[-1])
@@ -69,7 +69,7 @@ def _workplace(avatar: int) -> Iterator[int]:
     name = _WORKPLACE + secrets.token_hex(8).encode()
     names.make_directory(avatar, name, 0o700)
     try:
-        with opened_directory(avatar, name) as directory:
+        with files.opened_directory(avatar, name) as directory:
             yield directory
     finally:
         files.remove_tree(avatar, name)

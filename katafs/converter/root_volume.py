@@ -32,11 +32,8 @@ class RootVolume:
                 return
             if not files.is_directory(top, name):
                 self._copy_outer(outer, top, beside)
-            directory = files.open_directory(top, name)
-            try:
+            with files.opened_directory(top, name) as directory:
                 self._give_times_back(outer, directory)
-            finally:
-                os.close(directory)
 
     @contextlib.contextmanager
     def folder(self, outer: str) -> Iterator[int | None]:

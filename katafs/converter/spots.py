@@ -91,14 +91,9 @@ class Spot:
         else:
             names.remove(self.folder, self.name)
 
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[int]:
+    def opened(self) -> contextlib.AbstractContextManager[int]:
         """An O_PATH descriptor of the directory that is there. Raises OSError(ENOTDIR), OSError(ENOENT)."""
-        directory = files.open_directory(self.folder, self.name)
-        try:
-            yield directory
-        finally:
-            os.close(directory)
+        return files.opened_directory(self.folder, self.name)
 
 
 class Found:

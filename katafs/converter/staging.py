@@ -15,7 +15,7 @@ from katafs.rooted import files, inodes, names
 from katafs.rooted.comparing import differences
 from katafs.rooted.copying import copy_tree
 from katafs.rooted.surveys import survey
-from katafs.storers.places import Places, opened_directory
+from katafs.storers.places import Places
 from katafs.volumes.store import VolumeStore
 
 
@@ -73,11 +73,11 @@ def _put_sandbox(own: int, target: int, kata: KataId, avatar: AvatarName) -> Non
     name = avatar.encode()
     if files.status_of(target, name) is None:
         _make_directory(target, name, os.fstat(own))
-    with opened_directory(target, name) as directory:
+    with files.opened_directory(target, name) as directory:
         mtime_ns = os.fstat(directory).st_mtime_ns
         if files.status_of(directory, SANDBOX_NAME) is None:
             names.make_directory(directory, SANDBOX_NAME, 0o700)
-        with opened_directory(directory, SANDBOX_NAME) as sandbox:
+        with files.opened_directory(directory, SANDBOX_NAME) as sandbox:
             if not names.is_empty(sandbox):
                 raise ExportFailed(f"avatar {avatar} of kata {kata} has two sandboxes, and only one place for them")
             _copy(own, sandbox, f"the sandbox of avatar {avatar} of kata {kata}")
@@ -88,7 +88,7 @@ def _make_directory(target: int, name: bytes, like: os.stat_result) -> None:
     """A directory for an avatar that has nothing but its sandbox."""
     mtime_ns = os.fstat(target).st_mtime_ns
     names.make_directory(target, name, 0o755)
-    with opened_directory(target, name) as directory:
+    with files.opened_directory(target, name) as directory:
         if os.geteuid() == 0:
             inodes.set_owner(directory, like.st_uid, like.st_gid)
     inodes.set_times(target, None, mtime_ns)

@@ -14,7 +14,7 @@ from katafs.kata_id import AvatarName, KataId
 from katafs.rooted import files, inodes, names
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.dulwich_refs import tag_numbers
-from katafs.storers.places import Places, opened_directory
+from katafs.storers.places import Places
 from katafs.volumes.store import VolumeStore
 
 _ASIDE = b".katafs-git-"
@@ -105,7 +105,7 @@ def _drop_git(history: GitHistory) -> None:
     aside, dropped = _ASIDE + token, _DROPPED + token
     names.rename(history.avatar, GIT, history.avatar, aside, names.RENAME_NOREPLACE)
     try:
-        with opened_directory(history.avatar, aside) as git:
+        with files.opened_directory(history.avatar, aside) as git:
             if tag_numbers(git) != history.numbers:
                 raise CorruptKata(f"{history.whose} ran its tests meanwhile")
     except BaseException:

@@ -30,6 +30,16 @@ def open_directory(directory: int, name: bytes) -> int:
     return syscalls.open_inside(directory, names.check(name), os.O_PATH | os.O_DIRECTORY)
 
 
+@contextlib.contextmanager
+def opened_directory(directory: int, name: bytes) -> Iterator[int]:
+    """The same for the time of a block."""
+    descriptor = open_directory(directory, name)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def status_of(directory: int, name: bytes) -> os.stat_result | None:
     """The status of what the name stands for, or None where it stands for nothing."""
     try:
@@ -247,23 +257,16 @@ def _remove_empty(directory: int, name: bytes) -> bool:
 
 def remove_tree(directory: int, name: bytes, seen: Seen | None = None) -> None:
     """Remove a directory with all that is in it. Raises as `remove_all`."""
-    inside = open_directory(directory, name)
-    try:
+    with opened_directory(directory, name) as inside:
         remove_all(inside, seen)
-    finally:
-        os.close(inside)
     names.remove_directory(directory, name)
 
 
 def remove_own_tree(directory: int, name: bytes) -> None:
     """The same of a copy that this process has made, in which a directory may be one that its owner can't write to."""
     if os.geteuid() != 0:
-        inside = open_directory(directory, name)
-        try:
-            with contextlib.closing(walk(inside)) as steps:
-                for entry, leaving in steps:
-                    if entry.is_directory and not leaving:
-                        inodes.set_mode(entry.descriptor, 0o700)
-        finally:
-            os.close(inside)
+        with opened_directory(directory, name) as inside, contextlib.closing(walk(inside)) as steps:
+            for entry, leaving in steps:
+                if entry.is_directory and not leaving:
+                    inodes.set_mode(entry.descriptor, 0o700)
     remove_tree(directory, name)

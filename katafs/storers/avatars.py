@@ -13,7 +13,7 @@ from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, names
 from katafs.storers import starting
 from katafs.storers.checks import checked_avatar, checked_content, checked_delta, checked_id, checked_name
-from katafs.storers.places import Places, opened_directory
+from katafs.storers.places import Places
 from katafs.storers.storer import Delta
 from katafs.volumes.store import VolumeStore
 
@@ -89,7 +89,7 @@ class AvatarsStorer:
 
     @staticmethod
     def _has_sandbox(top: int, avatar: AvatarName) -> bool:
-        with suppress(FileNotFoundError), opened_directory(top, avatar.encode()) as directory:
+        with suppress(FileNotFoundError), files.opened_directory(top, avatar.encode()) as directory:
             return files.is_directory(directory, SANDBOX_NAME)
         return False
 

@@ -18,7 +18,6 @@ from katafs.storers.dulwich_files import directory, open_file
 from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.increments import INCREMENTS, next_number, read_increments, write_increments
 from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
-from katafs.storers.places import opened_directory
 from katafs.storers.storer import OUTPUT, Increment
 
 _log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class GitAvatar:
         removed. `--force`: a `.gitignore` among the files must not keep others from being stored."""
         if not files.is_directory(self._directory, SANDBOX_NAME):
             raise CorruptKata(f"{self._whose} has no sandbox")
-        with opened_directory(self._directory, SANDBOX_NAME) as sandbox:
+        with files.opened_directory(self._directory, SANDBOX_NAME) as sandbox:
             for name, content in written.items():
                 write_file(sandbox, name, content)
             for name in deleted:

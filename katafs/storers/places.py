@@ -45,16 +45,6 @@ def named_faults(what: str) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def opened_directory(directory: int, name: bytes) -> Iterator[int]:
-    """An O_PATH descriptor of a directory below another. Raises FileNotFoundError."""
-    descriptor = files.open_directory(directory, name)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 class Places:
     """Opens what lies in one store."""
 

@@ -20,7 +20,7 @@ from katafs.storers.git_tags_increments import LIMIT_BYTES, Light, lights
 from katafs.storers.git_tags_lights import avatar_lights
 from katafs.storers.increments import INCREMENTS
 from katafs.storers.json_files import checked_object, checked_texts
-from katafs.storers.places import Places, opened_directory
+from katafs.storers.places import Places
 from katafs.storers.storer import OUTPUT
 from katafs.storers.tag_files import stored_numbers
 from katafs.volumes.store import VolumeStore
@@ -156,14 +156,14 @@ def _readable(what: str) -> Iterator[None]:
 def _stored_numbers(directory: int) -> list[int]:
     """The tags that there are files of."""
     try:
-        with opened_directory(directory, _TAGS) as tags:
+        with files.opened_directory(directory, _TAGS) as tags:
             return stored_numbers(tags)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def _stored(directory: int, number: int) -> bytes:
-    with opened_directory(directory, _TAGS) as tags:
+    with files.opened_directory(directory, _TAGS) as tags:
         return files.read(tags, b"%d.json" % number, CONTENTS_LIMIT_BYTES)
 
 

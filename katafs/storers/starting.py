@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from katafs.errors import CorruptKata
 from katafs.rooted import files, names
 from katafs.storers.dulwich_files import directory
-from katafs.storers.places import opened_directory
 
 _MARK = files.TEMPORARY_PREFIX + b"starting"
 _DIRECTORY_MODE = 0o777
@@ -31,7 +30,7 @@ def taken(top: int, avatar: bytes) -> Iterator[int | None]:
     names.make_directory(top, temporary, _DIRECTORY_MODE)
     moved = False
     try:
-        with opened_directory(top, temporary) as made, files.locked(made):
+        with files.opened_directory(top, temporary) as made, files.locked(made):
             os.close(names.create_file(made, _MARK, os.O_WRONLY, 0o666))
             with contextlib.suppress(FileExistsError):
                 names.rename(top, temporary, top, avatar, names.RENAME_NOREPLACE)
@@ -52,7 +51,7 @@ def is_begun(top: int, avatar: bytes) -> bool:
     taken for started."""
     with contextlib.suppress(FileNotFoundError, PermissionError):
         if files.is_directory(top, avatar):
-            with opened_directory(top, avatar) as found:
+            with files.opened_directory(top, avatar) as found:
                 # Where the mark has just gone, the name may have gone with it.
                 return _begun_s(found) is not None or not _is_named(found, top, avatar)
     return False
@@ -69,7 +68,7 @@ def _is_broken_off(top: int, avatar: bytes, held: contextlib.ExitStack) -> bool:
     if not files.is_directory(top, avatar):
         return False
     try:
-        found = held.enter_context(opened_directory(top, avatar))
+        found = held.enter_context(files.opened_directory(top, avatar))
         begun_s = _begun_s(found)
         if begun_s is None or abs(time.time() - begun_s) < _LASTING_S:
             return False
@@ -106,7 +105,7 @@ def _has(avatar: int, way: tuple[bytes, ...], name: bytes) -> bool:
 
 def give_back(top: int, avatar: bytes) -> None:
     """Remove an avatar's directory, the mark and the name in one step: a kill leaves a start that was broken off."""
-    with opened_directory(top, avatar) as found:
+    with files.opened_directory(top, avatar) as found:
         for name in names.listing(found):
             if files.is_directory(found, name):
                 files.remove_tree(found, name)

@@ -13,7 +13,7 @@ from katafs.errors import CorruptKata
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_files, checked_run
 from katafs.storers.increments import increment_of, next_number, read_increments, write_increments
-from katafs.storers.places import Places, opened_directory
+from katafs.storers.places import Places
 from katafs.storers.storer import OUTPUT, Increment, Tag
 from katafs.storers.tag_files import create_tag, has_tag, new_tag, read_tag, shown_files
 from katafs.volumes.store import VolumeStore
@@ -36,7 +36,7 @@ class TagsStorer:
         with self._places.avatar(kata, name) as avatar:
             names.make_directory(avatar, _TAGS, _DIRECTORY_MODE)
             write_increments(avatar, [])
-            with opened_directory(avatar, _TAGS) as tags:
+            with files.opened_directory(avatar, _TAGS) as tags:
                 create_tag(tags, tag)
 
     def avatar_ran_tests(
