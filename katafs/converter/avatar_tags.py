@@ -114,7 +114,7 @@ def _make(history: GitHistory) -> None:
             _write(tags, history, history.numbers)
             _check(tags, history, history.numbers)
             like = os.fstat(avatar)
-            _give(tags, like)
+            inodes.give(tags, like)
             inodes.set_mode(tags, stat.S_IMODE(like.st_mode))
             files.sync_directory(tags)
         names.rename(avatar, temporary, avatar, TAGS_NAME, names.RENAME_NOREPLACE)
@@ -131,15 +131,10 @@ def _write(tags: int, history: GitHistory, numbers: Sequence[int]) -> None:
         create_tag(tags, history.tag(number))
         file, _ = names.look(tags, file_of(number))
         try:
-            _give(file, like)
+            inodes.give(file, like)
             inodes.set_times(file, None, history.mtime_ns(number))
         finally:
             os.close(file)
-
-
-def _give(descriptor: int, like: os.stat_result) -> None:
-    if os.geteuid() == 0:
-        inodes.set_owner(descriptor, like.st_uid, like.st_gid)
 
 
 def _check(tags: int, history: GitHistory, numbers: Sequence[int]) -> None:

@@ -85,7 +85,7 @@ def _write(avatar: int, name: bytes, content: bytes, mtime_ns: int) -> None:
     made, _ = names.look(avatar, name)
     try:
         if status is None:
-            _own(made, os.fstat(avatar))
+            inodes.give(made, os.fstat(avatar))
         inodes.set_times(made, None, mtime_ns)
     finally:
         os.close(made)
@@ -96,9 +96,4 @@ def _give(git: int, like: os.stat_result) -> None:
     with contextlib.closing(walk(git)) as steps:
         for entry, leaving in steps:
             if not leaving:
-                _own(entry.descriptor, like)
-
-
-def _own(descriptor: int, like: os.stat_result) -> None:
-    if os.geteuid() == 0:
-        inodes.set_owner(descriptor, like.st_uid, like.st_gid)
+                inodes.give(entry.descriptor, like)

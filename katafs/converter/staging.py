@@ -89,6 +89,5 @@ def _make_directory(target: int, name: bytes, like: os.stat_result) -> None:
     mtime_ns = os.fstat(target).st_mtime_ns
     names.make_directory(target, name, 0o755)
     with files.opened_directory(target, name) as directory:
-        if os.geteuid() == 0:
-            inodes.set_owner(directory, like.st_uid, like.st_gid)
+        inodes.give(directory, like)
     inodes.set_times(target, None, mtime_ns)

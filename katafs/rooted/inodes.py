@@ -36,6 +36,12 @@ def is_settled(status: os.stat_result) -> bool:
     return time.time_ns() - status.st_ctime_ns > CTIME_GRAIN_NS
 
 
+def give(descriptor: int, like: os.stat_result) -> None:
+    """Make an inode belong to whom another belongs to, where root does this; what anybody else makes stays theirs."""
+    if os.geteuid() == 0:
+        set_owner(descriptor, like.st_uid, like.st_gid)
+
+
 def open_again(descriptor: int, flags: int, status: os.stat_result | None = None) -> int:
     """Open for I/O what an O_PATH descriptor holds. Raises OSError(ENXIO) for what isn't a regular file: to open a
     device or a FIFO here would act on it, or wait, in the daemon.
