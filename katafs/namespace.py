@@ -73,6 +73,8 @@ ROOT = Place(Kind.ROOT)
 PLAIN = Place(Kind.PLAIN)
 SANDBOX_NAME = b"sandbox"
 TAGS_NAME = b"tags"
+GIT_NAME = b".git"
+"""In an avatar that git keeps. A tree shows it as it is."""
 LAST_TAG = 9999
 """Tags of higher numbers aren't shown: an avatar has a few hundred at most."""
 

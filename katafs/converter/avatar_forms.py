@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 
 from katafs.converter.avatar_tags import (
-    GIT,
     GitHistory,
     add_tag_files,
     check_tag_files,
@@ -17,7 +16,7 @@ from katafs.converter.avatar_tags import (
 from katafs.converter.rebuilt_git import rebuild_git
 from katafs.errors import CorruptKata
 from katafs.kata_id import AvatarName, KataId, avatar_name
-from katafs.namespace import TAGS_NAME
+from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, inodes, names
 from katafs.storers.places import named_faults
 
@@ -54,7 +53,7 @@ def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
     if has_git(directory):
         check_tag_files(GitHistory(directory, whose))
         files.remove_own_tree(directory, TAGS_NAME)
-    elif files.status_of(directory, GIT) is not None:
+    elif files.status_of(directory, GIT_NAME) is not None:
         raise CorruptKata(f"the .git of {whose} is not a directory")
     else:
         rebuild_git(directory, kata, avatar)
@@ -63,4 +62,4 @@ def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
 def _without_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
     if has_git(directory):
         add_tag_files(GitHistory(directory, f"avatar {avatar} of kata {kata}"))
-        files.remove_own_tree(directory, GIT)
+        files.remove_own_tree(directory, GIT_NAME)

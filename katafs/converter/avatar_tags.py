@@ -10,21 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from katafs.errors import CorruptKata
-from katafs.namespace import TAGS_NAME
+from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, inodes, names
 from katafs.storers.git_tags import GitTags
 from katafs.storers.places import named_faults
 from katafs.storers.storer import Tag
 from katafs.storers.tag_files import create_tag, file_of, number_of, parsed_tag, read_tag, stored_numbers
 
-GIT = b".git"
 TEMPORARY = b".katafs-tags-"
 """A kill leaves a directory that begins so. Nothing reads it, and it may be deleted."""
 
 
 def has_git(avatar: int) -> bool:
     """Whether git keeps the avatar's tags."""
-    return files.is_directory(avatar, GIT)
+    return files.is_directory(avatar, GIT_NAME)
 
 
 def numbers_in_files(avatar: int) -> list[int]:

@@ -8,11 +8,11 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 
-from katafs.converter.avatar_tags import GIT, GitHistory
+from katafs.converter.avatar_tags import GitHistory
 from katafs.converter.tag_history import MANIFEST, TagHistory
 from katafs.errors import CorruptKata, GitFailed
 from katafs.kata_id import AvatarName, KataId
-from katafs.namespace import TAGS_NAME
+from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, inodes, names
 from katafs.rooted.walks import walk
 from katafs.storers.git_stream import Run
@@ -34,9 +34,9 @@ def rebuild_git(avatar: int, kata: KataId, name: AvatarName) -> None:
         with _workplace(avatar) as workplace:
             import_history(workplace, kata, name, history.runs())
             _check(history, GitHistory(workplace, whose), whose)
-            with files.opened_directory(workplace, GIT) as git:
+            with files.opened_directory(workplace, GIT_NAME) as git:
                 _give(git, os.fstat(avatar))
-            names.rename(workplace, GIT, avatar, GIT, names.RENAME_NOREPLACE)
+            names.rename(workplace, GIT_NAME, avatar, GIT_NAME, names.RENAME_NOREPLACE)
         mtime_ns = history.mtime_ns(history.numbers[-1])
         _write(avatar, MANIFEST, history.manifest(), mtime_ns)
         if (increments := history.increments()) is not None:

@@ -8,9 +8,10 @@ import os
 import secrets
 from dataclasses import dataclass
 
-from katafs.converter.avatar_tags import GIT, TEMPORARY, GitHistory, add_tag_files, has_git, numbers_in_files
+from katafs.converter.avatar_tags import TEMPORARY, GitHistory, add_tag_files, has_git, numbers_in_files
 from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, StoreUnreachable
 from katafs.kata_id import AvatarName, KataId
+from katafs.namespace import GIT_NAME
 from katafs.rooted import files, inodes, names
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.dulwich_refs import tag_numbers
@@ -93,8 +94,8 @@ def _stored(directory: int, avatar: AvatarName, whose: str, drop_git: bool) -> A
 def _sweep(directory: int) -> None:
     """Remove what an earlier kill left, and put back what it took away."""
     for name in names.listing(directory):
-        if name.startswith(_ASIDE) and not files.status_of(directory, GIT):
-            names.rename(directory, name, directory, GIT, names.RENAME_NOREPLACE)
+        if name.startswith(_ASIDE) and not files.status_of(directory, GIT_NAME):
+            names.rename(directory, name, directory, GIT_NAME, names.RENAME_NOREPLACE)
         elif name.startswith((TEMPORARY, _DROPPED)) and files.is_directory(directory, name):
             files.remove_tree(directory, name)
 
@@ -103,13 +104,13 @@ def _drop_git(history: GitHistory) -> None:
     """Remove an avatar's git. Raises CorruptKata where it has got more tags meanwhile."""
     token = secrets.token_hex(8).encode()
     aside, dropped = _ASIDE + token, _DROPPED + token
-    names.rename(history.avatar, GIT, history.avatar, aside, names.RENAME_NOREPLACE)
+    names.rename(history.avatar, GIT_NAME, history.avatar, aside, names.RENAME_NOREPLACE)
     try:
         with files.opened_directory(history.avatar, aside) as git:
             if tag_numbers(git) != history.numbers:
                 raise CorruptKata(f"{history.whose} ran its tests meanwhile")
     except BaseException:
-        names.rename(history.avatar, aside, history.avatar, GIT, names.RENAME_NOREPLACE)
+        names.rename(history.avatar, aside, history.avatar, GIT_NAME, names.RENAME_NOREPLACE)
         raise
     names.rename(history.avatar, aside, history.avatar, dropped, names.RENAME_NOREPLACE)
     files.sync_directory(history.avatar)

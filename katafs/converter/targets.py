@@ -15,11 +15,11 @@ from katafs.converter.spots import Found, Spot, changes_told, volume_spot
 from katafs.converter.target import Target
 from katafs.errors import ConversionRefused, KatafsError
 from katafs.kata_id import ROOT_VOLUME, KataId, VolumeName, avatar_volume, kata_volume
+from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import copying, files, names
 from katafs.volumes.legacy_disk import OWN_PREFIX, LegacyDisk, Piece, piece_of
 from katafs.volumes.store import VolumeStore
 
-_SANDBOX = b"sandbox"
 _NOTHING_ELSE = contextlib.nullcontext()
 
 
@@ -134,7 +134,10 @@ class Targets:
         """A tree shows an avatar's own volume in the place of its sandbox, so there must be nothing in that."""
         for avatar in self._store.catalog().avatars_of(kata):
             with source.opened() as top, contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                with Spot(top, avatar.encode()).opened() as directory, Spot(directory, _SANDBOX).opened() as sandbox:
+                with (
+                    Spot(top, avatar.encode()).opened() as directory,
+                    Spot(directory, SANDBOX_NAME).opened() as sandbox,
+                ):
                     hides = not names.is_empty(sandbox)
                 if hides:
                     raise ConversionRefused(f"volume {avatar_volume(kata, avatar)} would hide {avatar}/sandbox in it")

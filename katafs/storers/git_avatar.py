@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, TagNotFound
 from katafs.kata_id import AvatarName, KataId
-from katafs.namespace import SANDBOX_NAME
+from katafs.namespace import GIT_NAME, SANDBOX_NAME
 from katafs.rooted import files
 from katafs.storers.avatars import remove_file, write_file
 from katafs.storers.dulwich_files import directory, open_file
@@ -78,7 +78,7 @@ class GitAvatar:
 
     def _sync_repository(self) -> None:
         """git syncs objects and references (core.fsync), and not what makes a directory a repository."""
-        with directory(self._directory, b".git") as git:
+        with directory(self._directory, GIT_NAME) as git:
             for name in (b"HEAD", b"config"):
                 file = open_file(git, name)
                 try:
@@ -89,7 +89,7 @@ class GitAvatar:
 
     def _sync_tags(self) -> None:
         """git syncs a tag's file, and not its name."""
-        with directory(self._directory, b".git", b"refs", b"tags") as tags:
+        with directory(self._directory, GIT_NAME, b"refs", b"tags") as tags:
             files.sync_directory(tags)
 
     def _write_state(self, shown: dict[str, str], increments: list[Increment]) -> None:

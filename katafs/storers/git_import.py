@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from katafs.kata_id import AvatarName, KataId
+from katafs.namespace import GIT_NAME
 from katafs.rooted import files
 from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.git_stream import GitStream, Run
@@ -27,6 +28,6 @@ def import_history(directory: int, kata: KataId, avatar: AvatarName, runs: Itera
 
 def _forget_reflog(directory: int) -> None:
     """It says when this was done, and not when the tests were run, so no two would be the same."""
-    with files.opened_directory(directory, b".git") as repository:
+    with files.opened_directory(directory, GIT_NAME) as repository:
         if files.is_directory(repository, b"logs"):
             files.remove_tree(repository, b"logs")

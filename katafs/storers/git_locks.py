@@ -3,6 +3,7 @@
 import contextlib
 import time
 
+from katafs.namespace import GIT_NAME
 from katafs.rooted import files, names
 from katafs.storers.dulwich_files import directory
 
@@ -17,7 +18,7 @@ def remove_old_locks(avatar: int) -> None:
     """Remove those that nobody can be at work with any more. Called with the avatar's own lock held, so that it is no
     storer's git."""
     for place in _PLACES:
-        with contextlib.suppress(FileNotFoundError), directory(avatar, b".git", *place) as held:
+        with contextlib.suppress(FileNotFoundError), directory(avatar, GIT_NAME, *place) as held:
             for name in names.listing(held):
                 if name.endswith(_LOCK) and _is_old(held, name):
                     names.remove(held, name)

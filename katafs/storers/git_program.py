@@ -14,6 +14,7 @@ from git.exc import GitCommandError
 
 from katafs.errors import CorruptKata, GitFailed, StoreFull
 from katafs.kata_id import AvatarName, KataId
+from katafs.namespace import GIT_NAME
 from katafs.rooted import files
 from katafs.rooted.answer import answer
 
@@ -28,7 +29,6 @@ _SETTINGS = {
     "safe.directory": "*",
     "tag.gpgSign": "false",
 }
-_REPOSITORY = b".git"
 _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "Out of diskspace")
 """How git says that a disk is full; the last is csum-file.c's own word for it, while a pack is written."""
 _NAMES_AT_ONCE = 500
@@ -53,9 +53,9 @@ class GitProgram:
     def has_repository(self) -> bool:
         """Whether there is a repository of the avatar's own. Raises CorruptKata where `.git` is no directory, which
         could lead anywhere."""
-        if files.status_of(self._directory, _REPOSITORY) is None:
+        if files.status_of(self._directory, GIT_NAME) is None:
             return False
-        if not files.is_directory(self._directory, _REPOSITORY):
+        if not files.is_directory(self._directory, GIT_NAME):
             raise CorruptKata(f"{files.path_of(self._directory)}/.git is not a directory")
         return True
 

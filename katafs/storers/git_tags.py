@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from katafs.errors import CorruptKata
+from katafs.namespace import GIT_NAME
 from katafs.rooted.answer import answer
 from katafs.storers import dulwich_files as files
 from katafs.storers import dulwich_parsed as parsed
@@ -107,7 +108,7 @@ class GitTags:
 def _git(avatar: int) -> Iterator[int | None]:
     """An O_PATH descriptor of an avatar's `.git`, or None where there is no such directory."""
     try:
-        git, status = files.look(avatar, b".git")
+        git, status = files.look(avatar, GIT_NAME)
     except FileNotFoundError:
         yield None
         return
@@ -121,7 +122,7 @@ def _git(avatar: int) -> Iterator[int | None]:
 def _required_git(avatar: int) -> Iterator[int]:
     with _git(avatar) as git:
         if git is None:
-            raise answer(errno.ENOENT, b".git")
+            raise answer(errno.ENOENT, GIT_NAME)
         yield git
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from katafs.errors import CorruptKata, KatafsError, StoreUnreachable, TagNotFound
 from katafs.kata_id import AvatarName, KataId, kata_volume
+from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.diff import FileDiff, differences
@@ -24,8 +25,6 @@ from katafs.storers.places import Places
 from katafs.storers.storer import OUTPUT
 from katafs.storers.tag_files import stored_numbers
 from katafs.volumes.store import VolumeStore
-
-_TAGS = b"tags"
 
 
 class AvatarLights(NamedTuple):
@@ -137,7 +136,7 @@ class Reader:
         return differences(before, after)
 
     def _has_git(self, directory: int) -> bool:
-        return files.is_directory(directory, b".git")
+        return files.is_directory(directory, GIT_NAME)
 
     @contextmanager
     def _opened(self, kata: KataId, avatar: AvatarName) -> Iterator[int]:
@@ -156,14 +155,14 @@ def _readable(what: str) -> Iterator[None]:
 def _stored_numbers(directory: int) -> list[int]:
     """The tags that there are files of."""
     try:
-        with files.opened_directory(directory, _TAGS) as tags:
+        with files.opened_directory(directory, TAGS_NAME) as tags:
             return stored_numbers(tags)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def _stored(directory: int, number: int) -> bytes:
-    with files.opened_directory(directory, _TAGS) as tags:
+    with files.opened_directory(directory, TAGS_NAME) as tags:
         return files.read(tags, b"%d.json" % number, CONTENTS_LIMIT_BYTES)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from katafs.errors import CorruptKata
+from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, names
 from katafs.storers.dulwich_files import directory
 
@@ -19,7 +20,7 @@ _DIRECTORY_MODE = 0o777
 _LASTING_S = 60
 """A start that is younger goes on, whatever its lock: a storer on a mounted tree has other locks than one behind it.
 What is to begin later than that was begun before the clock was set back."""
-_TAGS_0 = (((b"tags",), b"0.json"), ((b".git", b"refs", b"tags"), b"0"), ((b".git",), b"packed-refs"))
+_TAGS_0 = (((TAGS_NAME,), b"0.json"), ((GIT_NAME, b"refs", b"tags"), b"0"), ((GIT_NAME,), b"packed-refs"))
 """Where tag 0 of an avatar may be, each a directory and a name in it."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from katafs.errors import CorruptKata
+from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_files, checked_run
 from katafs.storers.increments import increment_of, next_number, read_increments, write_increments
@@ -20,7 +21,6 @@ from katafs.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
 
-_TAGS = b"tags"
 _DIRECTORY_MODE = 0o777
 
 
@@ -34,9 +34,9 @@ class TagsStorer:
         """Store tag 0 of an avatar that was just started, and no traffic-lights. Raises BadFileName, BadContent."""
         tag = new_tag(0, None, None, checked_files(visible_files))
         with self._places.avatar(kata, name) as avatar:
-            names.make_directory(avatar, _TAGS, _DIRECTORY_MODE)
+            names.make_directory(avatar, TAGS_NAME, _DIRECTORY_MODE)
             write_increments(avatar, [])
-            with files.opened_directory(avatar, _TAGS) as tags:
+            with files.opened_directory(avatar, TAGS_NAME) as tags:
                 create_tag(tags, tag)
 
     def avatar_ran_tests(
@@ -92,7 +92,7 @@ class TagsStorer:
         """The avatar's directory, and that of its tags."""
         with self._places.avatar(kata, name) as avatar:
             try:
-                tags = files.open_directory(avatar, _TAGS)
+                tags = files.open_directory(avatar, TAGS_NAME)
             except FileNotFoundError:
                 raise CorruptKata(f"{_whose(kata, name)} has no tags") from None
             try:

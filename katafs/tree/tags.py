@@ -13,7 +13,7 @@ from typing import Protocol
 
 from katafs.config import Tags as Setting
 from katafs.errors import KatafsError
-from katafs.namespace import LAST_TAG, TAGS_NAME, Kind, Place, tag_name
+from katafs.namespace import GIT_NAME, LAST_TAG, TAGS_NAME, Kind, Place, tag_name
 from katafs.rooted.answer import answer
 from katafs.tree import attributes
 from katafs.tree.attributes import Attributes
@@ -25,7 +25,6 @@ from katafs.tree.nodes import Node
 from katafs.tree.numbers import PLACED
 from katafs.tree.requests import Found
 
-_GIT = b".git"
 _WITH_TAGS = (Kind.AVATAR, Kind.TAGS)
 """In what the tags' directory is, and the tags."""
 _OPEN_LIMIT_BYTES = 256 << 20
@@ -196,7 +195,7 @@ class Tags:
     def added_to(self, node: Node, present: Container[bytes]) -> list[bytes]:
         """What tags add to the listing of a directory."""
         listed = self._source is not None and self._core.settings.tags is Setting.LISTED
-        return [TAGS_NAME] if listed and node.place.kind is Kind.AVATAR and _GIT in present else []
+        return [TAGS_NAME] if listed and node.place.kind is Kind.AVATAR and GIT_NAME in present else []
 
     # Reading
 
