@@ -72,8 +72,7 @@ class Finder:
             found = self._entry(parent, name, place)
             if self._shows(found) or not self._core.grafts.calls_for(place):
                 return found
-            if found.descriptor is not None:
-                os.close(found.descriptor)
+            found.close()
         except FileNotFoundError:
             if not self._core.grafts.calls_for(place):
                 if self._core.legacy is not None and place.kind is Kind.OUTER:
@@ -185,18 +184,15 @@ class Finder:
             try:
                 core.steady(node)
             except BaseException:
-                if found.descriptor is not None:
-                    os.close(found.descriptor)
+                found.close()
                 raise
             self._move(node, parent, name, found, identity)
         if core.legacy is not None:
             core.legacy.track(node, found.piece)
-        if found.descriptor is not None:
-            if node.is_directory and node.held is None:
-                core.descriptors.keep(node, found.descriptor)
-            else:
-                os.close(found.descriptor)
+        if found.descriptor is not None and node.is_directory and node.held is None:
+            core.descriptors.keep(node, found.descriptor)
             found.descriptor = None
+        found.close()
         return node
 
     def listed(self, parent: Node, name: bytes, number: int, status: os.stat_result) -> Node:

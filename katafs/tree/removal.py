@@ -1,7 +1,6 @@
 """Taking names away and moving them: unlink(), rmdir() and rename() inside a volume."""
 
 import errno
-import os
 import stat
 
 from katafs.config import Sandboxes
@@ -38,7 +37,7 @@ class Removal:
                     raise answer(errno.EISDIR, name)
                 names.remove(self._core.directory(parent), name)
             except BaseException:
-                self._close(found)
+                found.close()
                 raise
             self._hold(found, last_name=last)
 
@@ -55,7 +54,7 @@ class Removal:
                     raise answer(errno.ENOTEMPTY, name)
                 self._remove_directory(found, parent, name)
             except BaseException:
-                self._close(found)
+                found.close()
                 raise
             self._hold(found, last_name=True)
 
@@ -81,7 +80,7 @@ class Removal:
         with self._core.locked:
             old_parent, new_parent = self._core.changing(old[0]), self._core.changing(new[0])
             source, _ = self._finder.losing(old_parent, old[1])
-            self._close(source)
+            source.close()
             self._refuse_unconverted(source)
             target, last = self._target(new_parent, new[1])
             try:
@@ -94,11 +93,12 @@ class Removal:
                 directories = self._core.directory(old_parent), self._creation.backed(new_parent)
                 names.rename(directories[0], old[1], directories[1], new[1], flags)
             except BaseException:
-                self._close(target)
+                if target is not None:
+                    target.close()
                 raise
             same = target is not None and target.number == source.number
-            if flags & names.RENAME_EXCHANGE or same:
-                self._close(target)
+            if target is not None and (flags & names.RENAME_EXCHANGE or same):
+                target.close()
             elif target is not None:
                 self._hold(target, last_name=last)
             if not same:
@@ -147,9 +147,3 @@ class Removal:
             return
         found.descriptor = None
         self._core.hold(found.number, descriptor, found.status, last_name=last_name)
-
-    @staticmethod
-    def _close(found: Found | None) -> None:
-        if found is not None and found.descriptor is not None:
-            os.close(found.descriptor)
-            found.descriptor = None

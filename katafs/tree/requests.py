@@ -39,6 +39,12 @@ class Found:
     piece: Piece | None = None
     """The piece of a legacy disk that it is in."""
 
+    def close(self) -> None:
+        """Close the descriptor, unless somebody has taken it."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
 
 class Elsewhere(OSError):
     """A volume is on another disk than this tree's, so that another tree serves it. An answer where a volume would have

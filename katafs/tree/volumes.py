@@ -93,8 +93,7 @@ class Volumes:
             found = self._found(parent, name)
         except FileNotFoundError:
             return
-        if found.descriptor is not None:
-            os.close(found.descriptor)
+        found.close()
         raise answer(errno.EEXIST, name)
 
     @staticmethod
@@ -115,8 +114,7 @@ class Volumes:
                 raise answer(errno.ENOTEMPTY, name)
             core.store.remove(volume)
         except BaseException:
-            if found.descriptor is not None:
-                os.close(found.descriptor)
+            found.close()
             raise
         with core.locked:
             if found.descriptor is not None:
