@@ -5,7 +5,7 @@ called then has it converted, where that may take its time, and asks again. Know
 """
 
 import errno
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from katafs.config import Convert
 from katafs.namespace import Kind, Place
@@ -96,11 +96,10 @@ class Legacy:
         while self._held:
             self.disk.locks.release(self._held.pop())
 
-    def refuse(self, piece: Piece | None) -> None:
+    def refuse(self, piece: Piece) -> NoReturn:
         """Raise Unconverted for what is to change, or OSError(EROFS) where nothing is ever converted."""
-        if piece is not None:
-            self.refuse_never()
-            raise Unconverted(piece)
+        self.refuse_never()
+        raise Unconverted(piece)
 
     def refuse_never(self) -> None:
         """Raise OSError(EROFS) where nothing on the disk is ever changed."""

@@ -30,7 +30,7 @@ class Removal:
             parent = self._core.changing(parent_number)
             found, last = self._finder.losing(parent, name)
             try:
-                self._refuse_unconverted(found)
+                self._core.refuse_unconverted(found.piece)
                 if found.status is None:
                     raise answer(errno.EPERM if found.place.kind is Kind.ALIAS else errno.EISDIR, name)
                 if stat.S_ISDIR(found.status.st_mode):
@@ -47,7 +47,7 @@ class Removal:
             parent = self._core.changing(parent_number)
             found, _ = self._finder.losing(parent, name)
             try:
-                self._refuse_unconverted(found)
+                self._core.refuse_unconverted(found.piece)
                 if found.place.kind is Kind.ALIAS and found.status is None:
                     raise answer(errno.ENOTDIR, name)
                 if self._core.grafts.names_in(found.place):
@@ -57,10 +57,6 @@ class Removal:
                 found.close()
                 raise
             self._hold(found, last_name=True)
-
-    def _refuse_unconverted(self, found: Found | None) -> None:
-        if found is not None and found.piece is not None and self._core.legacy is not None:
-            self._core.legacy.refuse(found.piece)
 
     def _remove_directory(self, found: Found, parent: Node, name: bytes) -> None:
         """An outer directory may be on a legacy disk, in the root volume, or in both."""
@@ -81,12 +77,13 @@ class Removal:
             old_parent, new_parent = self._core.changing(old[0]), self._core.changing(new[0])
             source, _ = self._finder.losing(old_parent, old[1])
             source.close()
-            self._refuse_unconverted(source)
+            self._core.refuse_unconverted(source.piece)
             target, last = self._target(new_parent, new[1])
             try:
-                self._refuse_unconverted(target)
-                if flags & names.RENAME_NOREPLACE and target is not None:
-                    raise answer(errno.EEXIST, new[1])
+                if target is not None:
+                    self._core.refuse_unconverted(target.piece)
+                    if flags & names.RENAME_NOREPLACE:
+                        raise answer(errno.EEXIST, new[1])
                 self._refuse_across(source, old_parent, new_parent, new[1], target)
                 if flags & names.RENAME_EXCHANGE and target is not None:
                     self._refuse_across(target, new_parent, old_parent, old[1], source)

@@ -108,8 +108,7 @@ class Volumes:
             parent = core.changing(parent_number)
             found = self._found(parent, name)
         try:
-            if found.piece is not None and core.legacy is not None:
-                core.legacy.refuse(found.piece)
+            core.refuse_unconverted(found.piece)
             if core.grafts.names_in(found.place):
                 raise answer(errno.ENOTEMPTY, name)
             core.store.remove(volume)
