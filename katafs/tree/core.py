@@ -11,7 +11,7 @@ from typing import NamedTuple
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import ROOT_VOLUME, VolumeName
-from katafs.namespace import PLAIN, ROOT, Kind
+from katafs.namespace import ROOT, Kind
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import Creator
@@ -215,7 +215,7 @@ class Core:
         descriptor: int | None = None
         while descriptor is None:
             chain.append(at)
-            if self.is_grafted(at) or self.is_stray(at):
+            if at.is_grafted() or at.is_stray():
                 descriptor = -1
                 break
             if at.parent is None or len(chain) > DEEPEST:
@@ -247,19 +247,6 @@ class Core:
     def _kept(self, node: Node) -> int | None:
         return self.descriptors.get(node) if node.held is None else node.held
 
-    @staticmethod
-    def is_grafted(node: Node) -> bool:
-        """Whether the node is the top of a volume."""
-        place = node.place
-        return place is not PLAIN and place.volume is not None and place.volume == node.volume
-
-    @staticmethod
-    def is_stray(node: Node) -> bool:
-        """Whether the node is the top of a stray on a legacy disk."""
-        if node.piece is None or node.piece.kata is not None:
-            return False
-        return node.parent is not None and node.parent.piece is None
-
     def open_volume(self, volume: VolumeName) -> int:
         """A new O_PATH descriptor of a volume's top. Raises Elsewhere where another part serves it, or as the store."""
         disk = self.owners.serving(volume)
@@ -276,13 +263,13 @@ class Core:
             raise answer(errno.ESTALE, name) from None
 
     def _open_directory(self, node: Node, parent: int) -> int:
-        if self.is_grafted(node) and node.volume is not None:
+        if node.is_grafted() and node.volume is not None:
             return self.open_top(node.volume, node.name)
         descriptor, _ = self._open(node, parent)
         return descriptor
 
     def _open(self, node: Node, parent: int) -> tuple[int, os.stat_result]:
-        if self.legacy is not None and node.piece is not None and self.is_stray(node):
+        if self.legacy is not None and node.piece is not None and node.is_stray():
             descriptor, status = self.legacy.disk.look(node.piece)
         elif node.is_directory:
             descriptor, status = names.look(parent, node.name)  # where something is mounted by now, it may hang
@@ -316,7 +303,7 @@ class Core:
         try:
             if node.piece is None:
                 return names.look_for(self.directory(parent), node.name, node.identity)
-            return self._open(node, -1 if self.is_stray(node) else self.directory(parent))
+            return self._open(node, -1 if node.is_stray() else self.directory(parent))
         except FileNotFoundError:
             # The name went away behind the mount. ESTALE makes the kernel look the path up anew; ENOENT would not.
             raise answer(errno.ESTALE, node.name) from None
@@ -342,7 +329,7 @@ class Core:
         have become another file's, or a mount point, but not without the identity telling so."""
         if node.handles or node.parent is None or node.parent.identity is None:
             return None
-        if self._kept(node) is not None or self.is_stray(node):
+        if self._kept(node) is not None or node.is_stray():
             return None
         try:
             status = files.status_of(self.directory(node.parent), node.name)
@@ -357,7 +344,7 @@ class Core:
         node = self.nodes.forget(number, count)
         if node is None:
             return
-        if self.is_grafted(node) and node.volume is not None:
+        if node.is_grafted() and node.volume is not None:
             self.owners.give_up(node.volume, self)
         self.descriptors.drop(node)
         self.numbers.drop(number)

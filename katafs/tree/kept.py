@@ -66,6 +66,6 @@ def kept_of(core: "Core", volume: VolumeName) -> Kept:
         nodes, others = core.nodes.all(), core.other_names.all()
     inside = [node for node in nodes if node.volume == volume]
     numbers = {node.number for node in inside}
-    names = [(node.parent.number, node.name) for node in inside if node.parent and not core.is_grafted(node)]
+    names = [(node.parent.number, node.name) for node in inside if node.parent and not node.is_grafted()]
     names += [(parent, name) for parent, name in others if parent in numbers]
     return Kept(list(numbers), names)

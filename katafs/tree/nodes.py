@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from katafs.kata_id import VolumeName
-from katafs.namespace import Place
+from katafs.namespace import PLAIN, Place
 from katafs.rooted.answer import answer
 from katafs.volumes.legacy_disk import Piece
 
@@ -50,6 +50,17 @@ class Node:
     """When the inode had changed last as its content was opened: what the kernel keeps of it isn't older."""
     converted_ctime_ns: int = 0
     """The backing inode's ctime after a conversion, which changed nothing of what the kernel knows."""
+
+    def is_grafted(self) -> bool:
+        """Whether it is the top of a volume."""
+        place = self.place
+        return place is not PLAIN and place.volume is not None and place.volume == self.volume
+
+    def is_stray(self) -> bool:
+        """Whether it is the top of a stray on a legacy disk."""
+        if self.piece is None or self.piece.kata is not None:
+            return False
+        return self.parent is not None and self.parent.piece is None
 
     def tell(self, status: os.stat_result) -> int:
         """Take note that the kernel is told this of it; with which ctime. A conversion is no change: tar complains of a

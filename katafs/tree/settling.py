@@ -54,7 +54,7 @@ def _relocate(core: "Core", node: Node) -> None:
     try:
         status = os.fstat(descriptor)
         identity = identity_of(status)
-        if identity != node.identity or core.is_grafted(node) or core.is_stray(node):
+        if identity != node.identity or node.is_grafted() or node.is_stray():
             node.converted_ctime_ns = status.st_ctime_ns if node.told_ctime_ns else 0
         if identity == node.identity:
             return
@@ -71,7 +71,7 @@ def _relocate(core: "Core", node: Node) -> None:
 
 
 def _found(core: "Core", node: Node) -> int:
-    if core.is_grafted(node) and node.volume is not None:
+    if node.is_grafted() and node.volume is not None:
         return core.store.open(node.volume)
     assert node.parent is not None  # only the root has none, and that is no part of a piece
     if node.parent.identity is None and node.parent.place.kind is Kind.OUTER:
