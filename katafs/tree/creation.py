@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 
 from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place
-from katafs.rooted import files, inodes, names
+from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes, directory_mode
 from katafs.tree.core import Core
@@ -185,11 +185,3 @@ class Creation:
         ):
             names.make_directory(directory, node.name, stat.S_IMODE(directory_mode(model)))
         self._core.adopt(node)
-
-    def prepare_top(self, descriptor: int, parent: os.stat_result | None, mode: int, caller: Caller) -> None:
-        """Make a new volume's top directory the caller's, as mkdir(2) does: a setgid parent hands on its group."""
-        gid, mode = caller.gid, mode & 0o1777
-        if parent is not None and parent.st_mode & stat.S_ISGID:
-            gid, mode = parent.st_gid, mode | stat.S_ISGID
-        inodes.set_owner(descriptor, caller.uid, gid)
-        inodes.set_mode(descriptor, mode)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import stat
 
 from katafs.config import Sandboxes
 from katafs.errors import KatafsError
@@ -66,7 +67,7 @@ class Volumes:
         """A descriptor of a new volume's top, which is made what mkdir would have made."""
         descriptor = self._core.store.open(volume)
         try:
-            self._creation.prepare_top(descriptor, parent, mode, caller)
+            _own(descriptor, parent, mode, caller)
         except BaseException:
             os.close(descriptor)
             raise
@@ -136,3 +137,12 @@ class Volumes:
             # volume was made or removed all the same, and what was done must not be told to have failed.
             with contextlib.suppress(OSError):
                 inodes.touch_modified(self._core.directory(parent))
+
+
+def _own(descriptor: int, parent: os.stat_result | None, mode: int, caller: Caller) -> None:
+    """Make a new volume's top directory the caller's, as mkdir(2) does: a setgid parent hands on its group."""
+    gid, mode = caller.gid, mode & 0o1777
+    if parent is not None and parent.st_mode & stat.S_ISGID:
+        gid, mode = parent.st_gid, mode | stat.S_ISGID
+    inodes.set_owner(descriptor, caller.uid, gid)
+    inodes.set_mode(descriptor, mode)
