@@ -51,7 +51,7 @@ class Operations:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self.parts: Others | None = None
-        self._absent = self._lasting if tree.creation.keeps_absence else lambda *_: _FORGOTTEN_AT_ONCE
+        self._absent = self._lasting if tree.lookups.keeps_absence else lambda *_: _FORGOTTEN_AT_ONCE
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
         self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1)
@@ -103,12 +103,12 @@ class Operations:
                 tree.volume_of(parent), lambda: tree.tags.lookup(parent, name) or self._absent(parent, name)
             )
         try:
-            return tree.creation.lookup(parent, name) or self._absent(parent, name)
+            return tree.lookups.lookup(parent, name) or self._absent(parent, name)
         except Elsewhere as there:
             return self._entered(there, parent, name)
 
     def _lasting(self, parent: int, name: bytes) -> Absent:
-        timeout_s = self._tree.creation.absence_s(parent, name)
+        timeout_s = self._tree.lookups.absence_s(parent, name)
         return Absent(timeout_s) if timeout_s else _FORGOTTEN_AT_ONCE
 
     def _entered(self, there: Elsewhere, parent: int, name: bytes) -> Later[Attributes]:

@@ -72,10 +72,10 @@ class Parts:
 
     def _enter(self, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
         if disk is None:
-            return self._tree.creation.lookup_top(parent, name)
+            return self._tree.lookups.lookup_top(parent, name)
         try:
             # Not before: one that is given up before it is begun must not count as entering.
-            return self._entered(disk).creation.lookup_top(parent, name)
+            return self._entered(disk).lookups.lookup_top(parent, name)
         finally:
             with self._lock:
                 self._entering[disk] -= 1

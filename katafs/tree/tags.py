@@ -18,9 +18,9 @@ from katafs.rooted.answer import answer
 from katafs.tree import attributes
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
-from katafs.tree.creation import Creation
 from katafs.tree.files import Files
 from katafs.tree.finder import Finder
+from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import Node
 from katafs.tree.numbers import PLACED
 from katafs.tree.requests import Found
@@ -61,10 +61,10 @@ class TagSource(Protocol):
 class Tags:
     """The tags' directories and files."""
 
-    def __init__(self, core: Core, finder: Finder, creation: Creation, files: Files, source: TagSource | None) -> None:
+    def __init__(self, core: Core, finder: Finder, lookups: Lookups, files: Files, source: TagSource | None) -> None:
         self._core = core
         self._finder = finder
-        self._creation = creation
+        self._lookups = lookups
         self._files = files
         self._source = None if core.settings.tags is Setting.OFF else source
         self._open: dict[int, int] = {}
@@ -131,7 +131,7 @@ class Tags:
             if self._core.steady(parent).identity is None:
                 return None
             try:
-                return self._creation.enter(parent, name, self._finder.find(parent, name))
+                return self._lookups.enter(parent, name, self._finder.find(parent, name))
             except FileNotFoundError:
                 return None
 

@@ -17,6 +17,7 @@ from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
 from katafs.tree.kept import Kept, kept_of
 from katafs.tree.legacy import Legacy, Mover
+from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import DEEPEST, Node
 from katafs.tree.removal import Removal
 from katafs.tree.surplus import Surplus
@@ -63,11 +64,12 @@ class Tree:
         self._part_numbers = itertools.count(1)
         self._core = Core(store, settings, legacy, part)
         finder = Finder(self._core)
-        self.creation = Creation(self._core, finder)
-        self.volumes = Volumes(self._core, finder, self.creation)
+        self.lookups = Lookups(self._core, finder)
+        self.creation = Creation(self._core, finder, self.lookups)
+        self.volumes = Volumes(self._core, finder, self.lookups, self.creation)
         self.removal = Removal(self._core, finder, self.creation)
         self.files = Files(self._core, finder, self.creation)
-        self.tags = Tags(self._core, finder, self.creation, self.files, tag_source)
+        self.tags = Tags(self._core, finder, self.lookups, self.files, tag_source)
         self.directories = Directories(self._core, finder, self.tags)
         self.inodes = Inodes(self._core, self.creation, self.files)
         self.surplus = Surplus(self._core)

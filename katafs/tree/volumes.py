@@ -15,6 +15,7 @@ from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
+from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import Node
 from katafs.tree.requests import Caller, Elsewhere, Found
 
@@ -22,9 +23,10 @@ from katafs.tree.requests import Caller, Elsewhere, Found
 class Volumes:
     """mkdir() and rmdir() of katas and of sandboxes. The tree's lock is never held while the store works."""
 
-    def __init__(self, core: Core, finder: Finder, creation: Creation) -> None:
+    def __init__(self, core: Core, finder: Finder, lookups: Lookups, creation: Creation) -> None:
         self._core = core
         self._finder = finder
+        self._lookups = lookups
         self._creation = creation
 
     def made_by_mkdir(self, parent_number: int, name: bytes) -> VolumeName | None:
@@ -87,7 +89,7 @@ class Volumes:
             except BaseException:
                 os.close(descriptor)
                 raise
-            return self._creation.enter(parent, name, Found(place, volume, number, status, descriptor))
+            return self._lookups.enter(parent, name, Found(place, volume, number, status, descriptor))
 
     def _refuse_taken(self, parent: Node, name: bytes) -> None:
         try:

@@ -49,7 +49,7 @@ class Kernel:
 
     def found(self, parent: int, name: bytes) -> Attributes:
         """The entry of a name, from one LOOKUP. Raises FileNotFoundError, or as the tree does."""
-        told = self.tree.creation.lookup(parent, name)
+        told = self.tree.lookups.lookup(parent, name)
         if told is None:
             raise answer(errno.ENOENT, name)
         return told

@@ -339,7 +339,7 @@ def test_a_file_that_there_is_no_memory_to_tell_of_is_not_remembered(
     with monkeypatch.context() as starved:
         starved.setattr(Telling, "tell_backed", exhausted)
         with pytest.raises(MemoryError):
-            known.tree.creation.lookup(number, b"g")
+            known.tree.lookups.lookup(number, b"g")
 
     assert known.tree.figures().nodes == before
 

@@ -89,7 +89,7 @@ def test_names_that_are_not_there_where_the_kernel_keeps_those(tree_of: Trees) -
     kernel = tree_of(negative_timeout_s=60.0)
     top = kernel.number(KATA)
 
-    assert kernel.tree.creation.absence_s(top, b"absent") == 1.0  # no longer than what is there
+    assert kernel.tree.lookups.absence_s(top, b"absent") == 1.0  # no longer than what is there
     assert names_kept(kernel) == {(top, b"absent")}
 
 
@@ -97,7 +97,7 @@ def test_names_that_are_not_there_where_the_kernel_keeps_those(tree_of: Trees) -
 def test_that_a_volume_is_not_there_is_never_kept(tree_of: Trees) -> None:
     kernel = tree_of(negative_timeout_s=60.0)
 
-    assert kernel.tree.creation.absence_s(ROOT, OTHER) == 0
+    assert kernel.tree.lookups.absence_s(ROOT, OTHER) == 0
 
 
 @pytest.mark.usefixtures("behind")
@@ -110,7 +110,7 @@ def test_while_a_container_uses_a_volume_nothing_is_kept_for_any_time(tree_of: T
 
     told = [*kernel.entries(KATA).values(), kernel.lookup(KATA + b"/f"), kernel.tree.inodes.getattr(top)]
     assert {each.timeout_s for each in told[1:]} - {1.0} == {0.0}  # `..` isn't the volume's
-    assert kernel.tree.creation.absence_s(top, b"absent") == 0
+    assert kernel.tree.lookups.absence_s(top, b"absent") == 0
     assert used == [VOLUME]
     store.leave(VOLUME)
     assert kernel.lookup(KATA + b"/f").timeout_s == 1.0

@@ -201,7 +201,7 @@ def test_a_number_that_came_to_be_another_inodes_meanwhile_stays_that(
     number = next(each.told.number for each in reply.entries if each.name == b"a")
     place = kata.number(PLACE)
     monkeypatch.setattr(Numbers, "of_inode", lambda *_: number)
-    kata.tree.creation.lookup(place, b"d")
+    kata.tree.lookups.lookup(place, b"d")
     monkeypatch.undo()
     reply.given()
 

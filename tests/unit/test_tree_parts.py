@@ -39,7 +39,7 @@ def test_a_volume_on_another_disk_is_left_to_its_part(tree: Kernel, store: Memor
     assert there.value.disk == DISK
 
     part = tree.tree.on(DISK)
-    told = part.creation.lookup_top(tree.tree.node(ROOT), KATA)
+    told = part.lookups.lookup_top(tree.tree.node(ROOT), KATA)
     assert part.knows(told.number)
     assert not tree.tree.knows(told.number)
     assert part.path_of(told.number) == tree.tree.path_of(told.number) == b"/" + KATA
@@ -54,8 +54,8 @@ def test_what_is_listed_on_another_disk_is_known_before_the_kernel_has_the_reply
     (sandbox / "file").touch()
     mounted()
     part = tree.tree.on(DISK)
-    top = part.creation.lookup_top(tree.tree.node(ROOT), KATA)
-    inside = part.creation.lookup(top.number, b"inside")
+    top = part.lookups.lookup_top(tree.tree.node(ROOT), KATA)
+    inside = part.lookups.lookup(top.number, b"inside")
     assert inside is not None
     reply = Reply()
     part.directories.fill(part.directories.open(inside.number), 0, reply)
@@ -78,7 +78,7 @@ def test_a_volume_that_is_known_stays_where_it_is(tree: Kernel, mounted: Move) -
     assert tree.lookup(KATA).number == number
     part = tree.tree.on(DISK)
     with refused(errno.ESTALE):
-        part.creation.lookup_top(tree.tree.node(ROOT), KATA)
+        part.lookups.lookup_top(tree.tree.node(ROOT), KATA)
 
 
 def test_what_home_never_had_is_not_looked_for_among_all_inodes(
@@ -134,7 +134,7 @@ def test_a_part_keeps_its_volume_when_the_disk_has_gone_until_it_is_forgotten(
     (store.path / KATA.decode()).mkdir()
     mounted()
     part = tree.tree.on(DISK)
-    number = part.creation.lookup_top(tree.tree.node(ROOT), KATA).number
+    number = part.lookups.lookup_top(tree.tree.node(ROOT), KATA).number
     monkeypatch.setattr(store, "disk_of", lambda _: None)
     with pytest.raises(Elsewhere):
         tree.lookup(KATA)
@@ -158,7 +158,7 @@ def test_handles_of_parts_are_told_apart(tree: Kernel, store: MemoryStore, mount
     (store.path / KATA.decode()).mkdir()
     mounted()
     part = tree.tree.on(DISK)
-    number = part.creation.lookup_top(tree.tree.node(ROOT), KATA).number
+    number = part.lookups.lookup_top(tree.tree.node(ROOT), KATA).number
     handles = tree.tree.directories.open(ROOT), part.directories.open(number)
 
     assert handles[0] != handles[1]
