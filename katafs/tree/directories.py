@@ -14,6 +14,7 @@ from katafs.tree.core import Core
 from katafs.tree.entering import Entering
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenDirectory
+from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import Node
 from katafs.tree.requests import Elsewhere
 from katafs.tree.tags import Tags
@@ -60,9 +61,10 @@ class Reply(Protocol):
 class Directories:
     """opendir(), readdir() with attributes, fsyncdir() and releasedir()."""
 
-    def __init__(self, core: Core, finder: Finder, tags: Tags) -> None:
+    def __init__(self, core: Core, finder: Finder, lookups: Lookups, tags: Tags) -> None:
         self._core = core
         self._finder = finder
+        self._lookups = lookups
         self._tags = tags
         self.handles: Handles[OpenDirectory] = Handles(core.first_handle)
 
@@ -186,10 +188,7 @@ class Directories:
                 raise
             found = self._finder.closed(parent, name)
         # Counted here, with the lock held: a FORGET may come while a worker thread fills the reply.
-        node = self._finder.remember(parent, name, found)
-        told = self._core.telling.tell(node, found.status, closed=found.closed)
-        node.lookups += 1
-        return told
+        return self._lookups.enter(parent, name, found)
 
     def fsync(self, handle: int) -> None:
         """fsync(2) of the directory."""

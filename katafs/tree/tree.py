@@ -70,7 +70,7 @@ class Tree:
         self.removal = Removal(self._core, finder, self.creation)
         self.files = Files(self._core, finder, self.creation)
         self.tags = Tags(self._core, finder, self.lookups, self.files, tag_source)
-        self.directories = Directories(self._core, finder, self.tags)
+        self.directories = Directories(self._core, finder, self.lookups, self.tags)
         self.inodes = Inodes(self._core, self.creation, self.files)
         self.surplus = Surplus(self._core)
 
