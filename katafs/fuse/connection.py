@@ -9,13 +9,14 @@ from collections.abc import Callable
 from katafs.fuse import negotiation, wire
 from katafs.fuse.answering import Answering, Explain
 from katafs.fuse.device import REQUEST_BYTES, Device
+from katafs.fuse.dispatcher import Dispatcher
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.processors import Processors
 from katafs.fuse.put_off import UNHURRIED, PutOff
 from katafs.fuse.readers import Reader, Readers
-from katafs.fuse.requests import Carried, Dispatcher, Method, Request
+from katafs.fuse.requests import Carried, Method, Request
 from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
