@@ -34,36 +34,36 @@ def refuse_source(disk: LegacyDisk, store: VolumeStore) -> None:
 def _refuse_source(disk: LegacyDisk, store: VolumeStore) -> None:
     if mounts.mount_of(disk.top).type == _OWN_TYPE:
         raise ConversionRefused(f"{disk.path} is in a tree that katafs has mounted, not on an old disk")
-    with _place_of(store) as place:
-        if place is not None and (_is_inside(place, disk.top) or _is_below(place, disk.top)):
-            kept = files.path_of(place)
+    with _directory_of(store) as directory:
+        if directory is not None and (_is_inside(directory, disk.top) or _is_below(directory, disk.top)):
+            kept = files.path_of(directory)
             raise ConversionRefused(
                 f"the volumes are in {kept}, which is in {disk.path}: what is in there can't be moved"
             )
 
 
-def _is_inside(place: int, top: int) -> bool:
+def _is_inside(directory: int, top: int) -> bool:
     """By their paths, which lead across file systems."""
-    return Path(files.path_of(place)).is_relative_to(files.path_of(top))
+    return Path(files.path_of(directory)).is_relative_to(files.path_of(top))
 
 
-def _is_below(place: int, top: int) -> bool:
+def _is_below(directory: int, top: int) -> bool:
     """By where they are in their file system, which other mounts may show elsewhere."""
-    kept, searched = mounts.place_of(place), mounts.place_of(top)
+    kept, searched = mounts.in_file_system(directory), mounts.in_file_system(top)
     return kept[0] == searched[0] and mounts.is_below(kept[1], searched[1])
 
 
 @contextlib.contextmanager
-def _place_of(store: VolumeStore) -> Iterator[int | None]:
+def _directory_of(store: VolumeStore) -> Iterator[int | None]:
     """A descriptor of where the store keeps its volumes, as far as that can be known without making one."""
     if store.url.startswith(_DIRECTORY_URL):
-        place = os.open(store.url.removeprefix(_DIRECTORY_URL), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = os.open(store.url.removeprefix(_DIRECTORY_URL), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     elif store.exists(ROOT_VOLUME):
-        place = store.open(ROOT_VOLUME)
+        directory = store.open(ROOT_VOLUME)
     else:
         yield None
         return
     try:
-        yield place
+        yield directory
     finally:
-        os.close(place)
+        os.close(directory)

@@ -105,7 +105,7 @@ def through_one_mount(first: int, second: int) -> Iterator[tuple[int, int]]:
     raise answer(errno.EXDEV)
 
 
-def place_of(descriptor: int) -> tuple[bytes, bytes]:
+def in_file_system(descriptor: int) -> tuple[bytes, bytes]:
     """The file system of a directory, and where in that it is: the same through whatever mount. Raises as
     `mount_of`."""
     mount = mount_of(descriptor)

@@ -16,7 +16,7 @@ from katafs.volumes.catalog import Catalog
 from katafs.volumes.disks import Disk, Disks
 from katafs.volumes.docker_engine import Engine
 from katafs.volumes.docker_events import Follower
-from katafs.volumes.docker_index import Place, VolumeIndex, place_of
+from katafs.volumes.docker_index import DataPlace, VolumeIndex, data_place_of
 from katafs.volumes.names import Prefix
 from katafs.volumes.store import Used
 
@@ -106,7 +106,7 @@ class DockerStore:
         stored, token = self._prefix.put(name), uuid.uuid4().hex
         with self._index.question() as question:
             details = self._engine.create(stored, {MADE_BY_LABEL: "katafs", TOKEN_LABEL: token})
-            taken = self._index.take(question, name, place_of(details))
+            taken = self._index.take(question, name, data_place_of(details))
         if not taken:
             self._follower.look_up(name)
         if (details.get("Labels") or {}).get(TOKEN_LABEL) != token:
@@ -141,7 +141,7 @@ class DockerStore:
         self._engine.close()
         self._disks.close()
 
-    def _opened(self, name: VolumeName, place: Place) -> int:
+    def _opened(self, name: VolumeName, place: DataPlace) -> int:
         if place.path is None:
             raise self._refused(name, place.refusal)
         try:

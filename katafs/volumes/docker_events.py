@@ -15,7 +15,7 @@ from katafs.errors import KatafsError, NoThread, StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.threads import started
 from katafs.volumes.docker_engine import Engine
-from katafs.volumes.docker_index import STARTING_S, Place, VolumeIndex, place_of
+from katafs.volumes.docker_index import STARTING_S, DataPlace, VolumeIndex, data_place_of
 from katafs.volumes.docker_questions import Questions
 from katafs.volumes.docker_stream import Event, EventStream
 from katafs.volumes.names import Prefix
@@ -74,7 +74,7 @@ class Follower:
         while not taken:
             with self._index.question() as question:
                 details = self._engine.inspect(self._prefix.put(name))
-                taken = self._index.take(question, name, None if details is None else place_of(details))
+                taken = self._index.take(question, name, None if details is None else data_place_of(details))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -134,9 +134,9 @@ class Follower:
         with self._index.question() as question:
             self._index.take_places(question, self._places())
 
-    def _places(self) -> dict[VolumeName, Place]:
+    def _places(self) -> dict[VolumeName, DataPlace]:
         listed = ((self._prefix.strip(details["Name"]), details) for details in self._engine.volumes())
-        return {name: place_of(details) for name, details in listed if name is not None}
+        return {name: data_place_of(details) for name, details in listed if name is not None}
 
     def _follow(self) -> None:
         questions = Questions(when_failed=self._interrupt)

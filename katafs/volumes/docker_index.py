@@ -31,7 +31,7 @@ _HARMLESS_BIND_OPTIONS = _BINDS | {"rw", "defaults"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DataPlace:
     """Where a volume's data is on this host, or why it isn't here. There is one for each volume, so it is small."""
 
     path: str | None
@@ -45,13 +45,13 @@ class Place:
         return None if self.path is None or self.is_device else os.path.dirname(os.path.dirname(self.path))
 
 
-def place_of(details: Details) -> Place:
+def data_place_of(details: Details) -> DataPlace:
     """Read off a volume's driver and options where its data is."""
     driver, options = details["Driver"], details.get("Options") or {}
     if driver != "local":
-        return Place(None, f"its data is not on this host, since its driver is {driver!r}")
+        return DataPlace(None, f"its data is not on this host, since its driver is {driver!r}")
     if set(options) <= _HARMLESS_OPTIONS:
-        return Place(details["Mountpoint"])
+        return DataPlace(details["Mountpoint"])
     flags = set(str(options.get("o", "")).split(","))
     device = str(options.get("device", ""))
     if (
@@ -60,9 +60,9 @@ def place_of(details: Details) -> Place:
         and flags <= _HARMLESS_BIND_OPTIONS
         and os.path.isabs(device)
     ):
-        return Place(device, is_device=True)
+        return DataPlace(device, is_device=True)
     told = ", ".join(f"{key}={value}" for key, value in sorted(options.items()))
-    return Place(None, f"its data is not on this host until a container mounts it, since its options are {told}")
+    return DataPlace(None, f"its data is not on this host until a container mounts it, since its options are {told}")
 
 
 @dataclass(eq=False)
@@ -86,7 +86,7 @@ class VolumeIndex:
         self._clock = clock
         self._lock = threading.Lock()
         """Covers all below, and that the catalog has the names of the places."""
-        self._places: dict[VolumeName, Place] = {}
+        self._places: dict[VolumeName, DataPlace] = {}
         self._users: dict[VolumeName, dict[str, float]] = {}
         """The containers that have a volume mounted, and when they did by the clock: -inf where it isn't known."""
         self._questions: set[Question] = set()
@@ -94,7 +94,7 @@ class VolumeIndex:
         self._untold: set[VolumeName] = set()
         """What has come into use, and nobody could be told of, for want of a thread, say: told with the next list."""
 
-    def place(self, name: VolumeName) -> Place | None:
+    def place(self, name: VolumeName) -> DataPlace | None:
         """Where the volume is, or None for one that isn't known."""
         return self._places.get(name)
 
@@ -123,7 +123,7 @@ class VolumeIndex:
             with self._lock:
                 self._questions.discard(question)
 
-    def take(self, question: Question, name: VolumeName, place: Place | None) -> bool:
+    def take(self, question: Question, name: VolumeName, place: DataPlace | None) -> bool:
         """Take an answer about one volume, None where it doesn't exist. False where it was overtaken: ask again."""
         with self._lock:
             if name in question.overtaken or question.overtaken_by_list:
@@ -134,7 +134,7 @@ class VolumeIndex:
             return True
 
     def take_all(
-        self, question: Question, places: Mapping[VolumeName, Place], users: Collection[tuple[VolumeName, str]]
+        self, question: Question, places: Mapping[VolumeName, DataPlace], users: Collection[tuple[VolumeName, str]]
     ) -> bool:
         """Take an answer about every volume, and which running containers have it; those that were overtaken stay as
         they are. A container that has mounted a volume just now may be starting still, and keeps it until it unmounts
@@ -151,12 +151,12 @@ class VolumeIndex:
         self._tell_used(new)
         return not kept <= set(users)
 
-    def take_places(self, question: Question, places: Mapping[VolumeName, Place]) -> None:
+    def take_places(self, question: Question, places: Mapping[VolumeName, DataPlace]) -> None:
         """The same of the volumes alone: who uses them is as it was."""
         with self._lock:
             self._take_places(question, places)
 
-    def _take_places(self, question: Question, places: Mapping[VolumeName, Place]) -> None:
+    def _take_places(self, question: Question, places: Mapping[VolumeName, DataPlace]) -> None:
         for name in (set(self._places) | set(places)) - question.overtaken:
             self._set(name, places.get(name))
         for other in self._questions - {question}:
@@ -204,7 +204,7 @@ class VolumeIndex:
             if not containers:
                 self._users.pop(name, None)
 
-    def _set(self, name: VolumeName, place: Place | None) -> None:
+    def _set(self, name: VolumeName, place: DataPlace | None) -> None:
         if place is None:
             self._places.pop(name, None)
             self.catalog.discard(name)

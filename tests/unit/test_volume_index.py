@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from katafs.kata_id import VolumeName
-from katafs.volumes.docker_index import STARTING_S, Place, VolumeIndex, place_of
+from katafs.volumes.docker_index import STARTING_S, DataPlace, VolumeIndex, data_place_of
 
 KATA = VolumeName("123456789A")
 OTHER = VolumeName("FEDCBA9876")
-HERE = Place("/volumes/123456789A/_data")
-THERE = Place("/elsewhere")
+HERE = DataPlace("/volumes/123456789A/_data")
+THERE = DataPlace("/elsewhere")
 BOX = "0123abcd"
 
 
@@ -22,17 +22,17 @@ def details(driver: str = "local", **options: str) -> dict[str, Any]:
 
 
 def test_an_ordinary_volume_is_at_its_mount_point() -> None:
-    assert place_of(details()) == HERE
+    assert data_place_of(details()) == HERE
 
 
 def test_a_volume_with_a_quota_is_at_its_mount_point() -> None:
-    assert place_of(details(size="1g")) == HERE
+    assert data_place_of(details(size="1g")) == HERE
 
 
 @pytest.mark.parametrize("kind", ["none", "bind"])
 @pytest.mark.parametrize("flags", ["bind", "rbind", "bind,rw"])
 def test_a_bind_volume_is_at_its_device(flags: str, kind: str) -> None:
-    assert place_of(details(type=kind, o=flags, device="/elsewhere")) == Place("/elsewhere", is_device=True)
+    assert data_place_of(details(type=kind, o=flags, device="/elsewhere")) == DataPlace("/elsewhere", is_device=True)
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,19 @@ def test_a_bind_volume_is_at_its_device(flags: str, kind: str) -> None:
     ids=str,
 )
 def test_any_other_option_is_refused(options: dict[str, str]) -> None:
-    place = place_of(details(**options))
+    place = data_place_of(details(**options))
     assert (place.path, place.refusal is not None) == (None, True)
 
 
 def test_another_driver_is_refused_by_name() -> None:
-    assert place_of(details("vieux/sshfs")).refusal == "its data is not on this host, since its driver is 'vieux/sshfs'"
+    assert (
+        data_place_of(details("vieux/sshfs")).refusal
+        == "its data is not on this host, since its driver is 'vieux/sshfs'"
+    )
 
 
 def test_a_refusal_names_the_options() -> None:
-    refusal = place_of(details(type="nfs", o="addr=192.0.2.1")).refusal
+    refusal = data_place_of(details(type="nfs", o="addr=192.0.2.1")).refusal
     assert refusal is not None
     assert refusal.endswith("since its options are o=addr=192.0.2.1, type=nfs")
 
