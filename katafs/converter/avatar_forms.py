@@ -18,6 +18,7 @@ from katafs.errors import CorruptKata
 from katafs.kata_id import AvatarName, KataId, avatar_name
 from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, inodes, names
+from katafs.rooted.removing import remove_own_tree
 from katafs.storers.places import named_faults
 
 
@@ -52,7 +53,7 @@ def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
     whose = f"avatar {avatar} of kata {kata}"
     if has_git(directory):
         check_tag_files(GitHistory(directory, whose))
-        files.remove_own_tree(directory, TAGS_NAME)
+        remove_own_tree(directory, TAGS_NAME)
     elif files.status_of(directory, GIT_NAME) is not None:
         raise CorruptKata(f"the .git of {whose} is not a directory")
     else:
@@ -62,4 +63,4 @@ def _with_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
 def _without_git(directory: int, kata: KataId, avatar: AvatarName) -> None:
     if has_git(directory):
         add_tag_files(GitHistory(directory, f"avatar {avatar} of kata {kata}"))
-        files.remove_own_tree(directory, GIT_NAME)
+        remove_own_tree(directory, GIT_NAME)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from katafs.errors import CorruptKata
 from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, inodes, names
+from katafs.rooted.removing import remove_tree
 from katafs.storers.git_tags import GitTags
 from katafs.storers.places import named_faults
 from katafs.storers.storer import Tag
@@ -118,7 +119,7 @@ def _make(history: GitHistory) -> None:
             files.sync_directory(tags)
         names.rename(avatar, temporary, avatar, TAGS_NAME, names.RENAME_NOREPLACE)
     except BaseException:
-        files.remove_tree(avatar, temporary)
+        remove_tree(avatar, temporary)
         raise
     files.sync_directory(avatar)
 

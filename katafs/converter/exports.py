@@ -17,6 +17,7 @@ from katafs.errors import ExportFailed
 from katafs.kata_id import ROOT_VOLUME, KataId, inner_of, outer_of
 from katafs.rooted import files, inodes, names
 from katafs.rooted.copying import synced
+from katafs.rooted.removing import remove_own_tree
 from katafs.storers.places import Places
 from katafs.volumes.store import VolumeStore
 
@@ -113,7 +114,7 @@ def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Ite
                 in_form(tree, kata)
             yield stage
     finally:
-        files.remove_own_tree(directory, name)
+        remove_own_tree(directory, name)
 
 
 def _published_in_outer(store: VolumeStore, stage: int, directory: int, outer_name: bytes, name: bytes) -> bool:

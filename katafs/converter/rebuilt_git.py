@@ -14,6 +14,7 @@ from katafs.errors import CorruptKata, GitFailed
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, inodes, names
+from katafs.rooted.removing import remove_own_tree, remove_tree
 from katafs.rooted.walks import walk
 from katafs.storers.git_stream import Run
 from katafs.storers.increments import INCREMENTS
@@ -41,7 +42,7 @@ def rebuild_git(avatar: int, kata: KataId, name: AvatarName) -> None:
         _write(avatar, MANIFEST, history.manifest(), mtime_ns)
         if (increments := history.increments()) is not None:
             _write(avatar, INCREMENTS, increments, mtime_ns)
-    files.remove_own_tree(avatar, TAGS_NAME)
+    remove_own_tree(avatar, TAGS_NAME)
 
 
 def _importer(whose: str) -> Callable[[int, KataId, AvatarName, Iterable[Run]], None]:
@@ -72,7 +73,7 @@ def _workplace(avatar: int) -> Iterator[int]:
         with files.opened_directory(avatar, name) as directory:
             yield directory
     finally:
-        files.remove_tree(avatar, name)
+        remove_tree(avatar, name)
 
 
 def _write(avatar: int, name: bytes, content: bytes, mtime_ns: int) -> None:

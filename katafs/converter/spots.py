@@ -12,6 +12,7 @@ from katafs.kata_id import VolumeName
 from katafs.rooted import comparing, copying, files, leases, names, surveys
 from katafs.rooted.leases import Leases
 from katafs.rooted.mounts import through_one_mount
+from katafs.rooted.removing import remove_tree
 from katafs.rooted.seen import Seen
 from katafs.rooted.surveys import Hold, Survey
 from katafs.volumes.store import VolumeStore
@@ -87,7 +88,7 @@ class Spot:
         if status is None:
             return
         if stat.S_ISDIR(status.st_mode):
-            files.remove_tree(self.folder, self.name, seen)
+            remove_tree(self.folder, self.name, seen)
         else:
             names.remove(self.folder, self.name)
 

@@ -13,6 +13,7 @@ from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, StoreUnre
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME
 from katafs.rooted import files, inodes, names
+from katafs.rooted.removing import remove_tree
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.dulwich_refs import tag_numbers
 from katafs.storers.places import Places
@@ -97,7 +98,7 @@ def _sweep(directory: int) -> None:
         if name.startswith(_ASIDE) and not files.status_of(directory, GIT_NAME):
             names.rename(directory, name, directory, GIT_NAME, names.RENAME_NOREPLACE)
         elif name.startswith((TEMPORARY, _DROPPED)) and files.is_directory(directory, name):
-            files.remove_tree(directory, name)
+            remove_tree(directory, name)
 
 
 def _drop_git(history: GitHistory) -> None:
@@ -114,4 +115,4 @@ def _drop_git(history: GitHistory) -> None:
         raise
     names.rename(history.avatar, aside, history.avatar, dropped, names.RENAME_NOREPLACE)
     files.sync_directory(history.avatar)
-    files.remove_tree(history.avatar, dropped)
+    remove_tree(history.avatar, dropped)

@@ -27,7 +27,7 @@ def copy_tree(source: int, target: int) -> None:
 
     Raises OSError with the path below the top as its filename: EPERM for a device node, EXDEV where something is
     mounted, EAGAIN for a file that somebody has under a lease, ENOTEMPTY for a target with entries, EINVAL for one
-    inside the source. What it has made until then stays; `files.remove_all` removes it."""
+    inside the source. What it has made until then stays; `removing.remove_all` removes it."""
     if not names.is_empty(target):
         raise answer(errno.ENOTEMPTY, b".")
     copy = _Copy(target)

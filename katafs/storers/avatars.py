@@ -11,6 +11,7 @@ from katafs.config import Sandboxes
 from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_name, avatar_volume, kata_id
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, names
+from katafs.rooted.removing import remove_all
 from katafs.storers import starting
 from katafs.storers.checks import checked_avatar, checked_content, checked_delta, checked_id, checked_name
 from katafs.storers.places import Places
@@ -82,7 +83,7 @@ class AvatarsStorer:
         is_ours = self._sandboxes is Sandboxes.AVATAR and not self._has_sandbox(top, avatar)
         if is_ours and self._store.exists(own) and not self._store.in_use(own):
             with self._places.volume(own) as inside:
-                files.remove_all(inside)
+                remove_all(inside)
             self._store.remove(own)
         with suppress(FileNotFoundError):
             starting.give_back(top, avatar.encode())

@@ -6,6 +6,7 @@ from itertools import chain
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME
 from katafs.rooted import files
+from katafs.rooted.removing import remove_tree
 from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.git_stream import GitStream, Run
 
@@ -30,4 +31,4 @@ def _forget_reflog(directory: int) -> None:
     """It says when this was done, and not when the tests were run, so no two would be the same."""
     with files.opened_directory(directory, GIT_NAME) as repository:
         if files.is_directory(repository, b"logs"):
-            files.remove_tree(repository, b"logs")
+            remove_tree(repository, b"logs")

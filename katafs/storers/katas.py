@@ -14,6 +14,7 @@ from typing import Any
 from katafs.errors import CorruptKata, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
 from katafs.kata_id import AVATARS, KataId, VolumeName, avatar_volume, is_outer, kata_id, kata_volume
 from katafs.rooted import files, names
+from katafs.rooted.removing import remove_all
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
 from katafs.storers.places import Places, named_faults
@@ -131,7 +132,7 @@ class KatasStorer:
     def _remove(self, volume: VolumeName) -> None:
         with named_faults(f"volume {volume}"):
             with self._places.volume(volume) as top:
-                files.remove_all(top)
+                remove_all(top)
             self._store.remove(volume)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from katafs.errors import CorruptKata
 from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, names
+from katafs.rooted.removing import remove_tree
 from katafs.storers.dulwich_files import directory
 
 _MARK = files.TEMPORARY_PREFIX + b"starting"
@@ -39,7 +40,7 @@ def taken(top: int, avatar: bytes) -> Iterator[int | None]:
             yield made if moved else None
     finally:
         if not moved:
-            files.remove_tree(top, temporary)
+            remove_tree(top, temporary)
 
 
 def complete(started: int) -> None:
@@ -109,9 +110,9 @@ def give_back(top: int, avatar: bytes) -> None:
     with files.opened_directory(top, avatar) as found:
         for name in names.listing(found):
             if files.is_directory(found, name):
-                files.remove_tree(found, name)
+                remove_tree(found, name)
             elif name != _MARK:
                 names.remove(found, name)
     temporary = files.temporary_name()
     names.rename(top, avatar, top, temporary, names.RENAME_NOREPLACE)
-    files.remove_tree(top, temporary)
+    remove_tree(top, temporary)

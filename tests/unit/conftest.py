@@ -125,3 +125,11 @@ def target(disk: Path) -> Path:
     """An empty directory to copy to."""
     (disk / "target").mkdir()
     return disk / "target"
+
+
+@pytest.fixture
+def top(disk: Path) -> Iterator[int]:
+    """An O_PATH descriptor of the directory `disk`, which is all that a volume gives."""
+    descriptor = os.open(disk, os.O_PATH | os.O_DIRECTORY)
+    yield descriptor
+    os.close(descriptor)

@@ -2,26 +2,15 @@
 
 import errno
 import os
-import shutil
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from katafs.rooted import files, names
-from tests.harness import needs, other_mounts
+from katafs.rooted import files
 
 LIMIT = 100
-
-
-@pytest.fixture
-def top(disk: Path) -> Iterator[int]:
-    """An O_PATH descriptor of the directory `disk`, which is all that a volume gives."""
-    descriptor = os.open(disk, os.O_PATH | os.O_DIRECTORY)
-    yield descriptor
-    os.close(descriptor)
 
 
 def test_a_file_is_read_to_its_end(top: int, disk: Path) -> None:
@@ -160,29 +149,6 @@ def test_creating_what_is_there_is_refused_and_leaves_it_alone(top: int, disk: P
     assert [(path.name, path.read_bytes()) for path in disk.iterdir()] == [("file", b"before")]
 
 
-def test_a_tree_is_removed(top: int, disk: Path) -> None:
-    (disk / "tree/a/b").mkdir(parents=True)
-    (disk / "tree/c/d").mkdir(parents=True)
-    (disk / "tree/a/file").touch()
-    files.remove_tree(top, b"tree")
-    assert os.listdir(disk) == []
-
-
-def test_a_deep_tree_is_removed(top: int, disk: Path) -> None:
-    (disk / "tree" / "/".join("x" * 300)).mkdir(parents=True)
-    files.remove_tree(top, b"tree")
-    assert os.listdir(disk) == []
-
-
-def test_what_a_link_in_a_tree_leads_to_stays(top: int, disk: Path) -> None:
-    (disk / "outside").mkdir()
-    (disk / "outside/file").touch()
-    (disk / "tree").mkdir()
-    (disk / "tree/link").symlink_to(disk / "outside")
-    files.remove_tree(top, b"tree")
-    assert (disk / "outside/file").exists()
-
-
 def test_a_lock_makes_others_wait(top: int) -> None:
     order: list[str] = []
 
@@ -202,75 +168,6 @@ def test_the_path_of_a_directory_leads_to_it(top: int, disk: Path) -> None:
     assert files.path_of(top) == str(disk)
 
 
-def test_a_directory_that_is_swapped_while_all_is_removed_is_told_of(
-    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (disk / "directory" / "inner").mkdir(parents=True)
-    open_directory = files.open_directory
-
-    def swapped(directory: int, name: bytes) -> int:
-        (disk / "directory").rename(disk / "moved")
-        os.mkfifo(disk / "directory")
-        return open_directory(directory, name)
-
-    monkeypatch.setattr(files, "open_directory", swapped)
-    with pytest.raises(NotADirectoryError):  # not EBADF, of a descriptor that is closed twice
-        files.remove_all(top)
-
-
-def test_each_directory_of_a_tree_is_listed_once_while_it_is_removed(
-    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(20):
-        (disk / f"objects/{number:02x}").mkdir(parents=True)
-        (disk / f"objects/{number:02x}/file").touch()
-    listed: list[int] = []
-    listing = names.listing
-
-    def counted(directory: int) -> list[bytes]:
-        listed.append(directory)
-        return listing(directory)
-
-    monkeypatch.setattr(names, "listing", counted)
-    files.remove_all(top)
-    assert len(listed) == 1 + 1 + 20
-    assert os.listdir(disk) == []
-
-
-def test_what_comes_into_a_directory_while_it_is_removed_stays(
-    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (disk / "tree/inner").mkdir(parents=True)
-    (disk / "tree/inner/old").touch()
-    remove = names.remove
-
-    def beside(directory: int, name: bytes) -> None:
-        remove(directory, name)
-        (disk / "tree/inner/new").touch()
-
-    monkeypatch.setattr(names, "remove", beside)
-    with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
-        files.remove_tree(top, b"tree")
-    assert (disk / "tree/inner/new").exists()
-
-
-def test_what_goes_by_itself_while_a_tree_is_removed_is_no_error(
-    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("first", "second", "tree/inner"):
-        (disk / "tree" / name).mkdir(parents=True, exist_ok=True)
-    remove_directory = names.remove_directory
-
-    def all_at_once(directory: int, name: bytes) -> None:
-        for path in (disk / "tree").iterdir():
-            shutil.rmtree(path)
-        remove_directory(directory, name)
-
-    monkeypatch.setattr(names, "remove_directory", all_at_once)
-    files.remove_all(top)
-    assert os.listdir(disk) == []
-
-
 def test_a_parent_that_can_not_be_looked_at_leaves_nothing_open(top: int, monkeypatch: pytest.MonkeyPatch) -> None:
     before = os.listdir("/proc/self/fd")
 
@@ -282,26 +179,3 @@ def test_a_parent_that_can_not_be_looked_at_leaves_nothing_open(top: int, monkey
         with pytest.raises(OSError, match="gone"):
             files.parent_of(top)
     assert os.listdir("/proc/self/fd") == before
-
-
-def test_an_empty_directory_that_may_not_be_listed_is_removed(top: int, disk: Path) -> None:
-    needs.root()
-    (disk / "tree/closed").mkdir(parents=True)
-    (disk / "tree/closed").chmod(0)
-    for path in (disk, disk / "tree", disk / "tree/closed"):
-        os.chown(path, 65534, 65534)
-
-    os.seteuid(65534)
-    try:
-        files.remove_tree(top, b"tree")
-    finally:
-        os.seteuid(0)
-
-    assert os.listdir(disk) == []
-
-
-def test_a_mount_point_in_a_tree_is_busy(top: int, disk: Path) -> None:
-    needs.root()
-    (disk / "tree/point").mkdir(parents=True)
-    with other_mounts.memory_disk(disk / "tree/point"), pytest.raises(OSError, match=os.strerror(errno.EBUSY)):
-        files.remove_tree(top, b"tree")

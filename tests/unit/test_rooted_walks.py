@@ -13,7 +13,7 @@ import pytest
 from katafs.rooted import names
 from katafs.rooted.comparing import differences
 from katafs.rooted.copying import copy_tree
-from katafs.rooted.files import remove_all
+from katafs.rooted.removing import remove_all
 from katafs.rooted.surveys import survey
 from katafs.rooted.walks import walk
 from tests.harness import needs

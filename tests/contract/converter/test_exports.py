@@ -15,7 +15,6 @@ from katafs.converter import exports
 from katafs.converter.exports import Form, export
 from katafs.kata_id import KataId, VolumeName
 from katafs.namespace import Layout
-from katafs.rooted import files
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Delta, Tag
@@ -303,7 +302,7 @@ def test_a_kill_leaves_no_outer_directory_that_a_later_export_would_not_dress(
 
     with monkeypatch.context() as at_the_kill:
         at_the_kill.setattr(exports, "to_host_disk", killed)
-        at_the_kill.setattr(files, "remove_own_tree", lambda *_: None)
+        at_the_kill.setattr(exports, "remove_own_tree", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
             exported(store, disk)
 
