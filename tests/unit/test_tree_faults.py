@@ -344,6 +344,26 @@ def test_a_file_that_there_is_no_memory_to_tell_of_is_not_remembered(
     assert known.tree.figures().nodes == before
 
 
+def test_a_directory_in_a_listing_that_can_not_be_told_of_is_not_remembered(
+    known: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.mkdir(KATA + b"/d")
+    known.forget_all()
+    handle = known.tree.directories.open(known.number(KATA))
+    before = known.tree.figures().nodes
+
+    def failing(*_: object, **__: object) -> None:
+        raise BROKEN
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Telling, "tell", failing)
+        with refused(errno.EIO):
+            known.listed(handle)
+
+    assert known.tree.figures().nodes == before
+    known.tree.directories.release(handle)
+
+
 @pytest.mark.parametrize("making", ["mkdir", "symlink", "mknod", "link"])
 def test_what_has_taken_the_name_of_what_can_not_be_told_of_stays(
     known: Kernel, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, making: str
