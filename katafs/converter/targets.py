@@ -45,7 +45,7 @@ def _refuse_different(source: Spot, spot: Spot, so: str, *, still: bool) -> None
 class Targets:
     """The targets in one store of the pieces of one disk."""
 
-    def __init__(self, disk: LegacyDisk, store: VolumeStore, root: RootVolume, *, keep: bool = False) -> None:
+    def __init__(self, disk: LegacyDisk, store: VolumeStore, root: RootVolume, *, keep: bool) -> None:
         """`keep`: nothing is taken off the disk, which stays the truth."""
         self._disk = disk
         self._store = store

@@ -154,9 +154,9 @@ class Device:
 
     # Not to be called within a request, or with a lock held that a request waits for: the kernel may wait for its end.
 
-    def invalidate_inode(self, number: int, offset: int = 0, length: int = 0) -> None:
-        """Make the kernel drop an inode's attributes and, from a not negative offset on, the pages it keeps of it."""
-        self._notify(wire.NOTIFY_INVAL_INODE, wire.INVAL_INODE_OUT.pack(number, offset, length))
+    def invalidate_inode(self, number: int) -> None:
+        """Make the kernel drop an inode's attributes, and all pages that it keeps of it."""
+        self._notify(wire.NOTIFY_INVAL_INODE, wire.INVAL_INODE_OUT.pack(number, 0, 0))
 
     def expire_entry(self, parent: int, name: bytes) -> None:
         """Make the kernel look a name up anew. Before Linux 6.2 it forgets it, and what is mounted below: a shell that

@@ -83,7 +83,7 @@ def last_change(directory: int) -> bytes:
     return digest.hexdigest().encode()
 
 
-def survey_entry(directory: int, name: bytes, hold: Hold | None = None) -> Survey:
+def survey_entry(directory: int, name: bytes, hold: Hold | None) -> Survey:
     """The same of one entry that isn't a directory, which is then the top. Raises as `survey`."""
     with met(directory, name) as entry:
         status = _held(entry, hold)

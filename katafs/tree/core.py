@@ -49,7 +49,7 @@ class Core:
         store: VolumeStore,
         settings: TreeSettings,
         legacy: Legacy | None,
-        part: "Part | None" = None,
+        part: Part | None,
     ) -> None:
         """Make the root volume if it isn't there and the tree may be written. Raises KatafsError."""
         self.disk = None if part is None else part.disk

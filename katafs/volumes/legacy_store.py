@@ -24,7 +24,7 @@ class Unasked(Exception):
     """A kata has left the disk, and the store doesn't know of a volume of it yet: before that can be answered the store
     is to be asked, which may take its time. Raised where a lock may be held; nothing has been done then."""
 
-    def __init__(self, volume: VolumeName, piece: Piece | None = None) -> None:
+    def __init__(self, volume: VolumeName, piece: Piece | None) -> None:
         super().__init__(f"the store is to be asked for {volume} first")
         self.volume = volume
         self.piece = piece

@@ -353,9 +353,9 @@ def test_destroy_is_answered(served: Served) -> None:
 
 
 def test_an_inode_is_invalidated(served: Served) -> None:
-    served.connection.device.invalidate_inode(9, 4096, 0)
+    served.connection.device.invalidate_inode(9)
 
-    assert served.kernel.receive() == (0, -wire.NOTIFY_INVAL_INODE, struct.pack("=Qqq", 9, 4096, 0))
+    assert served.kernel.receive() == (0, -wire.NOTIFY_INVAL_INODE, struct.pack("=Qqq", 9, 0, 0))
 
 
 def test_an_entry_is_expired(served: Served) -> None:
