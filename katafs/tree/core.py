@@ -17,10 +17,10 @@ from katafs.rooted.answer import answer
 from katafs.rooted.caller import Creator
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
-from katafs.tree.kept import OtherNames
 from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
+from katafs.tree.other_names import OtherNames
 from katafs.tree.owners import Owners
 from katafs.tree.requests import Elsewhere, Locked, Reached
 from katafs.tree.settling import settle

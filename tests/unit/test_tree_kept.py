@@ -8,7 +8,7 @@ import pytest
 from katafs.kata_id import VolumeName
 from katafs.namespace import Layout
 from katafs.rooted.inodes import is_settled
-from katafs.tree.kept import OtherNames
+from katafs.tree.other_names import OtherNames
 from katafs.volumes.memory import MemoryStore
 from tests.harness.waiting import until
 from tests.unit.conftest import Trees
