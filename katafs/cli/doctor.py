@@ -17,6 +17,7 @@ from katafs.doctor import machine, machine_facts, mount_answers, mount_facts, mo
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
 from katafs.doctor.findings import Finding, Severity
 from katafs.errors import KatafsError
+from katafs.settings.kinds import DIRECTORY_SCHEME, DOCKER
 from katafs.settings.settings import DEFAULT_DIRECTORY
 
 if TYPE_CHECKING:
@@ -86,13 +87,13 @@ def _of_mount_point(path: str) -> Iterator[Finding]:
 
 def _of_store(wanted: str | None, prefix: str) -> Iterator[Finding]:
     if wanted is None:
-        wanted = "docker" if engine_is_here() else f"dir:{DEFAULT_DIRECTORY}"
-        if wanted != "docker" and not DEFAULT_DIRECTORY.exists():
+        wanted = DOCKER if engine_is_here() else f"{DIRECTORY_SCHEME}{DEFAULT_DIRECTORY}"
+        if wanted != DOCKER and not DEFAULT_DIRECTORY.exists():
             yield volumes.not_made_yet(str(DEFAULT_DIRECTORY))
             return
-    places = [wanted.partition(":")[2]]
+    places = [wanted.removeprefix(DIRECTORY_SCHEME)]
     try:
-        if wanted == "docker":
+        if wanted == DOCKER:
             about, url = within(_STORE_S, _asked_engine)
             places = [about.data_root]
             yield from volumes.engine(about.version, about.api, url)

@@ -10,7 +10,7 @@ from pathlib import Path
 from katafs.converter.conversion import Conversion
 from katafs.converter.guards import refuse_source
 from katafs.errors import KatafsError, StoreUnreachable
-from katafs.settings.kinds import DIRECTORY_SCHEME
+from katafs.settings.kinds import DIRECTORY_SCHEME, DOCKER
 from katafs.settings.settings import DEFAULT_DIRECTORY
 from katafs.tree.legacy import Mover
 from katafs.volumes.directories import DirectoryStore
@@ -29,7 +29,7 @@ def open_store(volumes: str | None, prefix: str, *, create_missing: bool = False
     """The store that the settings name; `create_missing` makes the default's directory. Raises StoreUnreachable."""
     if volumes is None:
         return _default_store(prefix, create_missing)
-    if volumes == "docker":
+    if volumes == DOCKER:
         return _docker(prefix)
     return DirectoryStore(Path(volumes.removeprefix(DIRECTORY_SCHEME)), prefix)
 

@@ -11,9 +11,6 @@ OLDEST_MINOR = 31
 NEWEST_MINOR = 45
 """What is known here; the kernel speaks the lower of its own and this."""
 
-ROOT = 1
-"""The number of a mount's root."""
-
 # Every request and every reply
 
 REQUEST_HEADER = Struct("=IIQQIIIHxx")
@@ -114,7 +111,6 @@ DO_READDIRPLUS = 1 << 13
 ASYNC_DIO = 1 << 15
 PARALLEL_DIROPS = 1 << 18
 MAX_PAGES = 1 << 22
-HANDLE_KILLPRIV_V2 = 1 << 28
 INIT_EXT = 1 << 30
 DIRECT_IO_ALLOW_MMAP = 1 << 36
 PASSTHROUGH = 1 << 37
