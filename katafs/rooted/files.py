@@ -95,10 +95,14 @@ def replace(directory: int, name: bytes, content: bytes, *, mode: int | None = N
 def create(directory: int, name: bytes, content: bytes) -> None:
     """Make a file that wasn't there; of several that try one succeeds. It returns when the disk has it.
 
-    Raises OSError(EEXIST) where the name is taken."""
+    Raises OSError(EEXIST) where the name is taken. After any error it isn't there."""
     with _temporary(directory, content, None, None, durable=True) as temporary:
         names.rename(directory, temporary, directory, name, names.RENAME_NOREPLACE)
-    sync_directory(directory)
+    try:
+        sync_directory(directory)
+    except BaseException:
+        names.remove(directory, name)
+        raise
 
 
 def _like(before: os.stat_result) -> os.stat_result | None:

@@ -66,14 +66,15 @@ class GitAvatar:
 
     def ran_tests(self, shown: Mapping[str, str], colour: str, time: list[int]) -> list[Increment]:
         """Commit and tag a test run; the tag comes last, and makes it exist."""
-        increments = self.increments()
+        numbers = self.numbers()
+        increments = self._increments(numbers)
         number = next_number(increments)
         increments.append({"colour": colour, "time": time, "number": number})
-        with self._undone_on_failure():
+        with self._undone_on_failure(None if number in numbers else number):
             self.save([], {OUTPUT.encode(): shown[OUTPUT].encode()})
             self._write_state(dict(shown), increments)
             self._commit(number)
-        self._sync_tags()
+            self._sync_tags()
         return increments
 
     def _sync_repository(self) -> None:
@@ -103,7 +104,8 @@ class GitAvatar:
         self._git.run("tag", "--message", str(number), str(number), "HEAD")
 
     @contextlib.contextmanager
-    def _undone_on_failure(self) -> Iterator[None]:
+    def _undone_on_failure(self, tag: int | None) -> Iterator[None]:
+        """`tag`: the one that comes to be in the block, if it does."""
         before = {}
         for name in (_MANIFEST, INCREMENTS):
             with contextlib.suppress(FileNotFoundError):  # the run writes it anew
@@ -112,12 +114,15 @@ class GitAvatar:
         try:
             yield
         except BaseException:
-            self._undo(before, head)
+            self._undo(before, head, tag)
             raise
 
-    def _undo(self, before: Mapping[bytes, bytes], head: str) -> None:
-        """Where that fails as well, the first failure says more."""
+    def _undo(self, before: Mapping[bytes, bytes], head: str, tag: int | None) -> None:
+        """Where that fails as well, the first failure says more. The tag goes first: git may have made it and failed
+        after that, and one that increments.json doesn't know would be in the way of every later run."""
         try:
+            if tag is not None:
+                self._git.run("update-ref", "-d", f"refs/tags/{tag}")
             for name, content in before.items():
                 files.replace(self._directory, name, content, durable=True)
             self._git.run("reset", "--soft", "--quiet", head)
@@ -126,8 +131,11 @@ class GitAvatar:
 
     def increments(self) -> list[Increment]:
         """The traffic-lights, without that of a test run that was begun and never tagged. Raises IncrementsMissing."""
+        return self._increments(self.numbers())
+
+    def _increments(self, numbers: Sequence[int]) -> list[Increment]:
         stored = read_increments(self._directory, self._whose)
-        newest = max(self.numbers(), default=None)
+        newest = max(numbers, default=None)
         return stored if newest is None else [entry for entry in stored if entry["number"] <= newest]
 
     def lights(self) -> dict[int, Increment]:

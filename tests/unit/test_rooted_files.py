@@ -149,6 +149,20 @@ def test_creating_what_is_there_is_refused_and_leaves_it_alone(top: int, disk: P
     assert [(path.name, path.read_bytes()) for path in disk.iterdir()] == [("file", b"before")]
 
 
+def test_what_the_disk_can_not_keep_is_not_created(top: int, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        synced(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        files.create(top, b"new", b"content")
+    assert os.listdir(disk) == []
+
+
 def test_a_lock_makes_others_wait(top: int) -> None:
     order: list[str] = []
 

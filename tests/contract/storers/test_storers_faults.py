@@ -1,10 +1,11 @@
 """A write that is broken off, by a full disk or a kill, leaves what was stored before, and no half of a test run."""
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from katafs import errors
 from katafs.storers import tags
 from katafs.storers.git import GitStorer
+from katafs.storers.git_program import GitProgram
 from katafs.storers.line_diff import Change
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Delta, Storer
@@ -99,6 +101,36 @@ def test_nothing_temporary_is_left_of_a_write_that_did_not_fit(storer: Storer, k
     with pytest.raises(errors.StoreFull):
         storer.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": TOO_LARGE})
     assert [path.name for path in kata.rglob(".katafs-*")] == []
+
+
+def test_a_run_whose_name_the_disk_can_not_keep_is_not_stored(storer: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked for it is told so, and may ask again."""
+    synced = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("/tags"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        synced(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "after", "green")
+    monkeypatch.undo()
+
+    assert [tag["output"] for tag in storer.tags(KATA, "lion")] == ["", "before"]
+    assert len(storer.avatar_increments(KATA, "lion")) == 1
+    storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "again", "green")
+    assert [tag["output"] for tag in storer.tags(KATA, "lion")] == ["", "before", "again"]
+
+
+def test_a_kata_whose_volume_can_not_be_locked_is_not_there(storer: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="No locks available"):
+        storer.create_kata({**MANIFEST, "id": OTHER})
+    assert not storer.kata_exists(OTHER)
 
 
 def test_increments_that_do_not_fit_are_completed_from_the_tags(plain: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +248,38 @@ def test_the_run_of_a_commit_without_a_tag_can_be_stored_again(git: Storer, disk
     without_tag(disk, 2)
     git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
     assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
+def test_a_tag_that_git_made_before_it_failed_is_undone(
+    git: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would be in the way of every later run."""
+    ran = GitProgram.run
+
+    def fail_after_the_tag(program: GitProgram, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
+        printed = ran(program, *words, stdin=stdin)
+        if words[0] == "tag":
+            raise errors.GitFailed("git tag was killed")
+        return printed
+
+    monkeypatch.setattr(GitProgram, "run", fail_after_the_tag)
+    with pytest.raises(errors.GitFailed, match="was killed"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    monkeypatch.undo()
+
+    assert [tag["number"] for tag in git.tags(KATA, "lion")] == [0, 1]
+    lights = git.avatar_ran_tests(KATA, "lion", FILES, NOW, "again", "green")
+    assert [light["number"] for light in lights] == [1, 2]
+
+
+def test_a_tag_that_was_there_before_a_run_that_failed_stays(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    (disk / KATA / "lion/increments.json").write_text("[]")
+
+    with pytest.raises(errors.GitFailed, match="already exists"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "third", "red")
+
+    assert [tag["output"] for tag in git.tags(KATA, "lion")][1:] == ["first", "second"]
 
 
 def test_a_lock_that_a_killed_git_left_is_said_in_one_line(git: Storer, disk: Path) -> None:
