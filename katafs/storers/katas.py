@@ -8,7 +8,7 @@ Stands alone. Knows nothing of avatars but that their volumes go when the kata d
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from katafs.errors import CorruptKata, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
@@ -39,11 +39,8 @@ class KatasStorer:
         content = encoded(copied, f"the manifest of kata {kata}")
         is_new = self._made(kata)
         try:
-            with self._places.kata(kata) as top, files.locked(top, waiting=is_new):
-                if not _is_begun(top):
-                    raise self._taken(kata)
-                with self._undone_on_failure(kata, top, is_new):
-                    files.create(top, _MANIFEST, content)
+            with self._begun(kata, is_new) as top, self._undone_on_failure(kata, top, is_new):
+                files.create(top, _MANIFEST, content)
         except (FileExistsError, BlockingIOError):  # somebody else is at it
             raise self._taken(kata) from None
         except FileNotFoundError:
@@ -53,6 +50,24 @@ class KatasStorer:
                 raise
             raise self._taken(kata) from None
         return kata
+
+    @contextmanager
+    def _begun(self, kata: KataId, is_new: bool) -> Iterator[int]:
+        """The kata's volume, with its lock. Where it can't be had, one that is new goes again, unless it was filled."""
+        with ExitStack() as opened:
+            try:
+                top = opened.enter_context(self._places.kata(kata))
+                opened.enter_context(files.locked(top, waiting=is_new))
+                if not _is_begun(top):
+                    raise self._taken(kata)
+            except (KataNotFound, KataExists):
+                raise  # it is another's by now
+            except BaseException:
+                with suppress(OSError, KatafsError):
+                    if is_new:
+                        self._store.remove(kata_volume(kata))
+                raise
+            yield top
 
     def _made(self, kata: KataId) -> bool:
         """Make the kata's volume; False where it is there."""
