@@ -89,22 +89,22 @@ def times_kept(directory: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def times_kept_through_kills(directory: int) -> Iterator[None]:
-    """`times_kept`, also where this process is killed in it: the next who asks `give_times_back` does it then. One at
-    a time. Where a file system has no trusted xattrs a kill loses the times."""
+    """`times_kept`, also where this process is killed in it or the disk refuses the times: the next who asks
+    `give_times_back` does it then. One at a time. Where a file system has no trusted xattrs the times are lost then."""
     give_times_back(directory)
     before = os.fstat(directory)
     with contextlib.suppress(OSError):
         set_xattr(directory, _TIMES, b"%d %d" % (before.st_atime_ns, before.st_mtime_ns))
     try:
-        with times_kept(directory):
-            yield
+        yield
     finally:
+        set_times(directory, before.st_atime_ns, before.st_mtime_ns)  # where that fails, they stay noted
         with contextlib.suppress(OSError):  # another may have given them back by now
             remove_xattr(directory, _TIMES)
 
 
 def give_times_back(directory: int) -> None:
-    """Give a directory the times that a kill in `times_kept_through_kills` took."""
+    """Give a directory the times that a kill or a fault in `times_kept_through_kills` took."""
     kept = find_xattr(directory, _TIMES)
     if kept is not None:
         set_times(directory, *map(int, kept.split()))

@@ -200,3 +200,24 @@ def test_extended_attributes_come_back_as_bytes(disk: Path, held: Held) -> None:
 
     assert inodes.list_xattrs(descriptor) == [b"user.one"]
     assert inodes.get_xattr(descriptor, b"user.one") == b"\0\xff"
+
+
+def test_times_that_a_disk_refuses_to_give_back_are_given_back_later(
+    disk: Path, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs.root()
+    (disk / "d").mkdir()
+    os.utime(disk / "d", ns=(1, 2))
+    descriptor = held(disk / "d")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(inodes, "set_times", refuse)
+    with pytest.raises(OSError, match="Input/output error"), inodes.times_kept_through_kills(descriptor):
+        (disk / "d/new").touch()
+    monkeypatch.undo()
+    inodes.give_times_back(descriptor)
+
+    assert (disk / "d").stat().st_mtime_ns == 2
+    assert os.listxattr(disk / "d") == []
