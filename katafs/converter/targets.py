@@ -99,10 +99,11 @@ class Targets:
             try:
                 yield
             except BaseException:
-                if self._disk.stands(piece):
-                    with contextlib.suppress(OSError), alone:
-                        if target.may_withdraw():
-                            withdraw()
+                with contextlib.suppress(OSError):  # what went wrong first says where the piece is
+                    if self._disk.stands(piece):
+                        with alone:
+                            if target.may_withdraw():
+                                withdraw()
                 raise
 
     def foresee(self, piece: Piece, source: Spot) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from katafs.converter.spots import Spot
 from katafs.rooted import files
+from katafs.volumes.legacy_disk import LegacyDisk
 from tests.harness import needs
 from tests.harness.crashes import Forked
 from tests.system.far_disks import around
@@ -85,3 +86,24 @@ def test_what_comes_to_the_place_of_something_moved_takes_nothing_from_its_volum
     assert look(disk / "volumes" / KATA) == before
     assert (disk / "volumes" / "katafs_root" / "server.log").read_text() == "first\n"
     assert log.read_text() == "second\n"
+
+
+def test_a_move_after_which_the_disk_can_not_be_looked_at_is_told_as_done(disk: Path) -> None:
+    """As where the process may open nothing more."""
+    needs.root()
+    make_disk(disk / "katas")
+    (disk / "volumes").mkdir()
+    kata = disk / "katas" / OUTER / INNER
+
+    def fail(*_: object) -> None:
+        if not kata.exists():
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    def prepare() -> None:
+        around(files, "sync_directory", before=fail)
+        around(LegacyDisk, "stands", before=fail)
+
+    running = Forked(words(disk / "katas", disk / "volumes", KATA), disk / "out", prepare=prepare)
+
+    assert running.ended() == 1, running.output()
+    assert f"{KATA}: failed: it is in its volume, but" in running.output()
