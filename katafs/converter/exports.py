@@ -137,7 +137,13 @@ def _published_in_outer(store: VolumeStore, stage: int, directory: int, outer_na
         except FileExistsError:  # another export's
             names.rename(outer, name, stage, _TREE, names.RENAME_NOREPLACE)
             return False
-    files.sync_directory(directory)
+        try:
+            files.sync_directory(directory)
+        except BaseException:
+            names.rename(outer, name, stage, _TREE, names.RENAME_NOREPLACE)
+            with contextlib.suppress(OSError):  # another export may go on in it by now
+                names.remove_directory(directory, outer_name)
+            raise
     return True
 
 
@@ -155,12 +161,16 @@ def _refuse_existing(directory: int, name: bytes, kata: KataId, path: Path) -> N
 
 
 def _publish(stage: int, staged: bytes, directory: int, name: bytes, kata: KataId, path: Path) -> None:
-    """Give what is complete its own name."""
+    """Give what is complete its own name, which it hasn't where the disk can't be made to keep that."""
     try:
         names.rename(stage, staged, directory, name, names.RENAME_NOREPLACE)
     except FileExistsError:
         raise _existing(kata, path) from None
-    files.sync_directory(directory)
+    try:
+        files.sync_directory(directory)
+    except BaseException:
+        names.rename(directory, name, stage, staged, names.RENAME_NOREPLACE)
+        raise
 
 
 def _existing(kata: KataId, path: Path) -> ExportFailed:

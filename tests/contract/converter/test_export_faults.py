@@ -15,7 +15,7 @@ import pytest
 from katafs import errors
 from katafs.converter.exports import Form, export
 from katafs.kata_id import KataId, VolumeName
-from katafs.rooted import names
+from katafs.rooted import files, names
 from katafs.storers.plain import PlainStorer
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.memory import MemoryStore
@@ -247,6 +247,26 @@ def test_what_can_not_have_its_name_leaves_no_outer_directory(
     monkeypatch.setattr(names, "rename", rename)
     refused(store, out, Form.TAGS, "Input/output error")
     assert os.listdir(out) == []
+
+
+@pytest.mark.parametrize("has_outer", [False, True])
+@FORMS
+def test_what_the_disk_can_not_keep_the_name_of_is_not_there(
+    store: DirectoryStore, out: Path, form: Form, has_outer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if has_outer:
+        (out / KATA[:2]).mkdir()
+    place = out / KATA[:2] if has_outer and form is not Form.TGZ else out
+    synced = files.sync_directory
+
+    def fail(directory: int) -> None:
+        if os.path.samestat(os.fstat(directory), place.stat()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        synced(directory)
+
+    monkeypatch.setattr(files, "sync_directory", fail)
+    refused(store, out, form, "Input/output error")
+    assert [path.name for path in out.rglob("*")] == ([KATA[:2]] if has_outer else [])
 
 
 @pytest.mark.parametrize("has_it", [False, True])
