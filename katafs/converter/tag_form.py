@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 
 from katafs.converter.avatar_tags import TEMPORARY, GitHistory, add_tag_files, has_git, numbers_in_files
-from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, StoreUnreachable
+from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, LeftBehind, StoreUnreachable
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME
 from katafs.rooted import files, inodes, names
@@ -110,9 +110,13 @@ def _drop_git(history: GitHistory) -> None:
         with files.opened_directory(history.avatar, aside) as git:
             if tag_numbers(git) != history.numbers:
                 raise CorruptKata(f"{history.whose} ran its tests meanwhile")
+        names.rename(history.avatar, aside, history.avatar, dropped, names.RENAME_NOREPLACE)
     except BaseException:
         names.rename(history.avatar, aside, history.avatar, GIT_NAME, names.RENAME_NOREPLACE)
         raise
-    names.rename(history.avatar, aside, history.avatar, dropped, names.RENAME_NOREPLACE)
-    files.sync_directory(history.avatar)
-    remove_tree(history.avatar, dropped)
+    try:
+        files.sync_directory(history.avatar)
+        remove_tree(history.avatar, dropped)
+    except OSError as problem:
+        left = f"{dropped.decode()}, its git, can't be removed: {problem.strerror}"
+        raise LeftBehind(f"{history.whose} has all of its tags as files, but {left}") from problem

@@ -6,9 +6,12 @@ from dataclasses import replace
 from katafs.converter import tag_form
 from katafs.converter.results import GOOD, Outcome, Result
 from katafs.converter.runs import Work
+from katafs.errors import StoreUnreachable
 from katafs.kata_id import kata_volume
 from katafs.volumes.legacy_disk import Piece
 from katafs.volumes.store import VolumeStore
+
+_IN_VOLUME = "it is in its volume, but not in the git-free form"
 
 
 def with_tags(work: Work, store: VolumeStore, *, drop_git: bool) -> Work:
@@ -19,7 +22,12 @@ def with_tags(work: Work, store: VolumeStore, *, drop_git: bool) -> Work:
         if piece.kata is None or done.outcome not in GOOD:
             return done
         started = time.monotonic()
-        outcomes = tag_form.store_as_tags(store, piece.kata, drop_git=drop_git)
+        try:
+            outcomes = tag_form.store_as_tags(store, piece.kata, drop_git=drop_git)
+        except OSError as problem:
+            raise OSError(problem.errno, f"{_IN_VOLUME}: {problem.strerror}") from problem
+        except StoreUnreachable as problem:
+            raise StoreUnreachable(f"{_IN_VOLUME}: {problem}") from problem
         seconds = done.seconds + time.monotonic() - started
         refused = [each for each in outcomes if each.outcome is tag_form.Outcome.REFUSED]
         if refused:

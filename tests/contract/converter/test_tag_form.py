@@ -1,5 +1,6 @@
 """Avatars go into the git-free form one by one: what can't is left as it is, and a kill loses nothing."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,12 +11,18 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
+from katafs.converter.results import Outcome as ConvertOutcome
+from katafs.converter.results import Result
+from katafs.converter.runs import Run
 from katafs.converter.tag_form import AvatarOutcome, Outcome, store_as_tags
+from katafs.converter.tag_runs import with_tags
 from katafs.kata_id import AvatarName, KataId
+from katafs.rooted import files, names
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Tag
 from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.legacy_disk import piece_of
 from katafs.volumes.memory import MemoryStore
 from katafs.volumes.store import VolumeStore
 from tests.contract.converter.conftest import volume
@@ -67,6 +74,53 @@ def test_git_can_be_dropped_later(store: VolumeStore, kata: Path) -> None:
     assert (kata / "lion/.git").is_dir()
     assert outcomes(store)[LION] == AvatarOutcome(LION, Outcome.STORED, RUNS + 1)
     assert not (kata / "lion/.git").exists()
+
+
+def test_a_git_that_can_not_be_removed_is_said_to_be_left(
+    store: VolumeStore, kata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "remove_tree", _refuse)
+    found = outcomes(store)[LION]
+    monkeypatch.undo()
+
+    (left,) = (kata / "lion").glob(".katafs-dropped-*")
+    assert found.outcome is Outcome.REFUSED
+    assert f"has all of its tags as files, but {left.name}, its git, can't be removed" in found.reason
+    outcomes(store)
+    assert not left.exists()
+
+
+def test_a_git_that_can_not_be_dropped_is_in_its_place(
+    store: VolumeStore, kata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed = names.rename
+
+    def rename(old: int, old_name: bytes, new: int, new_name: bytes, flags: int) -> None:
+        if new_name.startswith(b".katafs-dropped-"):
+            _refuse()
+        renamed(old, old_name, new, new_name, flags)
+
+    monkeypatch.setattr(names, "rename", rename)
+    assert outcomes(store)[LION].outcome is Outcome.REFUSED
+    assert (kata / "lion/.git").is_dir()
+    assert list((kata / "lion").glob(".katafs-*")) == []
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_kata_whose_avatars_can_not_be_told_is_said_to_be_in_its_volume(
+    store: VolumeStore, kata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece = piece_of(KATA)
+    work = with_tags(lambda _: Result(piece, ConvertOutcome.MOVED), store, drop_git=False)
+    monkeypatch.setattr(names, "listing", _refuse)
+    (result,) = Run(jobs=1).results([piece], work)
+    assert (result.outcome, result.reason) == (
+        ConvertOutcome.FAILED,
+        "it is in its volume, but not in the git-free form: Input/output error",
+    )
 
 
 def test_a_git_that_a_kill_left_out_of_the_way_is_put_back_and_asked_again(store: VolumeStore, kata: Path) -> None:
