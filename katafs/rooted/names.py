@@ -1,10 +1,11 @@
 """Operations on one name below a directory's descriptor."""
 
+import contextlib
 import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from katafs.rooted import syscalls
 from katafs.rooted.answer import answer
@@ -77,9 +78,21 @@ def open_directory_again(directory: int) -> int:
 
 def listing(directory: int) -> list[bytes]:
     """The names in a directory, without `.` and `..`, in the order the file system gives them."""
+    with _to_be_listed(directory) as readable:
+        return [os.fsencode(name) for name in os.listdir(readable)]
+
+
+@contextlib.contextmanager
+def _to_be_listed(directory: int) -> Iterator[int]:
+    """`open_directory_again` for a block that lists it, where `os` calls what can't be read by the descriptor's
+    number: a filename is bytes, or none."""
     readable = open_directory_again(directory)
     try:
-        return [os.fsencode(name) for name in os.listdir(readable)]
+        yield readable
+    except OSError as problem:
+        if problem.filename != readable:
+            raise
+        raise OSError(problem.errno, problem.strerror) from None
     finally:
         os.close(readable)
 
@@ -87,15 +100,11 @@ def listing(directory: int) -> list[bytes]:
 def numbered(directory: int) -> dict[bytes, int]:
     """The names as `listing` has them, each with the inode number that the directory itself says it has; 0 for another
     directory: something may be mounted there that hangs, and to ask that of anything may take for ever."""
-    readable = open_directory_again(directory)
-    try:
-        with os.scandir(readable) as entries:
-            return {
-                entry.name.encode(*_FILE_SYSTEM_ENCODING): 0 if entry.is_dir(follow_symlinks=False) else entry.inode()
-                for entry in entries
-            }
-    finally:
-        os.close(readable)
+    with _to_be_listed(directory) as readable, os.scandir(readable) as entries:
+        return {
+            entry.name.encode(*_FILE_SYSTEM_ENCODING): 0 if entry.is_dir(follow_symlinks=False) else entry.inode()
+            for entry in entries
+        }
 
 
 def glance(directory: int, wanted: Sequence[bytes], inodes: Iterable[int]) -> list[os.stat_result | None]:
@@ -121,12 +130,8 @@ def glance(directory: int, wanted: Sequence[bytes], inodes: Iterable[int]) -> li
 
 def is_empty(directory: int) -> bool:
     """Whether a directory has no entries."""
-    readable = open_directory_again(directory)
-    try:
-        with os.scandir(readable) as entries:
-            return next(entries, None) is None
-    finally:
-        os.close(readable)
+    with _to_be_listed(directory) as readable, os.scandir(readable) as entries:
+        return next(entries, None) is None
 
 
 def create_file(directory: int, name: bytes, flags: int, mode: int) -> int:

@@ -319,3 +319,20 @@ def test_a_look_that_fails_leaves_nothing_open(
             LOOKS[how](directory)
 
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize(
+    ("ask", "call"), [(names.listing, "listdir"), (names.numbered, "scandir"), (names.is_empty, "scandir")]
+)
+def test_a_directory_that_can_not_be_listed_is_not_called_by_a_number(
+    directory: int, ask: Callable[[int], object], call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`os` has the descriptor for a filename, where whoever reads it expects bytes."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), descriptor)
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        ask(directory)
+    assert raised.value.filename is None
