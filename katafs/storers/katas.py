@@ -39,8 +39,11 @@ class KatasStorer:
         content = encoded(copied, f"the manifest of kata {kata}")
         is_new = self._made(kata)
         try:
-            with self._begun(kata, is_new) as top, self._undone_on_failure(kata, top, is_new):
-                files.create(top, _MANIFEST, content)
+            with self._places.kata(kata) as top, self._locked(kata, top, is_new):
+                if not _is_begun(top):
+                    raise self._taken(kata)
+                with self._undone_on_failure(kata, top, is_new):
+                    files.create(top, _MANIFEST, content)
         except (FileExistsError, BlockingIOError):  # somebody else is at it
             raise self._taken(kata) from None
         except FileNotFoundError:
@@ -52,22 +55,15 @@ class KatasStorer:
         return kata
 
     @contextmanager
-    def _begun(self, kata: KataId, is_new: bool) -> Iterator[int]:
-        """The kata's volume, with its lock. Where it can't be had, one that is new goes again, unless it was filled."""
-        with ExitStack() as opened:
+    def _locked(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
+        """The kata's lock. Where it can't be had, a new one's volume goes again."""
+        with ExitStack() as held:
             try:
-                top = opened.enter_context(self._places.kata(kata))
-                opened.enter_context(files.locked(top, waiting=is_new))
-                if not _is_begun(top):
-                    raise self._taken(kata)
-            except (KataNotFound, KataExists):
-                raise  # it is another's by now
+                held.enter_context(files.locked(top, waiting=is_new))
             except BaseException:
-                with suppress(OSError, KatafsError):
-                    if is_new:
-                        self._store.remove(kata_volume(kata))
+                self._unmake(kata, top, is_new)
                 raise
-            yield top
+            yield
 
     def _made(self, kata: KataId) -> bool:
         """Make the kata's volume; False where it is there."""
@@ -92,10 +88,14 @@ class KatasStorer:
         except BaseException:
             with suppress(OSError):
                 names.remove(top, _MANIFEST)
-            with suppress(OSError, KatafsError):
-                if is_new and self._is_at(kata, top):
-                    self._store.remove(kata_volume(kata))
+            self._unmake(kata, top, is_new)
             raise
+
+    def _unmake(self, kata: KataId, top: int, is_new: bool) -> None:
+        """Remove the volume if it was made for this kata, is that still, and empty."""
+        with suppress(OSError, KatafsError):
+            if is_new and self._is_at(kata, top):
+                self._store.remove(kata_volume(kata))
 
     def _is_at(self, kata: KataId, top: int) -> bool:
         """Whether this is the kata's volume still."""

@@ -133,6 +133,22 @@ def test_a_kata_whose_volume_can_not_be_locked_is_not_there(storer: Storer, monk
     assert not storer.kata_exists(OTHER)
 
 
+def test_anothers_volume_stays_where_one_of_that_name_can_not_be_locked(
+    storer: Storer, kata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = kata.with_name(OTHER)
+
+    def refuse(*_: object) -> None:
+        volume.rename(kata.with_name("aside"))
+        volume.mkdir()
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="No locks available"):
+        storer.create_kata({**MANIFEST, "id": OTHER})
+    assert volume.is_dir()
+
+
 def test_increments_that_do_not_fit_are_completed_from_the_tags(plain: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their run is stored, and would be twice if whoever asked for it were told otherwise."""
 
