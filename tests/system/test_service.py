@@ -148,6 +148,7 @@ def test_a_wrong_setting_fails_at_once_and_is_not_tried_again(machine: Machine) 
 
     assert [machine.shown("katafs@wrong", what) for what in ("ActiveState", "NRestarts")] == ["failed", "0"]
     assert "layuot" in machine.journal("katafs@wrong")
+    machine.run("journalctl --sync; journalctl --unit katafs@wrong --priority err | grep layuot")
 
 
 def test_its_mount_is_seen_by_the_whole_machine(machine: Machine) -> None:

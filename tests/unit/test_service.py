@@ -138,6 +138,10 @@ def test_wrong_usage_is_not_tried_again(service: dict[str, str]) -> None:
     assert service["RestartPreventExitStatus"] == str(int(ExitCode.USAGE))
 
 
+def test_what_ends_the_daemon_is_an_error_in_the_journal(service: dict[str, str]) -> None:
+    assert service["SyslogLevel"] == "err"
+
+
 def test_an_instance_is_a_configuration(service: dict[str, str]) -> None:
     assert service["ExecStart"] == "katafs mount --config /etc/katafs/%i.toml"
 
