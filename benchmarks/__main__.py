@@ -177,7 +177,7 @@ def _isolation(arguments: argparse.Namespace) -> str:
     load = os.getloadavg()[0]
     with _scratch(arguments.base) as scratch:
         rows = isolation.measure(scratch, arguments.rounds, arguments.scale, _say)
-    return table.latencies(_setting(arguments, {}), load, rows)
+    return table.latencies(_setting(arguments, _file_system_versions()), load, rows)
 
 
 def _file_system_versions() -> dict[str, str]:

@@ -11,9 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
-from benchmarks.candidates import EXT4, KATAFS, Candidate
+from benchmarks.candidates import BINDFS, EXT4, KATAFS, Candidate
 from benchmarks.table import NOTHING_ELSE, Latencies
 from tests.harness.directory_engine import DirectoryEngine
 from tests.harness.ext4_disks import made_image, mounted_image
@@ -68,21 +69,23 @@ def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[
         Latencies(f"another kata's disk is stuck for {_STUCK_S * 1000:g} ms, half of the time, while it is walked"),
     )
     with ExitStack() as ends:
-        ext4 = Candidate(EXT4, scratch / "ext4", [], scratch / "ext4-log")
         volumes = scratch / "volumes"
         volumes.mkdir()
         disk = ends.enter_context(stuck_disk(scratch / "disk", volumes / _SLOW))
-        katafs = Candidate(KATAFS, scratch / "katas", _command(scratch, f"dir:{volumes}"), scratch / "log")
-        for number in range(_FILES):
-            (volumes / _SLOW / str(number)).write_bytes(_CONTENT)
-        for candidate in (ext4, katafs):
-            ends.enter_context(candidate.mounted())
-            read, busy = (_kata(candidate, name) for name in (_READ, "CCCCCCCCCC"))
-            _fill(read)
-            loads: list[tuple[Latencies, Load]] = [(quiet, nullcontext), (storm, lambda busy=busy: _storm(busy))]  # type: ignore[misc]
-            if candidate is katafs:
-                loads.append((slow, lambda: _stuck_at_times(disk, _kata(katafs, _SLOW))))
-            _rounds(candidate.name, read, loads, rounds, window_s, say)
+        _fill(volumes / _SLOW)
+        for name, command in (
+            (EXT4, []),
+            (BINDFS, ["bindfs", "-f", "--multithreaded", str(volumes), str(scratch / BINDFS)]),
+            (KATAFS, _command(scratch, f"dir:{volumes}")),
+        ):
+            candidate = Candidate(name, scratch / name, command, scratch / f"{name}-log")
+            with candidate.mounted():
+                read, busy, stuck = (_kata(candidate, kata) for kata in (_READ, "CCCCCCCCCC", _SLOW))
+                _fill(read)
+                loads: list[tuple[Latencies, Load]] = [(quiet, nullcontext), (storm, partial(_storm, busy))]
+                if name != EXT4:
+                    loads.append((slow, partial(_stuck_at_times, disk, stuck)))
+                _rounds(name, name, read, loads, rounds, window_s, say)
     return list(rows)
 
 
@@ -92,10 +95,10 @@ def _on_another_disk(scratch: Path, rounds: int, window_s: float, say: Callable[
     (volumes / _READ).mkdir(parents=True)
     made_image(scratch / "image", _OTHER_DISK_MB)
     with mounted_image(scratch / "image", volumes / _READ):
-        katafs = Candidate(KATAFS, scratch / "katas", _command(scratch, f"dir:{volumes}"), scratch / "log")
+        katafs = Candidate(KATAFS, scratch / KATAFS, _command(scratch, f"dir:{volumes}"), scratch / "log")
         _fill(volumes / _READ)
         with katafs.mounted():
-            _rounds("another disk", _kata(katafs, _READ), [(elsewhere, nullcontext)], rounds, window_s, say)
+            _rounds("another disk", KATAFS, _kata(katafs, _READ), [(elsewhere, nullcontext)], rounds, window_s, say)
     return [elsewhere]
 
 
@@ -116,9 +119,9 @@ def _watched(scratch: Path, rounds: int, window_s: float, say: Callable[[str], N
             ends.enter_context(katafs.mounted())
         _fill(_kata(unread, _READ))
         for _ in range(rounds):
-            _rounds("unread log", _kata(unread, _READ), [(never, nullcontext)], 1, window_s, say)
+            _rounds("unread log", KATAFS, _kata(unread, _READ), [(never, nullcontext)], 1, window_s, say)
             loads: list[tuple[Latencies, Load]] = [(meanwhile, lambda: _log_read(read)), (before, nullcontext)]
-            _rounds("read log", _kata(read, _READ), loads, 1, window_s, say)
+            _rounds("read log", KATAFS, _kata(read, _READ), loads, 1, window_s, say)
     return list(rows)
 
 
@@ -129,19 +132,20 @@ def _on_an_engine(scratch: Path, rounds: int, window_s: float, say: Callable[[st
     with DirectoryEngine(scratch) as engine:
         _fill(engine.make(_READ))
         command = ["env", f"DOCKER_HOST={engine.url}", *_command(scratch, "docker")]
-        katafs = Candidate(KATAFS, scratch / "katas", command, scratch / "log")
+        katafs = Candidate(KATAFS, scratch / KATAFS, command, scratch / "log")
         with katafs.mounted():
             loads: list[tuple[Latencies, Load]] = [(quiet, nullcontext), (silent, lambda: _silent(engine, katafs))]
-            _rounds("engine", katafs.root / _READ[:2] / _READ[2:], loads, rounds, window_s, say)
+            _rounds("engine", KATAFS, _kata(katafs, _READ), loads, rounds, window_s, say)
     return [quiet, silent]
 
 
-def _command(scratch: Path, volumes: str, name: str = "katas") -> list[str]:
+def _command(scratch: Path, volumes: str, name: str = KATAFS) -> list[str]:
     return [sys.executable, "-m", "katafs", "mount", str(scratch / name), "--volumes", volumes, "--layout", "split"]
 
 
 def _kata(candidate: Candidate, name: str) -> Path:
-    kata = candidate.root / name[:2] / name[2:]
+    # bindfs shows the volumes as they are, which are of both.
+    kata = candidate.root / name if candidate.name == BINDFS else candidate.root / name[:2] / name[2:]
     kata.mkdir(parents=True, exist_ok=True)
     return kata
 
@@ -152,7 +156,8 @@ def _fill(kata: Path) -> None:
 
 
 def _rounds(
-    name: str,
+    what: str,
+    candidate: str,
     kata: Path,
     loads: list[tuple[Latencies, Load]],
     rounds: int,
@@ -160,10 +165,10 @@ def _rounds(
     say: Callable[[str], None],
 ) -> None:
     for number in range(1, rounds + 1):
-        say(f"isolation: {name}, round {number} of {rounds}")
+        say(f"isolation: {what}, round {number} of {rounds}")
         for row, load in loads:
             with load():
-                row.add(EXT4 if name == EXT4 else KATAFS, _read(kata, window_s))
+                row.add(candidate, _read(kata, window_s))
 
 
 def _read(kata: Path, window_s: float) -> list[float]:

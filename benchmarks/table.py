@@ -175,12 +175,12 @@ def latencies(setting: Setting, load: float, rows: Sequence[Latencies]) -> str:
     rounds = f"{setting.rounds} round{'s' if setting.rounds > 1 else ''}"
     heading = f"{setting.line()}. Medians of {rounds}; load {load:.1f} before. Open, read and close a file of 1 KB."
     header = [""]
-    for candidate in (EXT4, KATAFS):
+    for candidate in _CANDIDATES:
         header += [f"{candidate}: median", "99%", "99%/quiet"]
     cells, quiet = [], rows[0]
     for row in rows:
         quiet = row if row.what.endswith(NOTHING_ELSE) else quiet
-        cells.append([row.what, *_tails(row, quiet, EXT4), *_tails(row, quiet, KATAFS)])
+        cells.append([row.what, *(cell for each in _CANDIDATES for cell in _tails(row, quiet, each))])
     return f"{heading}\n\n{_markdown(header, cells)}"
 
 
