@@ -22,6 +22,7 @@ from katafs.tree.creation import Creation
 from katafs.tree.directories import Directories
 from katafs.tree.files import Files
 from katafs.tree.inodes import Inodes
+from katafs.tree.lookups import Lookups
 from katafs.tree.removal import Removal
 from katafs.tree.tree import Tree
 from katafs.tree.volumes import Volumes
@@ -73,7 +74,7 @@ def _of_forgotten(tree: Any, arguments: Any) -> bytes:  # noqa: ANN401
 
 
 BUGS = {
-    "lookup": Bug(Creation, "lookup", _second),
+    "lookup": Bug(Lookups, "lookup", _second),
     "mkdir": Bug(Creation, "mkdir", _second),
     "mknod": Bug(Creation, "mknod", _second),
     "symlink": Bug(Creation, "symlink", _second),
@@ -129,7 +130,7 @@ def telling(file: Path) -> tuple[str, ...]:
 _GATED: dict[str, tuple[type, str]] = {
     "create": (DirectoryStore, "create"),
     "remove": (DirectoryStore, "remove"),
-    "lookup": (Creation, "lookup"),
+    "lookup": (Lookups, "lookup"),
     "write": (Files, "write"),
     "fsync": (Files, "fsync"),
     "fsyncdir": (Directories, "fsync"),
@@ -230,7 +231,7 @@ def _with_late_reply(gate: str) -> None:
 
         return waiting
 
-    _patch(Creation, "lookup", wrap)
+    _patch(Lookups, "lookup", wrap)
 
 
 def _run() -> None:

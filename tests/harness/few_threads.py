@@ -21,18 +21,27 @@ def with_threads(most: int) -> Sequence[str]:
 
 
 def _allow(most: int) -> None:
-    start, execute = threading.Thread.start, subprocess.Popen._execute_child  # type: ignore[attr-defined]  # noqa: SLF001
+    start, spawn = threading.Thread.start, os.posix_spawnp
+    execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # noqa: SLF001
 
     def limited(thread: threading.Thread) -> None:
         if threading.active_count() >= most:
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    def executed(*arguments: object) -> None:
+    def checked() -> None:
         if threading.active_count() >= most:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def executed(*arguments: object) -> None:
+        checked()
         execute(*arguments)
 
+    def spawned(*arguments: object, **options: object) -> int:
+        checked()
+        return spawn(*arguments, **options)  # type: ignore[arg-type]  # as it was called
+
+    os.posix_spawnp = spawned
     subprocess.Popen._execute_child = executed  # type: ignore[attr-defined]  # noqa: SLF001  where it forks
     threading.Thread.start = limited  # type: ignore[method-assign, assignment]
 

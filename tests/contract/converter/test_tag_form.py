@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
+from katafs.converter import tag_form
 from katafs.converter.results import Outcome as ConvertOutcome
 from katafs.converter.results import Result
 from katafs.converter.runs import Run
 from katafs.converter.tag_form import AvatarOutcome, Outcome, store_as_tags
 from katafs.converter.tag_runs import with_tags
 from katafs.kata_id import AvatarName, KataId
-from katafs.rooted import files, names
+from katafs.rooted import names
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Tag
@@ -79,7 +80,7 @@ def test_git_can_be_dropped_later(store: VolumeStore, kata: Path) -> None:
 def test_a_git_that_can_not_be_removed_is_said_to_be_left(
     store: VolumeStore, kata: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "remove_tree", _refuse)
+    monkeypatch.setattr(tag_form, "remove_tree", _refuse)
     found = outcomes(store)[LION]
     monkeypatch.undo()
 
