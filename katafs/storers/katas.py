@@ -39,11 +39,12 @@ class KatasStorer:
         content = encoded(copied, f"the manifest of kata {kata}")
         is_new = self._made(kata)
         try:
-            with self._places.kata(kata) as top, self._locked(kata, top, is_new):
-                if not _is_begun(top):
-                    raise self._taken(kata)
-                with self._undone_on_failure(kata, top, is_new):
-                    files.create(top, _MANIFEST, content)
+            with (
+                self._places.kata(kata) as top,
+                self._begun(kata, top, is_new),
+                self._undone_on_failure(kata, top, is_new),
+            ):
+                files.create(top, _MANIFEST, content)
         except (FileExistsError, BlockingIOError):  # somebody else is at it
             raise self._taken(kata) from None
         except FileNotFoundError:
@@ -55,14 +56,18 @@ class KatasStorer:
         return kata
 
     @contextmanager
-    def _locked(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
-        """The kata's lock. Where it can't be had, a new one's volume goes again."""
+    def _begun(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
+        """The kata's lock. Where that can't be had, or it not be seen whose the volume is, a new one goes again. Raises
+        KataExists where it is somebody else's."""
         with ExitStack() as held:
             try:
                 held.enter_context(files.locked(top, waiting=is_new))
+                is_begun = _is_begun(top)
             except BaseException:
                 self._unmake(kata, top, is_new)
                 raise
+            if not is_begun:
+                raise self._taken(kata)
             yield
 
     def _made(self, kata: KataId) -> bool:
