@@ -134,6 +134,10 @@ def test_a_mount_is_tried_again_for_as_long_as_the_engine_takes(service: dict[st
     assert _section("katafs@.service", "Unit")["StartLimitIntervalSec"] == "0"
 
 
+def test_a_slow_start_is_not_ended_before_it_is_done(service: dict[str, str]) -> None:
+    assert service["TimeoutStartSec"] == "10min"
+
+
 def test_wrong_usage_is_not_tried_again(service: dict[str, str]) -> None:
     assert service["RestartPreventExitStatus"] == str(int(ExitCode.USAGE))
 
