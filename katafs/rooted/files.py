@@ -13,7 +13,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 
-from katafs.rooted import names, syscalls
+from katafs.rooted import inodes, names, syscalls
 from katafs.rooted.answer import answer
 
 TEMPORARY_PREFIX = b".katafs-"
@@ -144,8 +144,8 @@ def _temporary(
 
 
 def _dress(descriptor: int, like: os.stat_result | None, mode: int | None) -> None:
-    if like is not None and os.geteuid() == 0:
-        os.fchown(descriptor, like.st_uid, like.st_gid)
+    if like is not None:
+        inodes.give(descriptor, like)
     wanted = mode if mode is not None else like and stat.S_IMODE(like.st_mode)
     if wanted is not None:
         os.fchmod(descriptor, wanted)
