@@ -1,4 +1,4 @@
-"""What all operations of the tree share: the tables, the one lock over them, and how a node's bytes are reached."""
+"""What all operations of the tree share: the tables, the one lock over them, and the nodes of a request."""
 
 import contextlib
 import errno
@@ -10,19 +10,20 @@ from typing import NamedTuple
 
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
-from katafs.kata_id import ROOT_VOLUME, VolumeName
+from katafs.kata_id import ROOT_VOLUME
 from katafs.namespace import ROOT, Kind
-from katafs.rooted import files, names
+from katafs.rooted import names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import Creator
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
 from katafs.tree.legacy import Legacy
-from katafs.tree.nodes import DEEPEST, ROOT_NUMBER, Node, NodeTable, identity_of
+from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable, identity_of
 from katafs.tree.numbers import Numbers
 from katafs.tree.other_names import OtherNames
 from katafs.tree.owners import Owners
-from katafs.tree.requests import Elsewhere, Locked, Reached
+from katafs.tree.reaching import Reaching
+from katafs.tree.requests import Locked
 from katafs.tree.settling import settle
 from katafs.tree.telling import Telling
 from katafs.volumes.disks import Disk
@@ -62,7 +63,8 @@ class Core:
         """Covers the node table, the kept descriptors, the numbers and every field of a node. It is never held while
         an engine is waited for or a file is synced."""
         self.creator = Creator()
-        self.grafts = Grafts(store, settings.layout, None if legacy is None else legacy.disk)
+        legacy_disk = None if legacy is None else legacy.disk
+        self.grafts = Grafts(store, settings.layout, legacy_disk)
         self.descriptors = Descriptors(settings.open_directories)
         self.other_names = OtherNames()
         self.locked = Locked(self.lock, self.descriptors, legacy)
@@ -77,6 +79,7 @@ class Core:
             self.home, self.owners = part.home, part.home.owners
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
+        self.reaching = Reaching(store, self.disk, self.owners, self.descriptors, legacy_disk)
         self.telling = Telling(store, settings, legacy, self.grafts, self.nodes.root, self.root_status)
         self.node = self.nodes.find if legacy is None else lambda number: self.steady(self.nodes.find(number))
         """The node that a request is about, by its number. Raises OSError(ESTALE) for one that isn't in use."""
@@ -163,7 +166,7 @@ class Core:
         Raises OSError(ENOENT) where it hasn't, OSError(EROFS) where something else has the name there."""
         if node.parent is None:
             raise answer(errno.EROFS, node.name)
-        descriptor, status = names.look(self.directory(node.parent), node.name)
+        descriptor, status = names.look(self.reaching.directory(node.parent), node.name)
         if not stat.S_ISDIR(status.st_mode):
             # Something else in the volume has the name, and the directory that shows in its place is made of names.
             os.close(descriptor)
@@ -187,7 +190,7 @@ class Core:
     def borrowed(self, node: Node) -> Iterator[int]:
         """A descriptor of a node's directory for work that takes its time, without the tree's lock."""
         with self.locked:
-            descriptor = os.dup(self.directory(self.steady(node)))
+            descriptor = os.dup(self.reaching.directory(self.steady(node)))
             piece = node.piece
             if piece is not None and self.legacy is not None:
                 self.legacy.disk.locks.hold(piece.key)
@@ -198,144 +201,6 @@ class Core:
             if piece is not None and self.legacy is not None:
                 with self.lock:
                     self.legacy.disk.locks.release(piece.key)
-
-    # Reaching what a node stands for
-
-    def directory(self, node: Node) -> int:
-        """An O_PATH descriptor of a node's directory, good until the request ends.
-
-        Raises OSError(EROFS) for one that no volume holds, OSError(ESTALE) where it isn't where it was seen last."""
-        if node.identity is None:
-            raise answer(errno.EROFS)
-        kept = self.descriptors.get(node) if node.held is None else node.held
-        if kept is not None:
-            return kept
-        chain: list[Node] = []
-        at = node
-        descriptor: int | None = None
-        while descriptor is None:
-            chain.append(at)
-            if at.is_grafted() or at.is_stray():
-                descriptor = -1
-                break
-            if at.parent is None or len(chain) > DEEPEST:
-                raise answer(errno.ESTALE)
-            at = at.parent
-            descriptor = self._kept(at)
-        return self._descend(chain, descriptor)
-
-    def _descend(self, chain: list[Node], descriptor: int) -> int:
-        """Open each node of a chain, the last one first, below the one before. Those on the way are kept only while
-        there is room: a path may be deeper than the descriptors that this process may have."""
-        passed: int | None = None
-        try:
-            for each in reversed(chain):
-                opened = self._open_directory(each, descriptor)
-                if passed is not None:
-                    os.close(passed)
-                    passed = None
-                descriptor = opened
-                if each is chain[0] or self.descriptors.has_room():
-                    self.descriptors.keep(each, opened)
-                else:
-                    passed = opened
-        finally:
-            if passed is not None:
-                os.close(passed)
-        return descriptor
-
-    def _kept(self, node: Node) -> int | None:
-        return self.descriptors.get(node) if node.held is None else node.held
-
-    def open_volume(self, volume: VolumeName) -> int:
-        """A new O_PATH descriptor of a volume's top. Raises Elsewhere where another part serves it, or as the store."""
-        disk = self.owners.serving(volume)
-        if disk != self.disk:
-            raise Elsewhere(disk)
-        return self.store.open(volume)
-
-    def open_top(self, volume: VolumeName, name: bytes) -> int:
-        """The same where it has to be this part's. Raises OSError(ESTALE) where another disk was mounted just now: the
-        kernel then looks the path up anew."""
-        try:
-            return self.open_volume(volume)
-        except Elsewhere:
-            raise answer(errno.ESTALE, name) from None
-
-    def _open_directory(self, node: Node, parent: int) -> int:
-        if node.is_grafted() and node.volume is not None:
-            return self.open_top(node.volume, node.name)
-        descriptor, _ = self._open(node, parent)
-        return descriptor
-
-    def _open(self, node: Node, parent: int) -> tuple[int, os.stat_result]:
-        if self.legacy is not None and node.piece is not None and node.is_stray():
-            descriptor, status = self.legacy.disk.look(node.piece)
-        elif node.is_directory:
-            descriptor, status = names.look(parent, node.name)  # where something is mounted by now, it may hang
-        else:
-            return names.look_for(parent, node.name, node.identity)
-        if identity_of(status) != node.identity:
-            os.close(descriptor)
-            raise answer(errno.ESTALE, node.name)
-        return descriptor, status
-
-    def reached(self, node: Node) -> Reached:
-        """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
-
-        Raises OSError(EROFS) for what no volume holds, OSError(ESTALE) where another inode has taken the name."""
-        return Reached(*self.reach(node))
-
-    def reach(self, node: Node) -> tuple[int, os.stat_result | None]:
-        """The same descriptor bare, and what it was when it was opened, if that was for this: then it is the caller's
-        to close."""
-        if node.is_directory:
-            return self.directory(node), None
-        if node.handles:
-            return node.handles[-1], None
-        kept = self._kept(node)
-        return (kept, None) if kept is not None else self._open_named(node)
-
-    def _open_named(self, node: Node) -> tuple[int, os.stat_result]:
-        parent = node.parent
-        if parent is None or node.identity is None:
-            raise answer(errno.EROFS)
-        try:
-            if node.piece is None:
-                return names.look_for(self.directory(parent), node.name, node.identity)
-            return self._open(node, -1 if node.is_stray() else self.directory(parent))
-        except FileNotFoundError:
-            # The name went away behind the mount. ESTALE makes the kernel look the path up anew; ENOENT would not.
-            raise answer(errno.ESTALE, node.name) from None
-
-    def status(self, node: Node) -> os.stat_result | None:
-        """The node's status now; None for what no volume holds."""
-        if node.identity is None:
-            return None
-        if node.is_directory:
-            status = os.fstat(self.directory(node))
-        elif (by_name := self._status_by_name(node)) is not None:
-            return by_name
-        else:
-            with self.reached(node) as descriptor:
-                status = os.fstat(descriptor)
-        if status.st_nlink == 0 and node.held is None and not node.handles:
-            self.descriptors.drop(node)
-            raise answer(errno.ESTALE, node.name)
-        return status
-
-    def _status_by_name(self, node: Node) -> os.stat_result | None:
-        """The same of a file that isn't open, if it still has its name; quicker than to open it for that. Its name may
-        have become another file's, or a mount point, but not without the identity telling so."""
-        if node.handles or node.parent is None or node.parent.identity is None:
-            return None
-        if self._kept(node) is not None or node.is_stray():
-            return None
-        try:
-            status = files.status_of(self.directory(node.parent), node.name)
-        except FileNotFoundError:
-            return None  # its volume is gone: what that means is said where it is opened
-        return status if status is not None and identity_of(status) == node.identity else None
 
     # Forgetting
 

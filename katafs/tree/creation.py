@@ -67,7 +67,7 @@ class Creation:
         which to make it took none: made once more it would be EEXIST. `made` is its st_dev and st_ino, or its kind
         where they aren't known: what has taken its name since stays, if that is another or has content."""
         with contextlib.suppress(OSError):
-            directory = self._core.directory(parent)
+            directory = self._core.reaching.directory(parent)
             there = files.status_of(directory, name)
             if there is None or made not in (identity_of(there), stat.S_IFMT(there.st_mode)):
                 return
@@ -99,7 +99,7 @@ class Creation:
             if node.volume != parent.volume or node.identity is None:
                 raise answer(errno.EXDEV, name)
             directory = self.writable(parent, name)
-            with self._core.reached(node) as descriptor:
+            with self._core.reaching.reached(node) as descriptor:
                 names.make_link(descriptor, directory, name)
             return self._enter_new(parent, name, node.identity)
 
@@ -123,7 +123,7 @@ class Creation:
         Raises OSError(EROFS) where no volume could hold it: in a kata of which only avatars' volumes exist."""
         if node.identity is None:
             self._back(node)
-        return self._core.directory(node)
+        return self._core.reaching.directory(node)
 
     def _back(self, node: Node) -> None:
         parent = node.parent
@@ -132,7 +132,7 @@ class Creation:
         if node.place.kind is Kind.OUTER and self._core.legacy is not None:
             self._core.legacy.keep_outer(node.place.outer)
         model = self._core.telling.root_model()
-        directory = self._core.directory(parent)
+        directory = self._core.reaching.directory(parent)
         with (
             contextlib.suppress(FileExistsError),
             self._core.creator.acting_as(model.st_uid, model.st_gid),

@@ -73,9 +73,9 @@ class Directories:
         with self._core.locked:
             node = self._core.node(number)
             if node.identity is not None or node.place.volume is None:
-                self._core.status(node)
+                self._core.reaching.status(node)
             elif self._core.grafts.volume_at(node.place) is not None:
-                os.close(self._core.open_top(node.place.volume, node.name))
+                os.close(self._core.reaching.open_top(node.place.volume, node.name))
             return self.handles.add(OpenDirectory(node))
 
     def fill(self, handle: int, start: int, reply: Reply) -> None:
@@ -160,8 +160,10 @@ class Directories:
             self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
             present: dict[bytes, int] = {}
             if node.identity is not None:
-                present = names.numbered(self._core.directory(node))
-                self._core.status(node)  # a directory that was removed behind the mount has no names: it isn't empty
+                present = names.numbered(self._core.reaching.directory(node))
+                self._core.reaching.status(
+                    node
+                )  # a directory that was removed behind the mount has no names: it isn't empty
         for name in added + self._tags.added_to(node, present):
             present.setdefault(name, 0)
         return present
@@ -196,7 +198,7 @@ class Directories:
             node = self._core.steady(self.handles[handle].node)
             if node.identity is None:
                 return
-            readable = names.open_directory_again(self._core.directory(node))
+            readable = names.open_directory_again(self._core.reaching.directory(node))
         try:
             os.fsync(readable)
         finally:

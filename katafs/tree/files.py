@@ -33,7 +33,7 @@ class Files:
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
         with self._core.locked:
             node = self._opening(number, flags)
-            reached, opened_as = self._core.reach(node)
+            reached, opened_as = self._core.reaching.reach(node)
             try:
                 status = opened_as or os.fstat(reached)
                 if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):

@@ -40,7 +40,7 @@ class Finder:
                 return self.find(parent, name)
             except FileNotFoundError:
                 return None
-        looked = names.look_if_there(core.directory(parent), name)
+        looked = names.look_if_there(core.reaching.directory(parent), name)
         if looked is None:
             return None
         descriptor, status = looked
@@ -95,7 +95,7 @@ class Finder:
         volume = self._core.grafts.volume_at(place)
         if volume is None:
             raise answer(errno.ESTALE, name)
-        descriptor = self._core.open_top(volume, name)
+        descriptor = self._core.reaching.open_top(volume, name)
         try:
             status = os.fstat(descriptor)
             self._core.owners.take(volume, self._core)
@@ -140,13 +140,13 @@ class Finder:
         core = self._core
         piece = None if core.legacy is None else core.legacy.store.piece(volume)
         # Opened anew each time: the directory that is kept may have been removed or replaced behind the mount.
-        descriptor = core.open_volume(volume)
+        descriptor = core.reaching.open_volume(volume)
         return self._looked(descriptor, names.status_or_close(descriptor), place, volume, piece)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
         if parent.identity is None and not self._core.notice_kept(parent):
             raise answer(errno.ENOENT if len(name) <= _NAME_MAX else errno.ENAMETOOLONG, name)
-        descriptor, status = names.look(self._core.directory(parent), name)
+        descriptor, status = names.look(self._core.reaching.directory(parent), name)
         return self._looked(descriptor, status, place, parent.volume, parent.piece)
 
     def _looked(

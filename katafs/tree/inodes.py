@@ -52,7 +52,7 @@ class Inodes:
         """The inode's attributes now."""
         with self._core.locked:
             node = self._core.node(number)
-            return self._core.telling.tell(node, self._core.status(node))
+            return self._core.telling.tell(node, self._core.reaching.status(node))
 
     def setattr(self, number: int, changes: Changes, handle: int | None, caller: Caller) -> Attributes:
         """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's
@@ -61,7 +61,7 @@ class Inodes:
             node = self._core.changing(number)
             if node.identity is None:
                 self._creation.backed(node)
-            with self._core.reached(node) as reached:
+            with self._core.reaching.reached(node) as reached:
                 if handle is None and caller.uid != 0:
                     self._refuse_outdated(node, os.fstat(reached), changes, caller)
                 if changes.size is not None:
@@ -106,7 +106,7 @@ class Inodes:
             node = self._core.node(number)
             if node.identity is None and node.place.kata and not node.is_directory:
                 return alias_target(node.place.kata, self._core.settings.layout)
-            with self._core.reached(node) as reached:
+            with self._core.reaching.reached(node) as reached:
                 return inodes.read_link(reached)
 
     def statfs(self, number: int) -> os.statvfs_result:
@@ -116,7 +116,7 @@ class Inodes:
             node = root if known is None or self._core.steady(known).identity is None else known
             if node.identity is None:
                 return os.statvfs("/")
-            with self._core.reached(node) as reached:
+            with self._core.reaching.reached(node) as reached:
                 descriptor = os.dup(reached)
         try:
             return os.fstatvfs(descriptor)  # it may wait for the disk
@@ -134,7 +134,7 @@ class Inodes:
                 return None
             if node.handles:
                 return inodes.get_xattr(node.handles[-1], name, is_open=True)
-            with self._core.reached(node) as reached:
+            with self._core.reaching.reached(node) as reached:
                 return inodes.get_xattr(reached, name)
 
     def setxattr(self, number: int, name: bytes, value: bytes, flags: int, caller: Caller) -> None:
@@ -144,14 +144,14 @@ class Inodes:
             node = self._core.changing(number)
             if node.identity is None:
                 self._creation.backed(node)
-            with self._core.reached(node) as reached:
+            with self._core.reaching.reached(node) as reached:
                 inodes.set_xattr(reached, name, value, flags)
 
     def removexattr(self, number: int, name: bytes, caller: Caller) -> None:
         """Remove an extended attribute."""
         with self._core.locked:
             self._refuse(name, caller, errno.EPERM)
-            with self._core.reached(self._core.changing(number)) as reached:
+            with self._core.reaching.reached(self._core.changing(number)) as reached:
                 inodes.remove_xattr(reached, name)
 
     def listxattr(self, number: int, caller: Caller) -> list[bytes]:
@@ -162,7 +162,7 @@ class Inodes:
             node = self._core.node(number)
             if node.identity is None:
                 return []
-            with self._core.reached(node) as reached:
+            with self._core.reaching.reached(node) as reached:
                 listed = inodes.list_xattrs(reached)
         hidden = (_ACL_PREFIX,) if caller.uid == 0 else (_ACL_PREFIX, _TRUSTED_PREFIX)
         return [name for name in listed if name != PLACE_XATTR and not name.startswith(hidden)]

@@ -35,7 +35,7 @@ class Removal:
                     raise answer(errno.EPERM if found.place.kind is Kind.ALIAS else errno.EISDIR, name)
                 if stat.S_ISDIR(found.status.st_mode):
                     raise answer(errno.EISDIR, name)
-                names.remove(self._core.directory(parent), name)
+                names.remove(self._core.reaching.directory(parent), name)
             except BaseException:
                 found.close()
                 raise
@@ -65,9 +65,9 @@ class Removal:
             legacy.refuse_never()
             removed = legacy.disk.remove_outer(found.place.outer)
             if removed and found.status is None:
-                inodes.touch_modified(self._core.directory(parent))
+                inodes.touch_modified(self._core.reaching.directory(parent))
                 return
-        names.remove_directory(self._core.directory(parent), name)
+        names.remove_directory(self._core.reaching.directory(parent), name)
 
     def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> None:
         """rename(2) with its flags. Raises OSError(EXDEV) wherever a volume would have to move or to be left."""
@@ -87,7 +87,7 @@ class Removal:
                 self._refuse_across(source, old_parent, new_parent, new[1], target)
                 if flags & names.RENAME_EXCHANGE and target is not None:
                     self._refuse_across(target, new_parent, old_parent, old[1], source)
-                directories = self._core.directory(old_parent), self._creation.backed(new_parent)
+                directories = self._core.reaching.directory(old_parent), self._creation.backed(new_parent)
                 names.rename(directories[0], old[1], directories[1], new[1], flags)
             except BaseException:
                 if target is not None:

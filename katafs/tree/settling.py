@@ -76,7 +76,7 @@ def _found(core: "Core", node: Node) -> int:
     assert node.parent is not None  # only the root has none, and that is no part of a piece
     if node.parent.identity is None and node.parent.place.kind is Kind.OUTER:
         core.adopt(node.parent)
-    descriptor, _ = names.look(core.directory(node.parent), node.name)
+    descriptor, _ = names.look(core.reaching.directory(node.parent), node.name)
     return descriptor
 
 

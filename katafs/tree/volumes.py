@@ -52,7 +52,7 @@ class Volumes:
             parent = core.changing(parent_number)
             if core.legacy is not None and core.legacy.is_outer(parent.place):
                 self._creation.backed(parent)
-            parent_status = core.status(parent)
+            parent_status = core.reaching.status(parent)
             self._refuse_taken(parent, name)
         core.store.create(volume)
         try:
@@ -138,7 +138,7 @@ class Volumes:
             # Moved or replaced behind the tree meanwhile, or the disk is full, or there is no descriptor for it. The
             # volume was made or removed all the same, and what was done must not be told to have failed.
             with contextlib.suppress(OSError):
-                inodes.touch_modified(self._core.directory(parent))
+                inodes.touch_modified(self._core.reaching.directory(parent))
 
 
 def _own(descriptor: int, parent: os.stat_result | None, mode: int, caller: Caller) -> None:
