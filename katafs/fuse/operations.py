@@ -49,6 +49,9 @@ class Attributes(Protocol):
     def ctime_ns(self) -> int: ...
     @property
     def timeout_s(self) -> float: ...
+    @property
+    def unasked(self) -> bool:
+        """Whether of the status only the kind holds: the kernel keeps the name, and asks for the rest."""
 
 
 class Statistics(Protocol):

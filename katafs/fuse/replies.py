@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 _SECOND_NS = 1_000_000_000
 _32_BITS = 0xFFFFFFFF
+_AT_ONCE = (0, 0)
 
 
 def entry(told: Attributes) -> bytes:
     """The entry of a name."""
     seconds, nanoseconds = _timeout(told.timeout_s)
+    kept = _AT_ONCE if told.unasked else (seconds, nanoseconds)
     number, status, ctime_ns = told.number, told.status, told.ctime_ns
     mode, _, _, _, uid, gid, size, atime_s, mtime_s, _ = status
     return wire.ENTRY_OUT.pack(
-        number, told.generation, seconds, seconds, nanoseconds, nanoseconds,
+        number, told.generation, seconds, kept[0], nanoseconds, kept[1],
         number, size, status.st_blocks,
         atime_s, mtime_s, ctime_ns // _SECOND_NS,
         status.st_atime_ns % _SECOND_NS, status.st_mtime_ns % _SECOND_NS, ctime_ns % _SECOND_NS,

@@ -37,8 +37,11 @@ Result = TypeVar("Result")
 class Others(Protocol):
     """The other parts of the tree."""
 
-    def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Later[Attributes]:
+    def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Answer[Attributes]:
         """The entry of a volume on this disk, whose name is in a directory of this part."""
+
+    def enter_made(self, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
+        """The same of one that was made just now; waits for its disk."""
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back their lookups."""
@@ -111,7 +114,7 @@ class Operations:
         timeout_s = self._tree.lookups.absence_s(parent, name)
         return Absent(timeout_s) if timeout_s else _FORGOTTEN_AT_ONCE
 
-    def _entered(self, there: Elsewhere, parent: int, name: bytes) -> Later[Attributes]:
+    def _entered(self, there: Elsewhere, parent: int, name: bytes) -> Answer[Attributes]:
         if self.parts is None:
             raise there
         return self.parts.enter(there.disk, self._tree.node(parent), name)
@@ -129,7 +132,9 @@ class Operations:
         try:
             return self._tree.volumes.make(volume, parent, name, mode, who)
         except Elsewhere as there:
-            return self._entered(there, parent, name).call()
+            if self.parts is None:
+                raise
+            return self.parts.enter_made(there.disk, self._tree.node(parent), name)
 
     def symlink(self, parent: int, name: bytes, target: bytes, who: Who) -> Answer[Attributes]:
         return self._tree.creation.symlink(parent, name, target, who)
@@ -153,9 +158,10 @@ class Operations:
         return None
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
-        self._tree.forget(forgotten)
+        # The other parts first: what this one has forgotten may be another's a moment later.
         if self.parts is not None:
             self.parts.forget(forgotten)
+        self._tree.forget(forgotten)
 
     # Inodes
 

@@ -1,14 +1,14 @@
 """Serves what a tree has on other disks than its root volume, in threads of their own: a disk that hangs holds up those
 who use it, and nobody else.
 
-Only from the first time on that a volume of such a disk is met: where there is none nothing is asked of anybody.
+Only from the first time on that a volume of such a disk is met: where there is none nothing is asked of anybody. That a
+volume is there is told without asking its disk (`tops`).
 """
 
 import errno
 import functools
 import threading
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from katafs.fuse import wire
@@ -18,6 +18,7 @@ from katafs.fuse.requests import Carried, Method, Request
 from katafs.mount.lanes import Closed, Lanes
 from katafs.mount.operations import Operations
 from katafs.mount.shrinker import Shrinker
+from katafs.mount.tops import Top, Tops
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
 from katafs.tree.nodes import Node
@@ -28,6 +29,8 @@ _THREADS = 64
 _THREADS_OF_ONE_DISK = 8
 _OTHER_NODES = {wire.RENAME: wire.RENAME_IN, wire.RENAME2: wire.RENAME2_IN, wire.LINK: wire.LINK_IN}
 """Requests about two inodes, and the structures that begin with the second one's number."""
+_ABOUT_OPEN = {wire.READDIRPLUS, wire.RELEASEDIR, wire.FSYNCDIR}
+"""Requests about what is open, whatever has come to its place since."""
 
 
 class _Part(NamedTuple):
@@ -47,11 +50,10 @@ class Parts:
         self._connection = connection
         self._threads = Lanes("katafs-part", _THREADS, _THREADS_OF_ONE_DISK)
         self._lock = threading.Lock()
-        """Covers the making and leaving of parts, and who enters them."""
+        """Covers the making and leaving of parts, and which of them get a top."""
         self._parts: dict[Disk, _Part] = {}
         """To look at them, and to look for one, is one step."""
-        self._entering: Counter[Disk] = Counter()
-        """How many look for a volume in each."""
+        self._tops = Tops()
         self._routes = False
         self._stopped = False
 
@@ -66,51 +68,70 @@ class Parts:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
         return self._threads.close(seconds)
 
-    def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Later[Attributes]:
+    def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Answer[Attributes]:
         """The entry of a volume that is served with this disk, whose name is in a directory of another part."""
-        return Later(self._threads.of(disk), functools.partial(self._enter, disk, parent, name))
-
-    def _enter(self, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
         if disk is None:
-            return self._tree.lookups.lookup_top(parent, name)
+            return Later(self._threads.of(None), functools.partial(self._tree.lookups.lookup_top, parent, name))
+        with self._lock:
+            return self._tops.name(disk, self._part_on(disk).tree, parent, name)
+
+    def enter_made(self, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
+        """The same of one that was made just now, where another may have been: its disk is asked. Raises as that."""
+        entered = self.enter(disk, parent, name)
+        if isinstance(entered, Later):
+            return entered.call()
         try:
-            # Not before: one that is given up before it is begun must not count as entering.
-            return self._entered(disk).lookups.lookup_top(parent, name)
-        finally:
-            with self._lock:
-                self._entering[disk] -= 1
+            return self._tops.found(entered.number)
+        except BaseException:
+            self._give_back(entered.number, 1)
+            raise
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups, of whatever part."""
-        for part in list(self._parts.values()):
-            known = [(number, count) for number, count in forgotten if part.tree.knows(number)]
+        parts = list(self._parts.values())
+        if not parts:
+            return
+        tops: list[tuple[int, int]] = []
+        below: list[tuple[int, int]] = []
+        for each in forgotten:
+            (tops if self._tops.of(each[0]) else below).append(each)
+        for part in parts:
+            known = [each for each in below if part.tree.knows(each[0])]
             if known:
-                try:
-                    self._threads.of(part.disk).submit(part.tree.forget, known)
-                except Closed:
-                    pass  # the mount is being taken away
-                except RuntimeError:  # no thread can be had: rather wait for the disk than keep them for ever
-                    part.tree.forget(known)
+                self._when_it_answers(part.disk, functools.partial(part.tree.forget, known))
+        for number, count in tops:
+            self._give_back(number, count)
 
-    def _entered(self, disk: Disk) -> Tree:
-        with self._lock:
-            self._entering[disk] += 1
-            part = self._parts.get(disk)
-            if part is None:
-                if self._stopped:  # nobody would end its shrinker
-                    raise answer(errno.ENOTCONN)
-                self._leave_unused()
-                part = self._made(disk)
-                if not self._routes:
-                    self._connection.route(self._routed)
-                    self._routes = True
-                self._parts[disk] = part
-            return part.tree
+    def _give_back(self, number: int, count: int) -> None:
+        top = self._tops.give_back(number, count)
+        if top is not None:
+            self._when_it_answers(top.disk, functools.partial(self._tops.forget, top))
+
+    def _when_it_answers(self, disk: Disk, forget: Callable[[], None]) -> None:
+        try:
+            self._threads.of(disk).submit(forget)
+        except Closed:
+            pass  # the mount is being taken away
+        except RuntimeError:  # no thread can be had: rather wait for the disk than keep them for ever
+            forget()
+
+    def _part_on(self, disk: Disk) -> _Part:
+        part = self._parts.get(disk)
+        if part is None:
+            if self._stopped:  # nobody would end its shrinker
+                raise answer(errno.ENOTCONN)
+            self._leave_unused()
+            part = self._made(disk)
+            if not self._routes:
+                self._connection.route(self._routed)
+                self._routes = True
+            self._parts[disk] = part
+        return part
 
     def _leave_unused(self) -> None:
         """A disk that is mounted again often has another number: of those that were, nothing is to be left."""
         for part in list(self._parts.values()):
-            if part.tree.is_unused() and not self._entering[part.disk]:
+            if part.tree.is_unused() and not self._tops.any_of(part.tree):
                 del self._parts[part.disk]
                 part.shrinker.close()
                 self._tree.leave(part.disk)
@@ -124,6 +145,9 @@ class Parts:
         return _Part(disk, tree, self._connection.dispatcher_of(operations).methods, shrinker)
 
     def _of(self, number: int) -> _Part | None:
+        top = self._tops.of(number)
+        if top is not None:
+            return self._parts.get(top.disk)
         for part in list(self._parts.values()):
             if part.tree.knows(number):
                 return part
@@ -134,20 +158,24 @@ class Parts:
 
         @functools.wraps(method)
         def routed(request: Request) -> Answer[Carried]:
+            numbers = [request.node] if other is None else [request.node, *other.unpack_from(request.body)[:1]]
             part = self._of(request.node)
-            if other is not None and self._of(other.unpack_from(request.body)[0]) is not part:
+            if other is not None and self._of(numbers[1]) is not part:
                 raise answer(errno.EXDEV)
             if part is None:
                 return method(request)
+            tops = [] if opcode in _ABOUT_OPEN else [top for each in numbers if (top := self._tops.of(each))]
             # Of a write the buffer is lent to whoever answers later.
             kept = request if opcode == wire.WRITE else request.kept()
-            return Later(self._threads.of(part.disk), functools.partial(_answered, part.methods[opcode], kept))
+            return Later(self._threads.of(part.disk), functools.partial(_answered, tops, part.methods[opcode], kept))
 
         return routed
 
 
-def _answered(method: Method, request: Request) -> Carried:
-    """The answer, however long it takes."""
+def _answered(tops: Iterable[Top], method: Method, request: Request) -> Carried:
+    """The answer about these, however long it takes."""
+    for top in tops:
+        top.look()
     answered = method(request)
     while isinstance(answered, Later):
         answered = answered.call()

@@ -19,6 +19,8 @@ class Attributes:
     links: int
     ctime_ns: int
     timeout_s: float
+    unasked: bool = False
+    """Whether of the status only the kind holds, so that the kernel is to ask for the rest."""
 
 
 def of_virtual(number: int, model: os.stat_result, mode: int, links: int, size: int, timeout_s: float) -> Attributes:
@@ -26,6 +28,14 @@ def of_virtual(number: int, model: os.stat_result, mode: int, links: int, size: 
     after a restart."""
     status = made_up(mode, (model.st_uid, model.st_gid), size, model.st_blksize, model.st_mtime_ns)
     return Attributes(number, 0, status, links, model.st_mtime_ns, timeout_s)
+
+
+def of_unasked(number: int, told: tuple[int, int, int], model: os.stat_result, timeout_s: float) -> Attributes:
+    """A directory that is on a disk which wasn't asked: the mode, the owner and the group are guesses. The timeout is
+    its name's."""
+    mode, *owner = told
+    status = made_up(mode, (owner[0], owner[1]), 0, model.st_blksize, model.st_mtime_ns)
+    return Attributes(number, 0, status, VIRTUAL_LINKS, model.st_mtime_ns, timeout_s, unasked=True)
 
 
 def of_tag(number: int, owner: os.stat_result, mode: int, size: int, mtime_ns: int, timeout_s: float) -> Attributes:

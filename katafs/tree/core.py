@@ -209,7 +209,7 @@ class Core:
         node = self.nodes.forget(number, count)
         if node is None:
             return
-        if node.is_grafted() and node.volume is not None:
+        if node.is_grafted() and node.volume is not None and self.home is self:
             self.owners.give_up(node.volume, self)
         self.descriptors.drop(node)
         self.numbers.drop(number)

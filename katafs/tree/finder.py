@@ -98,12 +98,10 @@ class Finder:
         descriptor = self._core.reaching.open_top(volume, name)
         try:
             status = os.fstat(descriptor)
-            self._core.owners.take(volume, self._core)
         except OSError:
             os.close(descriptor)
             raise
-        # Its number is what its listing said, which doesn't ask the disk.
-        return Found(place, volume, self._placed(place), status, descriptor)
+        return Found(place, volume, self.placed(place), status, descriptor)
 
     def _stray(self, parent: Node, name: bytes, place: Place) -> Found | None:
         """A stray of a legacy disk. Of one that has left it, what the kernel knows goes on in the root volume first."""
@@ -127,10 +125,10 @@ class Finder:
     def closed(self, parent: Node, name: bytes) -> Found:
         """What stands in a listing for a volume that exists and can't be served."""
         place = self.place_of(parent, name)
-        return Found(place, place.volume, self._placed(place), closed=True)
+        return Found(place, place.volume, self.placed(place), closed=True)
 
-    def _placed(self, place: Place) -> int:
-        """The number of a volume's top that can't, or mustn't, be asked for the inode's own."""
+    def placed(self, place: Place) -> int:
+        """The number of a volume's top that can't, or mustn't, be asked for the inode's own. Wants no lock."""
         numbers = self._core.numbers
         if (number := numbers.of_place(place)) is not None:
             return number

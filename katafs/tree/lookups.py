@@ -1,8 +1,11 @@
 """Names looked up, and the entries that replies have of them: each counts as a lookup, which the kernel gives back."""
 
+import errno
 import os
 
+from katafs.kata_id import VolumeName
 from katafs.namespace import Kind
+from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.finder import Finder
@@ -29,6 +32,19 @@ class Lookups:
             if isinstance(found, Found):
                 return self.enter(parent, name, found)
             return self.enter_plain(parent, name, found)
+
+    def foreseen_top(self, parent: Node, name: bytes) -> tuple[VolumeName, Attributes]:
+        """The volume that a name in a directory of another part stands for, which from now on is this part's; and what
+        can be told of its top without its disk. Waits for nothing and counts nothing.
+
+        Raises OSError(ESTALE) where it is another part's already."""
+        core, place = self._core, self._finder.place_of(parent, name)
+        if place.volume is None:
+            raise answer(errno.ESTALE, name)
+        number = self._finder.placed(place)
+        told = core.telling.tell_unasked(number, core.nodes.known(number), place.volume)
+        core.owners.take(place.volume, core)
+        return place.volume, told
 
     def lookup_top(self, parent: Node, name: bytes) -> Attributes:
         """The entry of a volume whose name is in a directory of another part. Raises as `Finder.top`."""

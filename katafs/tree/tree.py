@@ -117,6 +117,10 @@ class Tree:
         if part is not None:
             part.close()
 
+    def give_up(self, volume: VolumeName) -> None:
+        """The kernel has forgotten a volume's top that this part was asked to tell of (`Lookups.foreseen_top`)."""
+        self._core.owners.give_up(volume, self._core)
+
     # What is known of its inodes
 
     def volume_of(self, number: int) -> VolumeName | None:

@@ -29,6 +29,7 @@ class Told:
     links: int = 1
     ctime_ns: int = 0
     timeout_s: float = 3600.0
+    unasked: bool = False
 
 
 class OneFile:

@@ -21,7 +21,7 @@ from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 from tests.harness.stuck_disk import StuckDisk, stuck_disk
 from tests.harness.waiting import until
-from tests.mounted.served import Served
+from tests.mounted.served import Served, fresh_id
 
 STUCK = "AAAAAAAAAA"
 OTHER = "BBBBBBBBBB"
@@ -196,6 +196,25 @@ def test_more_requests_than_threads_hold_up_no_other_volume(filled: tuple[StuckD
     script = "for i in $(seq 100); do stat $i >/dev/null 2>&1 & done; wait"
     with asking_while_stuck(disk, served.path(STUCK), script):
         use_everything(served.path(OTHER))
+
+
+def test_a_volume_on_a_stuck_disk_that_nobody_knew_yet_holds_up_no_other(
+    stuck: tuple[StuckDisk, Served], mount: Mounts
+) -> None:
+    """As after a start of katafs, when the first walk comes by: while it looks a name up, the kernel keeps everybody
+    from making katas beside it, and behind who wants to it keeps everybody from looking up another."""
+    disk, served = stuck
+    new = Served(mount(volumes=f"dir:{served.store}"), served.store, Layout.FLAT)
+    made, other = new.path(fresh_id()), new.path(OTHER)
+    with ExitStack() as ends:
+        with disk.stuck():
+            waiting = ends.enter_context(subprocess.Popen(["stat", new.path(STUCK)], stdout=subprocess.DEVNULL))
+            until(lambda: bool(disk.waiting), "the disk to be asked")
+            run(["sh", "-ec", 'mkdir "$1"; echo x >"$1/f"; rm "$1/f"; rmdir "$1"', "sh", made], timeout=60)
+            use_everything(other)
+
+            assert waiting.poll() is None
+        assert waiting.wait(60) == 0
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ class Told:
     links: int = 2
     ctime_ns: int = 9_000_000_010
     timeout_s: float = 1.5
+    unasked: bool = False
 
 
 ATTR = struct.pack(
@@ -88,6 +89,12 @@ def test_an_entry() -> None:
     head = struct.pack("=4Q2I", 0x1122334455667788, 3, 1, 1, 500_000_000, 500_000_000)
 
     assert replies.entry(Told()) == head + ATTR
+
+
+def test_the_entry_of_what_was_not_asked_keeps_the_name_only() -> None:
+    head = struct.pack("=4Q2I", 0x1122334455667788, 3, 1, 0, 500_000_000, 0)
+
+    assert replies.entry(Told(unasked=True)) == head + ATTR
 
 
 def test_attributes() -> None:

@@ -1,5 +1,7 @@
-"""The parts of a mount that serve other disks: when they come, and when they go."""
+"""The parts of a mount that serve other disks: when they come, when they go, and what is told of their volumes."""
 
+import errno
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,18 +9,20 @@ from unittest.mock import Mock
 
 import pytest
 
-from katafs.fuse.operations import Later
+from katafs.fuse.operations import Attributes, Later
 from katafs.kata_id import VolumeName
 from katafs.mount.parts import Parts
-from katafs.tree.attributes import Attributes
+from katafs.mount.tops import Top, Tops
+from katafs.tree.requests import Elsewhere
+from katafs.tree.tree import Tree
 from katafs.volumes.disks import Disk
 from katafs.volumes.memory import MemoryStore
+from tests.harness.refusals import refused
 from tests.harness.waiting import until
 from tests.unit.kernel import ROOT, Kernel
 
 KATA = b"123456789A"
 DISK, MOUNTED_ANEW = Disk(b"9:9"), Disk(b"9:10")
-THREADS_OF_ONE_DISK = 8
 
 
 @pytest.fixture
@@ -30,16 +34,55 @@ def parts(tree: Kernel) -> Iterator[Parts]:
     assert parts.close(60)
 
 
-@contextmanager
-def stuck(entering: Later[Attributes]) -> Iterator[None]:
-    """A disk of which each thread hangs in another call."""
-    gate = threading.Event()
-    hanging = [entering.pool.submit(gate.wait) for _ in range(THREADS_OF_ONE_DISK)]
+@pytest.fixture
+def away(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> list[Disk | None]:
+    """There is a kata on this disk, or on whatever comes to its place here."""
+    (store.path / KATA.decode()).mkdir()
+    disk: list[Disk | None] = [DISK]
+    monkeypatch.setattr(store, "disk_of", lambda name: disk[0] if name == VolumeName(KATA.decode()) else None)
+    return disk
+
+
+def entered(parts: Parts, tree: Kernel, disk: Disk = DISK) -> Attributes:
+    """What is told of the kata, for which nobody has to wait."""
+    told = parts.enter(disk, tree.tree.node(ROOT), KATA)
+    assert not isinstance(told, Later)
+    return told
+
+
+def serving(tree: Kernel) -> Disk | None:
+    """The disk whose part serves the kata."""
+    with pytest.raises(Elsewhere) as there:
+        tree.lookup(KATA)
+    return there.value.disk
+
+
+def is_at_home(tree: Kernel) -> bool:
+    """Whether it is no part's."""
     try:
-        yield
-    finally:
-        gate.set()
-        assert all(call.result(60) for call in hanging)
+        tree.lookup(KATA)
+    except Elsewhere:
+        return False
+    return True
+
+
+@contextmanager
+def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """In the block whoever opens the kata hangs, with its part's lock held; set once somebody does."""
+    hangs, goes_on = threading.Event(), threading.Event()
+    opened = MemoryStore.open
+
+    def hanging(store: MemoryStore, volume: VolumeName) -> int:
+        hangs.set()
+        assert goes_on.wait(60)
+        return opened(store, volume)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryStore, "open", hanging)
+        try:
+            yield hangs
+        finally:
+            goes_on.set()
 
 
 def shrinkers() -> int:
@@ -48,34 +91,56 @@ def shrinkers() -> int:
 
 
 def test_a_disk_that_is_mounted_anew_leaves_nothing_of_the_one_before(
-    tree: Kernel, store: MemoryStore, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    tree: Kernel, parts: Parts, away: list[Disk | None]
 ) -> None:
-    """Also where a program that looked something up there has been interrupted, while the disk hung."""
-    (store.path / KATA.decode()).mkdir()
-    disk = [DISK]
-    monkeypatch.setattr(store, "disk_of", lambda name: disk[0] if name == VolumeName(KATA.decode()) else None)
-    root = tree.tree.node(ROOT)
-    told = parts.enter(DISK, root, KATA).call()
-    entering = parts.enter(DISK, root, KATA)
-    with stuck(entering):
-        given_up = entering.pool.submit(entering.call)
-        given_up.cancel()
-        until(given_up.cancelled, "the disk to be taken for stuck")
+    told = parts.enter_made(DISK, tree.tree.node(ROOT), KATA)
     parts.forget([(told.number, 1)])
-    until(lambda: tree.tree.on(DISK).is_unused(), "what was looked up to be forgotten")
+    until(tree.tree.on(DISK).is_unused, "what was looked up to be forgotten")
     before = shrinkers()
-    disk[0] = MOUNTED_ANEW
-    parts.enter(MOUNTED_ANEW, root, KATA).call()
+    away[0] = MOUNTED_ANEW
+    until(lambda: serving(tree) == MOUNTED_ANEW, "the kata to be the other disk's")
+    entered(parts, tree, MOUNTED_ANEW)
 
     assert (before, shrinkers()) == (1, 1)
 
 
-def test_what_is_forgotten_while_no_thread_can_be_had_is_forgotten(
-    tree: Kernel, store: MemoryStore, parts: Parts, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("away")
+def test_that_a_volume_is_there_is_told_while_its_disk_hangs(
+    tree: Kernel, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Until its disk was asked it is nobody's to enter."""
+    with stuck(monkeypatch) as hangs:
+        first = entered(parts, tree)
+        looking = threading.Thread(target=parts.enter_made, args=(DISK, tree.tree.node(ROOT), KATA))
+        looking.start()
+        assert hangs.wait(60)
+        again = entered(parts, tree)
+
+        assert looking.is_alive()
+    looking.join(60)
+    later = entered(parts, tree)
+    assert (first.unasked, stat.S_IMODE(first.status.st_mode)) == (True, 0)
+    assert first.number == again.number == later.number
+    assert (later.unasked, stat.S_IMODE(later.status.st_mode)) == (True, 0o755)
+
+
+def test_one_that_can_not_be_made_is_not_told_of(
+    tree: Kernel, store: MemoryStore, parts: Parts, away: list[Disk | None]
+) -> None:
+    (store.path / KATA.decode()).rmdir()
+    with refused(errno.ESTALE):
+        parts.enter_made(DISK, tree.tree.node(ROOT), KATA)
     (store.path / KATA.decode()).mkdir()
-    monkeypatch.setattr(store, "disk_of", lambda name: DISK if name == VolumeName(KATA.decode()) else None)
-    told = parts.enter(DISK, tree.tree.node(ROOT), KATA).call()
+    away[0] = None
+
+    until(lambda: is_at_home(tree), "the part to have left it")
+
+
+@pytest.mark.usefixtures("away")
+def test_what_is_forgotten_while_no_thread_can_be_had_is_forgotten(
+    tree: Kernel, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = parts.enter_made(DISK, tree.tree.node(ROOT), KATA)
 
     def none(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -85,3 +150,92 @@ def test_what_is_forgotten_while_no_thread_can_be_had_is_forgotten(
         parts.forget([(told.number, 1)])
 
     assert tree.tree.on(DISK).is_unused()
+
+
+class Named:
+    """The tops of a part that nobody else has; the kernel was told of the kata."""
+
+    def __init__(self, tree: Kernel) -> None:
+        self.tops = Tops()
+        self.part: Tree = tree.tree.on(DISK)
+        self._root = tree.tree.node(ROOT)
+        self._number = self.name().number
+
+    def name(self) -> Attributes:
+        """It is told so again."""
+        return self.tops.name(DISK, self.part, self._root, KATA)
+
+    def top(self) -> Top:
+        """The kata's top, which was named."""
+        top = self.tops.of(self._number)
+        assert top is not None
+        return top
+
+
+@pytest.fixture
+def named(tree: Kernel, away: list[Disk | None]) -> Named:
+    """The kernel was told of the kata once."""
+    assert away == [DISK]
+    return Named(tree)
+
+
+def test_a_top_is_looked_at_once_each_time_that_it_is_named(named: Named, monkeypatch: pytest.MonkeyPatch) -> None:
+    lookup_top = Mock(wraps=named.part.lookups.lookup_top)
+    monkeypatch.setattr(named.part.lookups, "lookup_top", lookup_top)
+    top = named.top()
+    for _ in range(3):
+        top.look()
+    named.name()
+    for _ in range(3):
+        top.look()
+
+    assert lookup_top.call_count == 2
+
+
+def test_another_directory_in_its_place_is_told_as_another(named: Named, store: MemoryStore) -> None:
+    top = named.top()
+    top.look()
+    (store.path / KATA.decode()).rename(store.path / "before")
+    (store.path / KATA.decode()).mkdir()
+    top.look()
+    generations = [named.name().generation]
+    with refused(errno.ESTALE):
+        top.look()
+    generations.append(named.name().generation)
+    top.look()
+
+    assert generations == [0, 1]
+
+
+def test_a_top_stays_its_parts_until_all_that_was_told_is_forgotten(
+    named: Named, tree: Kernel, away: list[Disk | None]
+) -> None:
+    top, number = named.top(), named.name().number
+    top.look()
+    away[0] = None
+
+    assert named.tops.give_back(number, 1) is None
+    assert serving(tree) == DISK
+    assert named.tops.give_back(number, 1) is top
+    named.tops.forget(top)
+    assert named.part.is_unused()
+    assert tree.lookup(KATA).number == number
+
+
+def test_one_that_is_named_again_before_its_part_has_forgotten_it_stays_the_parts(
+    named: Named, tree: Kernel, away: list[Disk | None]
+) -> None:
+    forgotten, number = named.top(), named.name().number
+    forgotten.look()
+    away[0] = None
+    assert named.tops.give_back(number, 2) is forgotten
+    named.name()
+    again = named.top()
+    named.tops.forget(forgotten)
+    assert serving(tree) == DISK
+    again.look()
+
+    assert named.part.knows(number)
+    assert named.tops.give_back(number, 1) is again
+    named.tops.forget(again)
+    assert tree.lookup(KATA).number == number

@@ -78,6 +78,8 @@ def test_a_volume_that_is_known_stays_where_it_is(tree: Kernel, mounted: Move) -
     assert tree.lookup(KATA).number == number
     part = tree.tree.on(DISK)
     with refused(errno.ESTALE):
+        part.lookups.foreseen_top(tree.tree.node(ROOT), KATA)
+    with refused(errno.ESTALE):
         part.lookups.lookup_top(tree.tree.node(ROOT), KATA)
 
 
@@ -134,15 +136,17 @@ def test_a_part_keeps_its_volume_when_the_disk_has_gone_until_it_is_forgotten(
     (store.path / KATA.decode()).mkdir()
     mounted()
     part = tree.tree.on(DISK)
-    number = part.lookups.lookup_top(tree.tree.node(ROOT), KATA).number
+    volume, told = part.lookups.foreseen_top(tree.tree.node(ROOT), KATA)
+    part.lookups.lookup_top(tree.tree.node(ROOT), KATA)
     monkeypatch.setattr(store, "disk_of", lambda _: None)
     with pytest.raises(Elsewhere):
         tree.lookup(KATA)
     assert not part.is_unused()
-    part.forget([(number, 1)])
+    part.forget([(told.number, 1)])
+    part.give_up(volume)
 
     assert part.is_unused()
-    assert tree.lookup(KATA).number == number
+    assert tree.lookup(KATA).number == told.number
 
 
 def test_nothing_moves_between_parts(tree: Kernel, store: MemoryStore, mounted: Move) -> None:
