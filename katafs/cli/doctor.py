@@ -96,7 +96,7 @@ def _of_store(wanted: str | None, prefix: str) -> Iterator[Finding]:
         if wanted == DOCKER:
             about, url = within(_STORE_S, _asked_engine)
             places = [about.data_root]
-            yield from volumes.engine(about.version, about.api, url)
+            yield from volumes.engine(about.version, about.api, about.oldest_api, url)
         yield from of_volumes(wanted, prefix, places)
     except Unanswered:
         yield volumes.unreachable(f"{wanted}: no answer within {_STORE_S:g} s", wanted)

@@ -17,11 +17,14 @@ _WRITABLE = (
 _MOST_REFUSED = 20
 """Told one by one; the rest is counted."""
 _NAMED_VOLUMES_SPARED_SINCE = 23
-"""https://docs.docker.com/engine/api/version-history/#v142-api-changes: prune takes only anonymous volumes."""
+_NAMED_VOLUMES_SPARED_API = (1, 42)
+"""https://docs.docker.com/engine/api/version-history/#v142-api-changes: prune takes only anonymous volumes. A client
+that speaks an older API deletes what it always did, whatever the engine."""
 
 
-def engine(version: str, api: str, url: str) -> Iterator[Finding]:
-    """An engine that answers; `version` as `20.10.24+dfsg1`, `api` as `1.41`."""
+def engine(version: str, api: str, oldest_api: str, url: str) -> Iterator[Finding]:
+    """An engine that answers; `version` as `20.10.24+dfsg1`, `api` as `1.41`, and `oldest_api`, which is the oldest
+    that it speaks with any client, too."""
     yield ok("engine", f"Docker Engine {version} answers at {url}, API {api}")
     major = re.match(r"\d+", version)
     if major and int(major[0]) < _NAMED_VOLUMES_SPARED_SINCE:
@@ -30,6 +33,17 @@ def engine(version: str, api: str, url: str) -> Iterator[Finding]:
             f"on Docker Engine {version} `docker volume prune` deletes every volume that no container uses: every kata",
             "never run it here, nor `docker system prune --volumes`; Docker Engine 23 and later spare named volumes",
         )
+    elif (oldest := re.match(r"(\d+)\.(\d+)", oldest_api)) and _numbers(oldest) < _NAMED_VOLUMES_SPARED_API:
+        yield note(
+            "prune",
+            "`docker volume prune` of a client before 23 deletes every volume that no container uses: every kata",
+            "run none here, nor with DOCKER_API_VERSION before 1.42; "
+            "DOCKER_MIN_API_VERSION=1.42 in the engine's environment has it refuse them",
+        )
+
+
+def _numbers(found: re.Match[str]) -> tuple[int, ...]:
+    return tuple(map(int, found.groups()))
 
 
 def unreachable(reason: str, url: str) -> Finding:

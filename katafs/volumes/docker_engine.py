@@ -45,6 +45,8 @@ class About(NamedTuple):
     """As `20.10.24+dfsg1`."""
     api: str
     """The API spoken with it, as `1.41`."""
+    oldest_api: str
+    """The oldest that any client may speak with it, as `1.24`."""
     data_root: str
     """The directory on the engine's host that its own volumes are below."""
 
@@ -83,8 +85,15 @@ class Engine:
 
     def about(self) -> About:
         """What it says of itself."""
-        told = self._ask(lambda client: {**client.info(), "api": client.api_version})
-        return About(str(told.get("ServerVersion")), str(told["api"]), str(told.get("DockerRootDir")))
+        info, apis, api = self._ask(
+            lambda client: (client.info(), client.version(api_version=False), client.api_version)
+        )
+        return About(
+            version=str(info.get("ServerVersion")),
+            api=str(api),
+            oldest_api=str(apis.get("MinAPIVersion")),
+            data_root=str(info.get("DockerRootDir")),
+        )
 
     def volumes(self) -> list[Details]:
         """Every volume."""

@@ -10,6 +10,7 @@ from tests.contract.conftest import DockerPlace
 from tests.contract.names import KATA
 from tests.contract.stand_in import StandIn
 from tests.harness.doctored import Report, doctor
+from tests.harness.programs import run
 
 
 def asked(url: str, *arguments: str) -> Report:
@@ -38,8 +39,20 @@ def test_the_danger_of_prune_on_an_old_engine(engine_stand_in: StandIn) -> None:
     assert "never run it here" in found.remedy
 
 
-def test_no_danger_of_prune_since_23(engine_stand_in: StandIn) -> None:
-    engine_stand_in.info["ServerVersion"] = "23.0.1"
+def test_the_danger_of_an_old_clients_prune_on_a_newer_engine(engine_stand_in: StandIn) -> None:
+    engine_stand_in.info["ServerVersion"] = "28.5.2"
+    engine_stand_in.version = {"ApiVersion": "1.51", "MinAPIVersion": "1.24"}
+
+    found = asked(engine_stand_in.url).the("prune")
+
+    assert found.severity == "note"
+    assert "of a client before 23 deletes every volume that no container uses" in found.text
+    assert "DOCKER_MIN_API_VERSION=1.42" in found.remedy
+
+
+def test_no_danger_of_prune_where_clients_before_23_are_refused(engine_stand_in: StandIn) -> None:
+    engine_stand_in.info["ServerVersion"] = "29.0.0"
+    engine_stand_in.version = {"ApiVersion": "1.52", "MinAPIVersion": "1.44"}
 
     assert "prune" not in {found.check for found in asked(engine_stand_in.url).findings}
 
@@ -72,6 +85,19 @@ def test_an_engine_on_another_host(engine_stand_in: StandIn) -> None:
     found = report.the("volumes")
     assert found.text == "the volumes' own directory can't be opened: /nonexistent/docker: No such file or directory"
     assert "run katafs on the engine's host" in found.remedy
+
+
+@pytest.mark.xdist_group("docker")
+def test_the_danger_of_prune_is_told_where_a_client_before_23_is_one(docker_place: DockerPlace) -> None:
+    volume, label = docker_place.own + KATA, f"{docker_place.own}prune"
+    docker_place.engine.cli("volume", "create", "--label", label, volume)
+    prune = ["docker", "volume", "prune", "--force", "--filter", f"label={label}"]
+    run(prune, env={**docker_place.engine.env, "DOCKER_API_VERSION": "1.41"}, status=None)  # where it is refused
+
+    report = asked(docker_place.engine.url)
+
+    deleted = volume not in docker_place.engine.volumes()
+    assert ("prune" in {found.check for found in report.findings}) == deleted
 
 
 @pytest.mark.xdist_group("docker")

@@ -111,4 +111,11 @@ def test_many_refused_volumes_are_counted() -> None:
     ("version", "told"), [("20.10.24+dfsg1", 2), ("22.06", 2), ("23.0.0", 1), ("29.1", 1), ("x", 1)]
 )
 def test_prune_is_a_danger_before_23(version: str, told: int) -> None:
-    assert len(list(volumes.engine(version, "1.41", "unix:///sock"))) == told
+    assert len(list(volumes.engine(version, "1.41", "1.44", "unix:///sock"))) == told
+
+
+@pytest.mark.parametrize(
+    ("oldest_api", "told"), [("1.12", 2), ("1.24", 2), ("1.41", 2), ("1.42", 1), ("1.44", 1), ("2.0", 1), ("None", 1)]
+)
+def test_prune_of_an_old_client_is_a_danger_where_the_engine_lets_it(oldest_api: str, told: int) -> None:
+    assert len(list(volumes.engine("28.5.2", "1.51", oldest_api, "unix:///sock"))) == told
