@@ -3,6 +3,7 @@
 It has a cgroup of its own in the unified hierarchy, no controllers, and of Debian's units those that a test starts.
 """
 
+import os
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -22,15 +23,15 @@ DefaultDependencies=no
 Requires=systemd-journald.socket
 """
 
-DOCKER_SERVICE = """\
+DOCKER_SERVICE = f"""\
 cat >/etc/systemd/system/docker.service <<'END'
 [Service]
 Type=notify
-ExecStart=dockerd --storage-driver=vfs --bridge=none --iptables=false --ip6tables=false
+ExecStart=env "PATH={os.environ["PATH"]}" dockerd --storage-driver=vfs --bridge=none --iptables=false --ip6tables=false
 END
 systemctl daemon-reload
 """
-"""As Debian's, but for the network and the disk that aren't there."""
+"""As Debian's, but for the network and the disk that aren't there; the engine is the tests' own."""
 
 
 class Machine:
