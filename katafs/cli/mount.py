@@ -129,10 +129,10 @@ def _daemonize() -> Callable[[], None]:
             sys.exit(exit_codes.ExitCode.DONE)
         _, status = os.waitpid(child, 0)
         sys.exit(os.waitstatus_to_exitcode(status) or exit_codes.ExitCode.FAILED)
-    os.setsid()
     _close_what_the_caller_has_open(but=writer)
 
     def detach() -> None:
+        os.setsid()  # not before: autofs knows by its process group whom it must let pass to mount, and has others wait
         os.chdir("/")  # not to keep busy what the caller worked in
         logs.log_to_syslog()
         os.write(writer, _READY)

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 _FUSE_DEVICE = Path("/dev/fuse")
+_AUTOFS_DEVICE = Path("/dev/autofs")
 _LATENCY_DEVICE = Path("/dev/cpu_dma_latency")
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +51,12 @@ def fuse() -> None:
     if not os.access(_FUSE_DEVICE, os.R_OK | os.W_OK):
         _want(f"needs {_FUSE_DEVICE}, which is missing or not permitted")
     programs("fusermount3")
+
+
+def autofs() -> None:
+    """The kernel can tell when somebody first comes to a mount point."""
+    if not _AUTOFS_DEVICE.exists():
+        _want(f"needs {_AUTOFS_DEVICE}, which is missing")
 
 
 def processors() -> None:

@@ -72,7 +72,7 @@ class OwnRoot:
             "mount -t tmpfs -o mode=755 tmpfs $root/run && mount -t tmpfs -o mode=755 tmpfs $root/dev",
             "ln -s /proc/self/fd $root/dev/fd && mkdir $root/dev/shm $root/dev/pts && ip link set lo up",
             "mount -t devpts -o ptmxmode=666 devpts $root/dev/pts && ln -s pts/ptmx $root/dev/ptmx",
-            f"for device in {' '.join(_DEVICES)}; do",
+            f"for device in {' '.join(_DEVICES)} $(! test -e /dev/autofs || echo autofs); do",
             "  touch $root/dev/$device && mount --bind /dev/$device $root/dev/$device",
             "done",
             *(_INSTALLATION if self._installed else ()),

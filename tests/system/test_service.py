@@ -168,6 +168,19 @@ def test_systemd_mounts_a_line_of_fstab(machine: Machine) -> None:
     machine.run("systemctl stop fstab.mount; ! mountpoint /fstab; ! systemctl is-failed fstab.mount")
 
 
+def test_systemd_mounts_a_line_of_fstab_when_somebody_first_comes(machine: Machine) -> None:
+    """Whoever isn't of systemd's process group waits there until it is mounted, and so would who is to mount it."""
+    needs.autofs()
+    options = "layout=split,noauto,x-systemd.automount,x-systemd.mount-timeout=30s"
+    machine.run(f"mkdir /auto; echo 'dir:/srv/volumes /auto fuse.katafs {options} 0 0' >>/etc/fstab")
+
+    machine.run("systemctl daemon-reload; systemctl start auto.automount")
+
+    shown = machine.run(f"cat /auto/12/{KATA[2:]}/manifest.json; systemctl stop auto.automount", timeout=90)
+    assert shown.stdout == "{}"
+    machine.run("! mountpoint -q /auto; ! systemctl is-failed auto.mount")
+
+
 def test_it_waits_for_the_engine_and_outlives_its_restart(machine: Machine) -> None:
     needs.docker()
     machine.run(SETTINGS.format(name="docker", volumes="docker") + DOCKER_SERVICE)
