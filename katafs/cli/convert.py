@@ -83,7 +83,7 @@ def convert(
     if form == "tags" and (dry_run or keep):
         raise click.UsageError("--format tags: not with --dry-run or --keep")
     if source is None and form != "tags":
-        raise click.UsageError("--from DIR: where are the katas?")
+        raise click.UsageError("--from DIR: where are the katas? There is no setting legacy either")
     if os.geteuid() != 0:
         raise KatafsError("convert must be run as root: it keeps the owners of all files")
     raised_limit()  # a commit has every file of a kata open

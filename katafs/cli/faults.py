@@ -1,6 +1,7 @@
 """What a program says of a fault at its end: one line, and an exit code."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.errors import KatafsError
+from katafs.observe import logs
 
 
 @contextlib.contextmanager
@@ -17,15 +19,19 @@ def told(program: str) -> Iterator[None]:
     try:
         yield
     except KatafsError as fault:
-        click.echo(f"{program}: {fault}", err=True)
+        _say(f"{program}: {fault}")
         sys.exit(exit_codes.of_fault(fault))
     except BrokenPipeError:
         raise  # click's: who reads has read enough
     except OSError as refused:
         named = f"{os.fsdecode(refused.filename)}: " if isinstance(refused.filename, str | bytes) else ""
-        click.echo(f"{program}: {named}{refused.strerror or refused}", err=True)
+        _say(f"{program}: {named}{refused.strerror or refused}")
         _give_up_output()
         sys.exit(exit_codes.ExitCode.FAILED)
+
+
+def _say(line: str) -> None:
+    click.echo(logs.for_stderr(line, logging.ERROR), err=True)
 
 
 def _give_up_output() -> None:

@@ -1,5 +1,6 @@
 """How far a conversion has come: a bar on a terminal, a line now and then elsewhere, and the totals at its end."""
 
+import logging
 import time
 from collections import Counter
 
@@ -8,6 +9,7 @@ from rich import progress as rich_progress
 from rich.console import Console
 
 from katafs.converter.results import Outcome, Result
+from katafs.observe import logs
 
 _LINE_EVERY_S = 10.0
 
@@ -53,11 +55,11 @@ class Progress:
             click.echo(f"{self._done} of {self._total}, {self._rate:.1f} a second, {self._left_s:.0f} s left", err=True)
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """A line that stays: what was left, and why."""
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False)
         else:
-            click.echo(line, err=True)
+            click.echo(logs.for_stderr(line, logging.WARNING), err=True)
 
     @property
     def _done(self) -> int:

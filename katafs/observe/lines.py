@@ -33,10 +33,13 @@ class Lines(logging.Formatter):
         text = " ".join(filter(None, [f"{self._program}: {record.levelname}: {event}", said]))
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        if self._journal:
-            priority = f"<{_PRIORITIES.get(record.levelno, 6)}>"
-            text = "\n".join(priority + line for line in text.split("\n"))
-        return text
+        return with_level(text, record.levelno) if self._journal else text
+
+
+def with_level(text: str, level: int) -> str:
+    """Lines as systemd's journal reads them: each with its level of logging before it (sd-daemon(3))."""
+    priority = f"<{_PRIORITIES.get(level, 6)}>"
+    return "\n".join(priority + line for line in text.split("\n"))
 
 
 def extras(record: logging.LogRecord) -> dict[str, object]:

@@ -5,7 +5,7 @@ import os
 import sys
 
 from katafs.observe.limits import Limited
-from katafs.observe.lines import Lines, goes_to_journal
+from katafs.observe.lines import Lines, goes_to_journal, with_level
 
 _SYSLOG = "/dev/log"
 _STDERR = 2
@@ -15,6 +15,11 @@ def shape_warnings() -> None:
     """Let a command that has no log of its own say its warnings in the same form, on stderr."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(Lines("katafs"))
+
+
+def for_stderr(text: str, level: int) -> str:
+    """What a command says on stderr, with its level of logging before it where that is the journal."""
+    return with_level(text, level) if goes_to_journal(_STDERR) else text
 
 
 def log_to_stderr(level: int) -> None:

@@ -18,6 +18,8 @@ MANIFEST = f"/katas/12/{KATA[2:]}/manifest.json"
 
 DOCKER = "katafs@docker.service"
 
+CONVERTER = "katafs-convert@old.service"
+
 pytestmark = pytest.mark.xdist_group("service")
 
 SETTINGS = """\
@@ -149,6 +151,23 @@ def test_a_wrong_setting_fails_at_once_and_is_not_tried_again(machine: Machine) 
     assert [machine.shown("katafs@wrong", what) for what in ("ActiveState", "NRestarts")] == ["failed", "0"]
     assert "layuot" in machine.journal("katafs@wrong")
     machine.run("journalctl --sync; journalctl --unit katafs@wrong --priority err | grep layuot")
+
+
+def test_the_journal_knows_how_bad_it_is_what_the_converter_says(machine: Machine) -> None:
+    machine.run("mkdir -p /srv/old/12/{3456789B,3456789C}; mknod /srv/old/12/3456789B/device c 1 3")
+    machine.run("{ cat /etc/katafs/katas.toml; echo 'legacy = \"/srv/old\"'; } >/etc/katafs/old.toml")
+
+    machine.run(f"systemctl start {CONVERTER}")
+    machine.wait_for(CONVERTER, "ActiveState", "inactive")
+    machine.run(f"rm -r /srv/old; systemctl start {CONVERTER}")
+    machine.wait_for(CONVERTER, "ActiveState", "failed")
+
+    machine.run("journalctl --sync")
+    said = f"journalctl --unit {CONVERTER} --identifier katafs --output cat --priority"
+    error, warning, info = (machine.run(f"{said} {level}..{level}").stdout for level in ("err", "warning", "info"))
+    assert "/srv/old" in error
+    assert warning == "123456789B: refused: device in it is a device node\n"
+    assert ", refused 1; " in info
 
 
 def test_its_mount_is_seen_by_the_whole_machine(machine: Machine) -> None:
