@@ -9,6 +9,7 @@ import pytest
 from tests.harness import needs, waiting
 from tests.harness.faulty_katafs import gated
 from tests.harness.own_root import OwnRoot
+from tests.harness.pages import Page
 from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.systemd import DOCKER_SERVICE, Machine, booted
 
@@ -46,6 +47,17 @@ cat >/etc/systemd/system/katafs@watched.service.d/watchdog.conf <<END
 [Service]
 WatchdogSec=2s
 END
+"""
+
+SERVER = """\
+mkdir -p /srv/image/bin
+cp $(command -v busybox) /srv/image/bin/
+tar -C /srv/image -c . | docker import - server
+docker create --name web --network none -v /katas:/katas server busybox sh -c '
+  ended() {{ busybox cp {manifest} {kata}/saved; exit; }}
+  trap ended TERM
+  busybox cp {manifest} {kata}/found
+  while :; do busybox sleep 0.1; done'
 """
 
 READER = """\
@@ -178,7 +190,7 @@ def test_its_mount_is_seen_by_the_whole_machine(machine: Machine) -> None:
 
 
 def test_systemd_mounts_a_line_of_fstab(machine: Machine) -> None:
-    options = "layout=split,nofail,_netdev,x-systemd.after=docker.service"
+    options = "layout=split,nofail,_netdev,x-systemd.after=docker.service,x-systemd.mount-timeout=10min"
     machine.run(f"mkdir /fstab; echo 'dir:/srv/volumes /fstab fuse.katafs {options} 0 0' >>/etc/fstab")
 
     machine.run("systemctl daemon-reload; systemctl start fstab.mount")
@@ -218,3 +230,18 @@ def test_it_waits_for_the_engine_and_outlives_its_restart(machine: Machine) -> N
     assert machine.shown(DOCKER, "MainPID") == pid
     assert set(read.split()) == {"read"}
     machine.run(f"systemctl stop {DOCKER}")
+
+
+def test_a_server_in_a_container_has_katas_until_it_has_ended(machine: Machine) -> None:
+    needs.docker()
+    kata = f"/katas/12/{KATA[2:]}"
+    machine.run(DOCKER_SERVICE + "systemctl start docker\n")
+    machine.run(SERVER.format(manifest=MANIFEST, kata=kata))
+
+    machine.run(Page("operating.md").commands("systemctl enable --now web"))
+    waiting.until(lambda: machine.run(f"test -e {kata}/found", status=None).status == 0, "the server to find katas")
+    machine.run(f"rm {kata}/found; systemctl restart {UNIT}")
+
+    assert machine.run(f"cat {kata}/saved").stdout == "{}"
+    waiting.until(lambda: machine.run(f"test -e {kata}/found", status=None).status == 0, "the new server to find them")
+    machine.run("systemctl disable --now web; docker rm web; systemctl stop docker")
