@@ -1,10 +1,13 @@
 """Descriptors as a volume gives them; and what a process holds open, read from /proc."""
 
 import os
+import resource
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.harness import needs
 
 _FIRST_OWN_FD = 3
 """Below it are the standard streams, and a log may well be a regular file."""
@@ -18,6 +21,19 @@ def held(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def allowed(count: int) -> Iterator[None]:
+    """The test itself may have so many open, which a login's ordinary limit of 1024 wouldn't let it; a daemon that it
+    starts as well."""
+    needs.descriptors(count)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def held_files(pid: int) -> set[str]:

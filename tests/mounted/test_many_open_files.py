@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs
+from tests.harness.descriptors import allowed
 from tests.harness.faulty_katafs import asking
 from tests.harness.mounted import PROGRAM
 from tests.harness.status import status_of
@@ -31,11 +31,8 @@ OTHER_DESCRIPTORS = 50
 def many_allowed() -> Iterator[None]:
     """The test itself may have that many files open."""
     needs.programs("prlimit")
-    needs.descriptors(HARD)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (HARD, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with allowed(HARD):
+        yield
 
 
 def limited(soft: int, hard: int, program: Sequence[str]) -> tuple[str, ...]:
