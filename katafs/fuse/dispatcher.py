@@ -110,7 +110,10 @@ class Dispatcher:
     # Inodes
 
     def getattr(self, request: Request) -> Answer[Carried]:
-        told = self._operations.getattr(request.node)
+        (flags,) = wire.GETATTR_IN.unpack_from(request.body)
+        of_open_file = flags & wire.GETATTR_FH
+        ask = self._operations.getattr_for_pages if of_open_file else self._operations.getattr
+        told = ask(request.node)
         return told.then(replies.attributes) if isinstance(told, Later) else replies.attributes(told)
 
     def setattr(self, request: Request) -> Answer[Carried]:

@@ -156,6 +156,9 @@ class Operations(Protocol):
     def getattr(self, number: int) -> Answer[Attributes]:
         """stat(2)."""
 
+    def getattr_for_pages(self, number: int) -> Answer[Attributes]:
+        """The same for the kernel itself, before a program reads: whether the pages that it has kept are still good."""
+
     def setattr(self, number: int, wanted: Wanted, handle: int | None, who: Who) -> Answer[Attributes]:
         """chmod(2), chown(2), truncate(2), utimensat(2); through an open file where there is a handle."""
 

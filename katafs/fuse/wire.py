@@ -28,6 +28,8 @@ FORGET_IN = Struct("=Q")
 BATCH_FORGET_IN = Struct("=Ixxxx")
 FORGET_ONE = Struct("=QQ")
 """Node, lookups."""
+GETATTR_IN = Struct("=Ixxxx8x")
+"""Flags, padding, handle."""
 SETATTR_IN = Struct("=IxxxxQQQqqqIIIIxxxxIIxxxx")
 """What is valid, handle, size, lock owner, atime, mtime, ctime, their nanoseconds, mode, uid, gid."""
 MKNOD_IN = Struct("=IIIxxxx")
@@ -124,6 +126,8 @@ FOPEN_KEEP_CACHE = 1 << 1
 FOPEN_NONSEEKABLE = 1 << 2
 FOPEN_PASSTHROUGH = 1 << 7
 
+GETATTR_FH = 1
+"""Of an open file: the kernel asks so by itself, and by the name or the inode for stat(2) and fstat(2)."""
 FSYNC_DATA_ONLY = 1
 WRITE_CACHE = 1
 """A page of a mapping; which open file it came through is a guess."""

@@ -150,6 +150,9 @@ class Control:
     def getattr(self, number: int) -> Answer[Told]:
         return self._told(number) if number in self._ours else self._served.getattr(number)
 
+    def getattr_for_pages(self, number: int) -> Answer[Told]:
+        return self._told(number) if number in self._ours else self._served.getattr_for_pages(number)
+
     def setattr(self, number: int, wanted: Wanted, handle: int | None, who: Who) -> Answer[Told]:
         if number in self._ours:
             raise answer(errno.EROFS)

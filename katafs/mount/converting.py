@@ -62,6 +62,7 @@ class ConvertingOperations(Operations):
     rmdir = _prepared(Operations.rmdir)
     rename = _prepared(Operations.rename)
     getattr = _prepared(Operations.getattr)
+    getattr_for_pages = _prepared(Operations.getattr_for_pages)
     setattr = _prepared(Operations.setattr)
     readlink = _prepared(Operations.readlink)
     statfs = _prepared(Operations.statfs)

@@ -170,6 +170,11 @@ class Operations:
             return self._waiting_for_disk(self._tree.volume_of(number), partial(self._tree.tags.getattr, number))
         return self._tree.inodes.getattr(number)
 
+    def getattr_for_pages(self, number: int) -> Answer[Attributes]:
+        if self._tree.tags.show(number):
+            return self.getattr(number)
+        return self._tree.inodes.getattr_for_pages(number)
+
     def setattr(self, number: int, wanted: Wanted, handle: int | None, who: Who) -> Answer[Attributes]:
         changes = Changes(*wanted[:4], _time_ns(wanted.atime_ns), _time_ns(wanted.mtime_ns))
         return self._tree.inodes.setattr(number, changes, handle, who)

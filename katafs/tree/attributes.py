@@ -46,6 +46,12 @@ def of_tag(number: int, owner: os.stat_result, mode: int, size: int, mtime_ns: i
     return Attributes(number, 0, status, links, mtime_ns, timeout_s)
 
 
+def with_mtime(status: os.stat_result, mtime_ns: int) -> os.stat_result:
+    """The same status but for the nanoseconds of the mtime."""
+    names = ("st_rdev", "st_blocks", "st_blksize", "st_atime_ns", "st_ctime_ns")
+    return os.stat_result(status[:10], {name: getattr(status, name) for name in names} | {"st_mtime_ns": mtime_ns})
+
+
 def made_up(
     mode: int, owner: tuple[int, int], size_bytes: int, block_bytes: int, time_ns: int, blocks: int = 0
 ) -> os.stat_result:

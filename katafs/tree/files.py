@@ -106,7 +106,10 @@ class Files:
             with self._core.locked:
                 self._core.steady(opened.node)
         opened.taken_in()
-        return os.pread(opened.descriptor, size_bytes, offset)
+        content = os.pread(opened.descriptor, size_bytes, offset)
+        if not inodes.is_settled(os.fstat(opened.descriptor)):
+            opened.node.read_unsettled = True
+        return content
 
     def write(self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them.

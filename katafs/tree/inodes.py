@@ -9,7 +9,7 @@ from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
 from katafs.rooted.syscalls import NOW_NS
-from katafs.tree.attributes import Attributes
+from katafs.tree.attributes import Attributes, with_mtime
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.files import Files
@@ -53,6 +53,19 @@ class Inodes:
         with self._core.locked:
             node = self._core.node(number)
             return self._core.telling.tell(node, self._core.reaching.status(node))
+
+    def getattr_for_pages(self, number: int) -> Attributes:
+        """The same for the kernel alone, which before a read drops the pages that it has kept if the mtime or the size
+        is another than it was told last. Where neither would tell of a change since they were read it is told of
+        another mtime, by some nanoseconds. It keeps none of that, so that no program is shown it."""
+        with self._core.locked:
+            node = self._core.node(number)
+            status = self._core.status(node)
+            told = self._core.telling.tell(node, status)
+            if node.read_unsettled and status is not None:
+                node.read_unsettled = False
+                told.status, told.timeout_s = with_mtime(status, node.doubted_mtime_ns(status)), 0.0
+            return told
 
     def setattr(self, number: int, changes: Changes, handle: int | None, caller: Caller) -> Attributes:
         """Change attributes, through the open file where the kernel names one. The kernel has checked the caller's

@@ -48,6 +48,10 @@ class Node:
     """When the inode changed last, as the kernel was told last."""
     opened_ctime_ns: int = 0
     """When the inode had changed last as its content was opened: what the kernel keeps of it isn't older."""
+    read_unsettled: bool = False
+    """Whether the kernel may keep content of it that was read when a change could leave its mtime as it was."""
+    doubt: int = 0
+    """What the mtime was made another with last, so that the kernel drops such content."""
     converted_ctime_ns: int = 0
     """The backing inode's ctime after a conversion, which changed nothing of what the kernel knows."""
 
@@ -69,6 +73,11 @@ class Node:
         if not self.converted_ctime_ns or status.st_ctime_ns != self.converted_ctime_ns:
             self.converted_ctime_ns, self.told_ctime_ns = 0, status.st_ctime_ns
         return self.told_ctime_ns
+
+    def doubted_mtime_ns(self, status: os.stat_result) -> int:
+        """An mtime of the same second that is neither the true one nor the last that this gave."""
+        self.doubt = 3 - (self.doubt or 1)
+        return status.st_mtime_ns ^ self.doubt
 
 
 def identity_of(status: os.stat_result) -> tuple[int, int]:

@@ -162,6 +162,43 @@ def test_an_open_file_shows_what_is_appended_behind_it(uncached: Served) -> None
 
 
 @pytest.fixture(scope="module")
+def uncached_asking() -> Iterator[Served]:
+    """The same, and the kernel reads no file itself."""
+    directory = fresh_directory()
+    with mounting(directory) as mount:
+        yield Served(mount("-o", "timeout=0", program=asking()), directory / "volumes", Layout.FLAT)
+    remove_directory(directory)
+
+
+def test_an_open_file_shows_what_changes_twice_within_a_tick_of_the_clock(uncached_asking: Served) -> None:
+    """Before Linux 6.13 both changes have one mtime, and the size is the same: neither tells the second from the
+    first, which was read in between."""
+    shown, behind = both(uncached_asking)
+    (behind / "f").write_text("0000")
+    with (shown / "f").open("rb", buffering=0) as reading, (behind / "f").open("r+b", buffering=0) as writing:
+        for number in range(1, 2000):
+            os.pwrite(writing.fileno(), b"%04d" % number, 0)
+
+            assert os.pread(reading.fileno(), 10, 0) == b"%04d" % number
+
+
+def test_what_is_told_of_a_file_that_has_just_changed_is_true(mount: Mounts, disk: Path) -> None:
+    """To the nanosecond, also where the kernel was told otherwise so that it drops the content that it kept."""
+    served = Served(mount("-o", "timeout=0.01", program=asking()), disk / "volumes", Layout.FLAT)
+    shown, behind = both(served)
+    with (behind / "f").open("w+b", buffering=0) as writing, (shown / "f").open("rb", buffering=0) as reading:
+        for number in range(30):
+            os.pwrite(writing.fileno(), b"%04d" % number, 0)
+            written_ns = os.fstat(writing.fileno()).st_mtime_ns
+            until(lambda: os.fstat(reading.fileno()).st_mtime_ns == written_ns, "the new time")  # noqa: B023  # at once
+            for _ in range(30):
+                os.pread(reading.fileno(), 10, 0)
+                told = [os.fstat(reading.fileno()).st_mtime_ns, (shown / "f").stat().st_mtime_ns]
+
+                assert told == [written_ns] * 2
+
+
+@pytest.fixture(scope="module")
 def keeping_absences() -> Iterator[Served]:
     """A mount of which the kernel keeps for an hour what isn't there."""
     directory = fresh_directory()

@@ -17,6 +17,7 @@ class Recorder:
         self.answers: dict[str, Callable[[], object]] = {
             "lookup": Told,
             "getattr": Told,
+            "getattr_for_pages": Told,
             "setattr": Told,
             "link": Told,
             "open": lambda: Opened(5, keep_cache=True),

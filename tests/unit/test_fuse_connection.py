@@ -25,6 +25,7 @@ def setattr_body(valid: int) -> bytes:
 REQUESTS: dict[str, tuple[int, bytes, tuple[object, ...]]] = {
     "lookup": (wire.LOOKUP, b"name\0", ("lookup", 1, b"name")),
     "getattr": (wire.GETATTR, bytes(16), ("getattr", 1)),
+    "getattr of an open file": (wire.GETATTR, struct.pack("=I4xQ", 1, 5), ("getattr_for_pages", 1)),
     "readlink": (wire.READLINK, b"", ("readlink", 1)),
     "unlink": (wire.UNLINK, b"\xff\n\0", ("unlink", 1, b"\xff\n")),
     "rmdir": (wire.RMDIR, b"d\0", ("rmdir", 1, b"d")),
