@@ -82,6 +82,9 @@ class Who(Protocol):
     def uid(self) -> int: ...
     @property
     def gid(self) -> int: ...
+    @property
+    def pid(self) -> int:
+        """The thread that waits for the reply; 0 where this process can't see it."""
 
 
 NOW_NS = 1 << 100

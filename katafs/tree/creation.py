@@ -9,6 +9,7 @@ from collections.abc import Callable
 from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
+from katafs.rooted.caller import granted
 from katafs.tree.attributes import Attributes, directory_mode
 from katafs.tree.core import Core
 from katafs.tree.finder import Finder
@@ -41,8 +42,11 @@ class Creation:
 
     def mknod(self, parent_number: int, name: bytes, mode: int, device: int, caller: Caller) -> Attributes:
         """Make a file, FIFO, socket or device node."""
-        kind = stat.S_IFMT(mode) or stat.S_IFREG
-        return self._make(parent_number, name, caller, kind, lambda at: names.make_node(at, name, mode, device))
+
+        def make(at: int) -> None:
+            names.make_node(at, name, granted(mode, at, caller.uid, caller.gid, caller.pid), device)
+
+        return self._make(parent_number, name, caller, stat.S_IFMT(mode) or stat.S_IFREG, make)
 
     def symlink(self, parent_number: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
         """Make a symbolic link."""

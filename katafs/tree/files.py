@@ -6,6 +6,7 @@ import stat
 
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
+from katafs.rooted.caller import granted
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
@@ -68,6 +69,7 @@ class Files:
         with core.locked:
             parent = core.changing(parent_number)
             directory = self._creation.writable(parent, name)
+            mode = granted(mode, directory, caller.uid, caller.gid, caller.pid)
             try:
                 with core.creator.acting_as(caller.uid, caller.gid):
                     descriptor = names.create_file(directory, name, flags & _PASSED_ON, mode)

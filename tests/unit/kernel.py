@@ -25,10 +25,11 @@ ROOT = 1
 
 
 class Somebody(NamedTuple):
-    """A user and a group."""
+    """A user and a group, and a thread of theirs."""
 
     uid: int
     gid: int
+    pid: int = 0
 
 
 ME = Somebody(os.geteuid(), os.getegid())
