@@ -298,7 +298,8 @@ class Connection:
         elif request.opcode == wire.DESTROY:
             self.device.reply(request.unique, b"")
         else:
-            self.device.refuse(request.unique, errno.ENOSYS)
+            # Linux 5.10 would give an ioctl's ENOSYS to the program.
+            self.device.refuse(request.unique, errno.ENOTTY if request.opcode == wire.IOCTL else errno.ENOSYS)
 
     def interrupt(self, request: Request) -> None:
         """The program doesn't want to wait any longer."""
