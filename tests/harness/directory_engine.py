@@ -37,6 +37,8 @@ class DirectoryEngine(StandIn):
         self._free = threading.Event()
         """Set while calls are answered."""
         self._free.set()
+        self._before_asked: list[tuple[str, float]] = []
+        """Volumes that a container will have mounted so many seconds before somebody asks."""
         self.waiting = 0
         """How many calls wait to be answered."""
 
@@ -70,6 +72,11 @@ class DirectoryEngine(StandIn):
     def begin_to_mount(self, volume: str, seconds_ago: float) -> None:
         """A container has mounted the volume so long ago, and doesn't run yet."""
         self._tell("mount", volume, {"container": f"{next(_containers):064x}"}, seconds_ago)
+
+    def have_begun_to_mount(self, volume: str, seconds: float) -> None:
+        """The same, so long before somebody asks what has happened, however late that is."""
+        with self._lock:
+            self._before_asked.append((volume, seconds))
 
     def unmount(self, container: str) -> None:
         """The container ends."""
@@ -111,6 +118,10 @@ class DirectoryEngine(StandIn):
     def happened(self, since_s: float, until_s: float) -> list[Event]:
         """As in StandIn."""
         self._wait()
+        with self._lock:
+            begun, self._before_asked = self._before_asked, []
+        for volume, seconds in begun:
+            self.begin_to_mount(volume, seconds_ago=seconds)
         with self._lock:
             return super().happened(since_s, until_s)
 

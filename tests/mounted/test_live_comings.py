@@ -63,7 +63,7 @@ def test_a_daemon_that_is_started_while_containers_run_knows_of_them(engine: Dir
 def test_a_daemon_that_is_started_while_a_container_starts_knows_of_it(engine: DirectoryEngine, mount: Mounts) -> None:
     """Such a container isn't among those that run, and its mounting may be some seconds ago."""
     behind = engine.make(kata := fresh_id())
-    engine.begin_to_mount(kata, seconds_ago=5)
+    engine.have_begun_to_mount(kata, seconds=5)
     (behind / "f").touch()
     shown = mount("-o", LASTING, volumes="docker", env=engine.env).path / kata
 
