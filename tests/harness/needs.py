@@ -7,10 +7,13 @@ import importlib
 import os
 import resource
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.harness import one_file
 
 _FUSE_DEVICE = Path("/dev/fuse")
 _AUTOFS_DEVICE = Path("/dev/autofs")
@@ -73,6 +76,29 @@ def passthrough() -> None:
 def prune() -> None:
     """The kernel can be asked to let go of inodes that nobody uses."""
     _linux(6, 18, "FUSE_NOTIFY_PRUNE")
+
+
+def zero_ranges() -> None:
+    """The kernel passes fallocate(2) with FALLOC_FL_ZERO_RANGE on."""
+    _kernel(one_file.kernel_passes_on_zero_ranges, "passes fallocate(2) with FALLOC_FL_ZERO_RANGE on")
+
+
+def generations() -> None:
+    """What is made where something was removed that is open still is another inode to the kernel."""
+    _kernel(one_file.kernel_tells_generations_apart, "takes an inode of another generation for another one")
+
+
+def expired_names() -> None:
+    """The kernel can look a name up anew without forgetting it."""
+    _kernel(one_file.kernel_expires_names, "looks a name up anew without forgetting it")
+
+
+def _kernel(can: Callable[[], bool], what: str) -> None:
+    """As for `_linux`: a skip everywhere."""
+    root()
+    fuse()
+    if not can():
+        pytest.skip(f"needs a kernel that {what}")
 
 
 def _linux(major: int, minor: int, what: str) -> None:

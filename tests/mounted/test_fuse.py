@@ -1,69 +1,15 @@
 """katafs.fuse with a file system of its own, of one file: what the real kernel makes of notifications."""
 
-import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from katafs.fuse import mounting
 from katafs.fuse.connection import Connection
-from katafs.fuse.operations import Absent, Opened, Who
 from tests.harness import needs
-from tests.harness.mount_table import tear_off
+from tests.harness.one_file import OneFile, one_file
 from tests.harness.waiting import until
-
-_NOTHING_ELSE = dict.fromkeys(("st_rdev", "st_blocks", "st_blksize", "st_atime_ns", "st_mtime_ns"), 0)
-
-
-@dataclass
-class Told:
-    """Attributes that the kernel may keep for an hour."""
-
-    number: int
-    status: os.stat_result
-    generation: int = 0
-    links: int = 1
-    ctime_ns: int = 0
-    timeout_s: float = 3600.0
-    unasked: bool = False
-
-
-class OneFile:
-    """A directory with one file, whose name and content change behind the kernel's back."""
-
-    def __init__(self) -> None:
-        self.name = b"f"
-        self.content = b"old"
-        self.forgotten: set[int] = set()
-
-    def lookup(self, _: int, name: bytes) -> Told | Absent:
-        return self.getattr(2) if name == self.name else Absent(0)
-
-    def getattr(self, number: int) -> Told:
-        mode, size = (0o40755, 0) if number == 1 else (0o100644, len(self.content))
-        return Told(number, os.stat_result((mode, 0, 0, 0, 0, 0, size, 0, 0, 0), _NOTHING_ELSE))
-
-    def getattr_for_pages(self, number: int) -> Told:
-        return self.getattr(number)
-
-    def open(self, _: int, __: int, ___: Who) -> Opened:
-        return Opened(1, keep_cache=True)
-
-    def read(self, _: int, offset: int, size: int) -> bytes:
-        return self.content[offset : offset + size]
-
-    def release(self, _: int) -> None:
-        return
-
-    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
-        self.forgotten |= {number for number, _ in forgotten}
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever else there is
-        raise OSError(errno.EOPNOTSUPP, name)
 
 
 @pytest.fixture
@@ -72,14 +18,8 @@ def mounted(disk: Path) -> Iterator[tuple[OneFile, Connection, Path]]:
     needs.fuse()
     path = disk / "mnt"
     path.mkdir()
-    files = OneFile()
-    device = mounting.mount(str(path), mounting.Options("one-file", "katafs-test"))
-    connection = Connection(device, files, lambda _, error: getattr(error, "errno", None) or errno.EIO)
-    connection.start()
-    yield files, connection, path
-    mounting.unmount(str(path))
-    assert connection.close(30)
-    tear_off(path)
+    with one_file(path) as (files, connection):
+        yield files, connection, path
 
 
 def size_before_and_after(path: Path, files: OneFile, change: Callable[[], None]) -> tuple[int, int]:

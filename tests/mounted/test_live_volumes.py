@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import needs
 from tests.harness.faulty_katafs import asking
 from tests.harness.mounted import PROGRAM
 from tests.harness.waiting import until
@@ -121,6 +122,7 @@ def test_a_directory_that_was_open_before_lists_what_a_container_makes(live: Liv
 
 def test_who_works_in_a_directory_still_knows_where(live: Live) -> None:
     """What is dropped is looked up anew, not forgotten."""
+    needs.expired_names()
     kata = live.make()
     fill(kata)
     before = os.open(".", os.O_RDONLY)

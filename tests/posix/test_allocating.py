@@ -27,6 +27,11 @@ MODES = {
 RANGES = [(0, BLOCK), (BLOCK, 2 * BLOCK), (100, 9000), (SIZE - 10, 20), (SIZE, BLOCK), (1 << 20, 5), (0, SIZE)]
 
 
+def _needed(mode: int) -> None:
+    if mode & ZERO:
+        needs.zero_ranges()
+
+
 def _written(at: Place) -> int:
     """A file whose blocks are on the disk; what is to be written yet has no number of blocks."""
     at.file("f", b"x" * SIZE)
@@ -47,6 +52,7 @@ def _map(fd: int) -> list[tuple[object, object]]:
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @compared
 def test_every_mode_and_range(at: Place, mode: int, offset: int, length: int) -> None:
+    _needed(mode)
     fd = _written(at)
     assert at.tries(fallocate, fd, mode, offset, length) == "ok"
     os.fsync(fd)
@@ -60,6 +66,7 @@ def test_every_mode_and_range(at: Place, mode: int, offset: int, length: int) ->
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @compared
 def test_what_is_read_and_mapped_shows_it(at: Place, mode: int) -> None:
+    _needed(mode)
     fd = _written(at)
     with mmap.mmap(fd, SIZE) as mapped:
         mapped[BLOCK + 1] = 65
@@ -73,6 +80,7 @@ def test_what_is_read_and_mapped_shows_it(at: Place, mode: int) -> None:
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 @compared
 def test_times(at: Place, mode: int) -> None:
+    _needed(mode)
     fd = _written(at)
     with at.watching("f", "."):
         fallocate(fd, mode, 0, 2 * SIZE)
@@ -90,6 +98,7 @@ def test_impossible_ranges(at: Place, offset: int, length: int) -> None:
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_PATH, os.O_WRONLY, os.O_RDWR | os.O_APPEND, os.O_RDWR | os.O_SYNC])
 @compared
 def test_by_flag(at: Place, flags: int, mode: int) -> None:
+    _needed(mode)
     _written(at)
     outcome = at.tries(fallocate, at.open("f", flags), mode, 0, BLOCK)
     assert outcome == ("EBADF" if flags in (os.O_RDONLY, os.O_PATH) else "ok")

@@ -9,9 +9,13 @@ from tests.posix.differences import DIFFERENCES, Difference
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.title.replace(" ", "-"))
 def test_difference_still_exists(pair: Pair, difference: Difference) -> None:
     with pair.ext4.place() as at:
-        assert difference.case(at) == difference.ext4
+        found = difference.case(at)
     with pair.mount.place() as at:
-        assert difference.case(at) == difference.mount
+        mounted = difference.case(at)
+    if difference.older is not None and found == difference.older:
+        assert mounted == found
+        pytest.skip(f"no difference on this kernel, whose ext4 gives {found} itself")
+    assert (found, mounted) == (difference.ext4, difference.mount)
     assert difference.ext4 != difference.mount, "no difference: compare it in the suite instead"
     assert difference.reason
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.harness import needs
 from tests.posix.compare import Pair, compared
 from tests.posix.objects import KINDS, listing, make
 from tests.posix.place import NOBODY, SERVER, Place, User, acting_as
@@ -138,6 +139,15 @@ def test_removed_while_it_is_open(at: Place) -> None:
     assert at.tries(os.mkdir, "x", dir_fd=fd) == "ENOENT"
     assert at.tries(os.mkdir, at.directory) == "ok"
     assert at.sees(at.directory)["nlink"] == 2
+
+
+@compared
+def test_made_again_while_the_removed_one_is_open(at: Place) -> None:
+    needs.generations()
+    at.open(".", os.O_RDONLY)
+    os.chdir("/")
+    os.rmdir(at.directory)
+    os.mkdir(at.directory)
     assert at.tries(os.mkdir, at.directory + "/lion") == "ok"
     assert at.gives(os.listdir, at.directory) == ["lion"]
 
