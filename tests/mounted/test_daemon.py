@@ -61,6 +61,7 @@ def place(disk: Path) -> Iterator[Place]:
 
 def test_there_is_room_for_its_descriptors_from_the_start(place: Place) -> None:
     """A fork(2) gives the child a table that just fits, and to double it takes a daemon with threads many ms."""
+    needs.descriptors(2 * TreeSettings.open_directories)
     place.mount()
     (daemon,) = place.daemons()
     told = dict(line.split(":", 1) for line in Path(f"/proc/{daemon}/status").read_text().splitlines())
