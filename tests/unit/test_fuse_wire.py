@@ -15,6 +15,7 @@ SIZES = {
     "FORGET_IN": 8,
     "BATCH_FORGET_IN": 8,
     "FORGET_ONE": 16,
+    "GETATTR_IN": 16,
     "SETATTR_IN": 88,
     "MKNOD_IN": 16,
     "MKDIR_IN": 8,
