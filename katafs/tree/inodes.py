@@ -60,7 +60,7 @@ class Inodes:
         another mtime, by some nanoseconds. It keeps none of that, so that no program is shown it."""
         with self._core.locked:
             node = self._core.node(number)
-            status = self._core.status(node)
+            status = self._core.reaching.status(node)
             told = self._core.telling.tell(node, status)
             if node.read_unsettled and status is not None:
                 node.read_unsettled = False
