@@ -33,6 +33,8 @@ _TIMEOUT_S = 10
 """The longest that a call may wait; the engine itself answers within milliseconds."""
 
 _CONFLICT = 409
+_FULL = {"no space left on device": errno.ENOSPC, "disk quota exceeded": errno.EDQUOT}
+"""Go's words for them, which end what the engine says it couldn't do (zerrors_linux_amd64.go)."""
 
 _NO_ANSWER = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 """ValueError: half of an answer isn't JSON."""
@@ -129,7 +131,7 @@ class Engine:
     def create(self, volume: str, labels: Mapping[str, str]) -> Details:
         """The volume of that name; where there was one already it is that one, with its own labels.
 
-        Raises FileExistsError where there is one with another driver."""
+        Raises FileExistsError where there is one with another driver, OSError(ENOSPC) or OSError(EDQUOT)."""
         try:
             details: Details = self._ask(
                 lambda client: client.create_volume(volume, driver="local", labels=dict(labels))
@@ -182,6 +184,9 @@ class Engine:
         except APIError as problem:
             if problem.status_code == _CONFLICT:
                 raise OSError(errno.EBUSY, problem.explanation) from problem
+            for words, number in _FULL.items():
+                if words in str(problem.explanation):
+                    raise OSError(number, os.strerror(number)) from problem
             raise StoreUnreachable(f"the Docker Engine at {self.url} refuses: {_one_line(problem)}") from problem
         except _NO_ANSWER as problem:
             raise StoreUnreachable(f"no answer from the Docker Engine at {self.url}: {_one_line(problem)}") from problem

@@ -1,9 +1,12 @@
 """The docker store and engines that are too old, out of order or overrun by events."""
 
+import errno
 import itertools
+import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from tests.contract.names import KATA, OTHER
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
 from tests.harness.directory_engine import DirectoryEngine
+from tests.harness.refusals import refused
 
 
 @pytest.fixture
@@ -53,6 +57,13 @@ def test_what_an_engine_refuses_is_said_in_its_words(engine: StandIn) -> None:
     with pytest.raises(StoreUnreachable, match=r"refuses: .*the disk is on fire"):
         store.create(OTHER)
     store.close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT], ids=["disk", "quota"])
+def test_a_full_disk_is_told_as_one(engine: StandIn, number: int) -> None:
+    engine.refusal = f"create {OTHER}: mkdir /var/lib/docker/volumes/{OTHER}: {os.strerror(number).lower()}"
+    with closing(DockerStore(base_url=engine.url)) as store, refused(number):
+        store.create(OTHER)
 
 
 def test_many_volumes_are_listed_once_and_the_engine_is_not_asked_for_one_of_them(engine: StandIn) -> None:
