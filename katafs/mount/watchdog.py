@@ -27,6 +27,8 @@ class Watchdog:
         self._question = Question(os.path.join(mount.path, os.fsdecode(NAME)))
         self._supervisor = Supervisor()
         self._period_s = period_s
+        self._missed = 0
+        """How often in turn the mount wasn't at its path."""
         self._over = threading.Event()
 
     def start(self) -> None:
@@ -49,8 +51,20 @@ class Watchdog:
         try:
             # Taken from its path, or covered, nobody can ask it there any more, and those who are inside still use it.
             if not self._mount.is_there():
+                self._say_missed()
                 return True
+            self._missed = 0
             return self._question.refusal() is None or not self._mount.is_there()
         except OSError as problem:
             _log.warning("cannot ask the mount", extra={"error": str(problem)})
             return False
+
+    def _say_missed(self) -> None:
+        """Once, and not of a mount that is about to end."""
+        self._missed += 1
+        if self._missed == 2:
+            _log.warning(
+                "the mount is not at its path any more, or covered, and programs or containers use it on: "
+                "restart the service to mount again",
+                extra={"path": self._mount.path},
+            )

@@ -61,7 +61,9 @@ def test_it_goes_on_hearing_of_a_mount_that_was_taken_from_its_path(
 
         assert [listener.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
         assert file.read() == "still here"
+    mounted.expect("not at its path any more, or covered")
     mounted.ended()
+    assert mounted.log().count("not at its path any more") == 1
 
 
 def test_it_goes_on_hearing_of_a_mount_whose_path_has_another_that_hangs(
@@ -72,6 +74,7 @@ def test_it_goes_on_hearing_of_a_mount_whose_path_has_another_that_hangs(
     gate = disk / "gate"
     with (mounted.path / "held").open():
         run([*PROGRAM, "umount", "--lazy", mounted.path])
+        mounted.expect("not at its path any more, or covered")
         mount(program=gated("lookup", gate))
         heard(listener)
 
