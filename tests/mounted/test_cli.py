@@ -1,8 +1,10 @@
 """The command line: help, exit codes, and what each command prints."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -254,6 +256,41 @@ def test_where_of_a_path_outside_fails_with_one_line(disk: Path, name: str) -> N
 
     assert name in stderr
     assert len(stderr.splitlines()) == 1
+
+
+STANDING = """
+cd "$1"; echo there; read killed
+umount -l "$2"
+shift 2
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        ("--version", 0, ""),
+        ("status {path}", 4, "nothing is mounted there"),
+        ("export {id} --to copies --volumes dir:{store}", 1, "--to copies: No such file or directory"),
+    ],
+)
+def test_who_stands_in_a_dead_mount_that_was_taken_away_is_told_as_elsewhere(
+    mount: Mounts, disk: Path, words: str, status: int, told: str
+) -> None:
+    mounted = mount()
+    kata = mounted.path / KATA
+    kata.mkdir()
+    command = words.format(path=mounted.path, id=KATA, store=disk / "volumes").split()
+    argv = ["sh", "-ec", STANDING, "sh", str(kata), str(mounted.path), *PROGRAM, *command]
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as standing:
+        assert standing.stdout is not None
+        assert standing.stdout.readline() == "there\n"
+        mounted.kill()
+        _, stderr = standing.communicate("killed\n", timeout=60)
+
+    assert standing.returncode == status
+    assert told in stderr
+    assert len(stderr.splitlines()) <= 1
 
 
 def test_where_on_a_dead_mount_says_that(mount: Mounts) -> None:
