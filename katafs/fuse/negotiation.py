@@ -8,6 +8,10 @@ MOST_PAGES = 256
 PAGE_BYTES = 4096
 MOST_BYTES = MOST_PAGES * PAGE_BYTES
 """The largest write, and the largest read."""
+MOST_IN_BACKGROUND = 1024
+"""Reads ahead and RELEASEs, which nobody waits for at once, are sent only while fewer are without a reply; 12 where
+nothing is said. One disk that hangs would keep those, and with them everybody's reads. Not as many as there may be
+(65,535): all RELEASEs of a program that ends would be served before what others ask for after it."""
 _FEWEST_PAGES = 32
 """What a kernel moves in one request that doesn't ask how many."""
 
@@ -56,7 +60,7 @@ def agree(body: bytes, optional: int = 0) -> tuple[bytes, Agreement | None]:
     `optional` are flags that are wanted besides those that everybody gets. Raises ProtocolUnknown."""
     major, minor, read_ahead, offered = wire.INIT_IN.unpack_from(body)
     if major > wire.MAJOR:
-        return _reply(wire.NEWEST_MINOR, 0, 0, 0, 0), None
+        return _reply(wire.NEWEST_MINOR, 0, 0, 0, 0, 0), None
     if offered & wire.INIT_EXT and len(body) >= wire.INIT_IN.size + wire.INIT_IN_FLAGS2.size:
         offered |= wire.INIT_IN_FLAGS2.unpack_from(body, wire.INIT_IN.size)[0] << 32
     if major < wire.MAJOR or minor < wire.OLDEST_MINOR or not offered & _NEEDED:
@@ -67,12 +71,14 @@ def agree(body: bytes, optional: int = 0) -> tuple[bytes, Agreement | None]:
     flags = offered & (_WANTED | optional)
     pages = MOST_PAGES if flags & wire.MAX_PAGES else _FEWEST_PAGES
     agreed = Agreement(min(minor, wire.NEWEST_MINOR), flags, pages * PAGE_BYTES)
-    return _reply(agreed.minor, read_ahead, flags, agreed.most_write_bytes, pages), agreed
+    return _reply(agreed.minor, read_ahead, flags, agreed.most_write_bytes, pages, MOST_IN_BACKGROUND), agreed
 
 
-def _reply(minor: int, read_ahead: int, flags: int, most_write_bytes: int, pages: int) -> bytes:
+def _reply(
+    minor: int, read_ahead: int, flags: int, most_write_bytes: int, pages: int, most_in_background: int
+) -> bytes:
     stacked = 1 if flags & wire.PASSTHROUGH else 0
     return wire.INIT_OUT.pack(
-        wire.MAJOR, minor, read_ahead, flags & 0xFFFFFFFF, 0, 0, most_write_bytes,
+        wire.MAJOR, minor, read_ahead, flags & 0xFFFFFFFF, most_in_background, most_in_background, most_write_bytes,
         1, pages, 0, flags >> 32, stacked, 0,
     )  # fmt: skip

@@ -25,6 +25,8 @@ from tests.mounted.served import Served, fresh_id
 
 STUCK = "AAAAAAAAAA"
 OTHER = "BBBBBBBBBB"
+LARGE = 1 << 20
+"""Bytes of a file that the kernel reads ahead of who reads it, in the background."""
 AVATAR = """
 mkdir lion && cd lion && git init -q . && echo '{}' >manifest.json
 echo '[{"colour":"red","time":[2016,8,29,10,0,0],"number":1}]' >increments.json
@@ -105,7 +107,7 @@ def stuck() -> Iterator[tuple[StuckDisk, Served]]:
         served.volume(OTHER).mkdir()
         (served.volume(OTHER) / "f").write_text("content")
         for number in range(40):
-            (served.volume(STUCK) / str(number)).write_text("content")
+            (served.volume(STUCK) / str(number)).write_bytes(bytes(LARGE))
         run(["sh", "-ec", AVATAR], cwd=served.volume(OTHER))
         yield disk, served
     remove_directory(directory)
@@ -113,7 +115,7 @@ def stuck() -> Iterator[tuple[StuckDisk, Served]]:
 
 CALLS = {
     "fsync": ("os.fsync(file)", 40, 8),
-    "read": ("os.pread(file, 10, 0)", 8, 8),
+    "read": (f"os.pread(file, {LARGE}, 0)", 40, 8),
 }
 """What programs do on the stuck disk, how many of them at once, and how many of these the daemon is at at once."""
 
@@ -122,10 +124,13 @@ CALLS = {
 def test_open_files_on_a_stuck_disk_hold_up_no_other_volume(stuck: tuple[StuckDisk, Served], call: str) -> None:
     disk, served = stuck
     script, count, at_once = CALLS[call]
+    new = served.path(OTHER) / fresh_id()
+    (served.volume(OTHER) / new.name).write_bytes(bytes(LARGE))
     with client(served.path(STUCK), count, script) as waiting, disk.stuck():
         waiting.begin()
         until(lambda: disk.waiting.count(call.split()[0]) >= at_once, "the requests to wait for the disk")
         use_everything(served.path(OTHER))
+        run(["cmp", "-n", str(LARGE), new, "/dev/zero"], timeout=60)
 
         assert waiting.waits
 
