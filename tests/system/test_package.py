@@ -146,6 +146,35 @@ def test_refused_so_it_leaves_who_works_in_a_services_mount_alone(machine: Machi
     assert machine.shown(UNIT, "MainPID") == before
 
 
+def test_refused_so_it_leaves_also_a_service_alone_whose_settings_were_broken_since(machine: Machine) -> None:
+    before = machine.shown(UNIT, "MainPID")
+    machine.run("cp /etc/katafs/katas.toml /root; echo oops >>/etc/katafs/katas.toml")
+
+    machine.run("(cd /katas; apt-get remove --yes katafs)", status=100)
+
+    machine.run("mv /root/katas.toml /etc/katafs")
+    assert machine.shown(UNIT, "MainPID") == before
+    machine.run(f"cat {MANIFEST}")
+
+
+def test_refused_so_it_leaves_what_fstab_mounts(machine: Machine) -> None:
+    machine.run(f"{FSTAB}; mount -a")
+
+    machine.run("(cd /katas; apt-get remove --yes katafs)", status=100)
+
+    machine.run("mountpoint /fstab; umount /fstab")
+
+
+def test_refused_so_it_starts_every_service_also_after_one_that_cannot(machine: Machine) -> None:
+    settings = 'mountpoint = "/gone"\nvolumes = "dir:/srv/gone"'
+    machine.run(f"mkdir /gone /srv/gone; echo '{settings}' >/etc/katafs/gone.toml; systemctl start katafs@gone")
+    machine.run(f"rm -r /srv/gone; {FSTAB}; mount -a")
+
+    machine.run("(cd /fstab; apt-get remove --yes katafs)", status=100)
+
+    machine.run(f"cat {MANIFEST}; rm /etc/katafs/gone.toml; systemctl stop katafs@gone; umount /fstab")
+
+
 def test_a_purge_leaves_data_and_settings_alone(machine: Machine) -> None:
     machine.run("systemctl enable katafs@katas katafs-convert@katas.timer; apt-get purge --yes katafs")
 
