@@ -60,6 +60,16 @@ docker create --name web --network none -v /katas:/katas server busybox sh -c '
   while :; do busybox sleep 0.1; done'
 """
 
+NO_ENGINE = """\
+cat >/etc/systemd/system/docker.service <<'END'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=true
+END
+systemctl daemon-reload
+"""
+
 READER = """\
 while [ ! -e /stop ]; do
   cat {file} >/dev/null || echo failed
@@ -245,3 +255,16 @@ def test_a_server_in_a_container_has_katas_until_it_has_ended(machine: Machine) 
     assert machine.run(f"cat {kata}/saved").stdout == "{}"
     waiting.until(lambda: machine.run(f"test -e {kata}/found", status=None).status == 0, "the new server to find them")
     machine.run("systemctl disable --now web; docker rm web; systemctl stop docker")
+
+
+def test_a_server_in_a_container_comes_up_also_where_katafs_had_to_try_again(machine: Machine) -> None:
+    """systemd itself starts nothing later of which a requirement has failed once."""
+    machine.run(f"systemctl stop {UNIT}; sed -i s,/srv/volumes,/srv/late, /etc/katafs/katas.toml; {NO_ENGINE}")
+    commands = Page("operating.md").commands("systemctl enable --now web")
+    commands = commands.replace("docker start --attach web", "sleep infinity").replace("docker stop web", "true")
+    machine.run(commands, status=1)
+    machine.run("mkdir /srv/late")
+
+    machine.wait_for("web", "ActiveState", "active")
+    machine.run("systemctl disable --now web; systemctl stop docker")
+    machine.run("sed -i s,/srv/late,/srv/volumes, /etc/katafs/katas.toml")
