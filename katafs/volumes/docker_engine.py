@@ -186,7 +186,7 @@ class Engine:
                 raise OSError(errno.EBUSY, problem.explanation) from problem
             for words, number in _FULL.items():
                 if words in str(problem.explanation):
-                    raise OSError(number, os.strerror(number)) from problem
+                    raise OSError(number, problem.explanation) from problem
             raise StoreUnreachable(f"the Docker Engine at {self.url} refuses: {_one_line(problem)}") from problem
         except _NO_ANSWER as problem:
             raise StoreUnreachable(f"no answer from the Docker Engine at {self.url}: {_one_line(problem)}") from problem

@@ -20,7 +20,6 @@ from tests.contract.names import KATA, OTHER
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
 from tests.harness.directory_engine import DirectoryEngine
-from tests.harness.refusals import refused
 
 
 @pytest.fixture
@@ -60,10 +59,12 @@ def test_what_an_engine_refuses_is_said_in_its_words(engine: StandIn) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT], ids=["disk", "quota"])
-def test_a_full_disk_is_told_as_one(engine: StandIn, number: int) -> None:
+def test_a_full_disk_is_told_as_one_in_the_engines_words(engine: StandIn, number: int) -> None:
     engine.refusal = f"create {OTHER}: mkdir /var/lib/docker/volumes/{OTHER}: {os.strerror(number).lower()}"
-    with closing(DockerStore(base_url=engine.url)) as store, refused(number):
+    with closing(DockerStore(base_url=engine.url)) as store, pytest.raises(OSError, match="mkdir /var/lib") as told:
         store.create(OTHER)
+
+    assert (told.value.errno, told.value.strerror) == (number, engine.refusal)
 
 
 def test_many_volumes_are_listed_once_and_the_engine_is_not_asked_for_one_of_them(engine: StandIn) -> None:
