@@ -38,7 +38,7 @@ def engine(version: str, api: str, oldest_api: str, url: str) -> Iterator[Findin
             "prune",
             "`docker volume prune` of a client before 23 deletes every volume that no container uses: every kata",
             "run none here, nor with DOCKER_API_VERSION before 1.42; "
-            "DOCKER_MIN_API_VERSION=1.42 in the engine's environment has it refuse them",
+            "DOCKER_MIN_API_VERSION=1.42 in the environment of Docker Engine 25 or later has it refuse them",
         )
 
 
