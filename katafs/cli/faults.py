@@ -1,6 +1,7 @@
 """What a program says of a fault at its end: one line, and an exit code."""
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -30,8 +31,15 @@ def told(program: str) -> Iterator[None]:
         sys.exit(exit_codes.ExitCode.FAILED)
 
 
-def _say(line: str) -> None:
-    click.echo(logs.for_stderr(line, logging.ERROR), err=True)
+def tell_usage(wrong: click.ClickException) -> None:
+    """What click says of wrong usage."""
+    text = io.StringIO()
+    wrong.show(text)
+    _say(text.getvalue().rstrip("\n"))
+
+
+def _say(text: str) -> None:
+    click.echo(logs.for_stderr(text, logging.ERROR), err=True)
 
 
 def _give_up_output() -> None:

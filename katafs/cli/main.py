@@ -43,6 +43,13 @@ class _Faults(click.Group):
             fill_standard_streams()
             return super().main(*args, **kwargs)
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 as click declares it
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as wrong:
+            faults.tell_usage(wrong)
+            ctx.exit(wrong.exit_code)
+
 
 @click.group(
     cls=_Faults,

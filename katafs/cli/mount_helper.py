@@ -106,6 +106,6 @@ def _status() -> int:
     except SystemExit as end:
         return int(end.code or 0)
     except click.ClickException as wrong:
-        wrong.show()
+        faults.tell_usage(wrong)
         return wrong.exit_code
     return exit_codes.ExitCode.DONE

@@ -14,7 +14,7 @@ _STDERR = 2
 def shape_warnings() -> None:
     """Let a command that has no log of its own say its warnings in the same form, on stderr."""
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(Lines("katafs"))
+        logging.lastResort.setFormatter(Lines("katafs", journal=goes_to_journal(_STDERR)))
 
 
 def for_stderr(text: str, level: int) -> str:

@@ -21,6 +21,7 @@ logs.{set_up}
 logging.getLogger("katafs.test").warning("lost the engine", extra={{"error": "no answer"}})
 logging.getLogger("katafs.test").info("answers again")
 """
+IN_JOURNAL = ["sh", "-c", 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"', "sh", sys.executable, "-c"]
 LOST = 'katafs: WARNING: lost the engine error="no answer"\n'
 
 
@@ -35,6 +36,26 @@ def test_a_command_without_a_log_of_its_own_says_its_warnings() -> None:
 
 def test_a_daemon_says_more() -> None:
     assert said_on_stderr("log_to_stderr(logging.INFO)") == LOST + "katafs: INFO: answers again\n"
+
+
+def test_the_journal_is_told_the_level_of_a_commands_warnings() -> None:
+    argv = [*IN_JOURNAL, PROGRAM.format(set_up="shape_warnings()")]
+
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stderr == f"<4>{LOST}"
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "status"),
+    [("main import katafs", ["convert", "--sideways"], 2), ("mount_helper import main as katafs", ["docker"], 1)],
+    ids=["command", "fstab"],
+)
+def test_the_journal_is_told_that_wrong_usage_is_an_error(program: str, arguments: list[str], status: int) -> None:
+    argv = [*IN_JOURNAL, f"from katafs.cli.{program}; katafs()", *arguments]
+
+    finished = subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    assert finished.returncode == status
+    assert {line[:3] for line in finished.stderr.splitlines()} == {"<3>"}
 
 
 @pytest.fixture
