@@ -268,3 +268,16 @@ def test_a_server_in_a_container_comes_up_also_where_katafs_had_to_try_again(mac
     machine.wait_for("web", "ActiveState", "active")
     machine.run("systemctl disable --now web; systemctl stop docker")
     machine.run("sed -i s,/srv/late,/srv/volumes, /etc/katafs/katas.toml")
+
+
+def test_a_server_in_a_container_is_started_until_it_succeeds(machine: Machine) -> None:
+    server = "sh -c 'test -e /srv/needed && exec sleep infinity'"
+    commands = Page("operating.md").commands("systemctl enable --now web")
+    machine.run(NO_ENGINE + commands.replace("docker start --attach web", server).replace("docker stop web", "true"))
+
+    machine.wait_for("web", "NRestarts", "5")
+    machine.run("touch /srv/needed")
+
+    going_on = "pgrep --full '^sleep infinity'"
+    waiting.until(lambda: machine.run(going_on, status=None).status == 0, "the server to go on")
+    machine.run("systemctl disable --now web; systemctl stop docker")
