@@ -6,6 +6,7 @@ Knows nothing of katas: names here are the engine's own.
 import contextlib
 import errno
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +20,8 @@ from docker.utils import kwargs_from_env
 from katafs.errors import StoreUnreachable
 from katafs.volumes.docker_socket import SocketAdapter
 from katafs.volumes.docker_stream import Event, EventStream
+
+_log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -140,6 +143,13 @@ class Engine:
             if problem.errno == errno.EBUSY:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), volume) from problem
             raise
+        except StoreUnreachable as problem:
+            full = _fullness(problem.__cause__)
+            if full is None:
+                raise
+            # A program that has no room for a file says so itself; that there is none for a kata is for the operator.
+            _log.warning("a volume could not be made", extra={"error": str(problem)})
+            raise full from problem
         return details
 
     def remove(self, volume: str) -> None:
@@ -184,12 +194,15 @@ class Engine:
         except APIError as problem:
             if problem.status_code == _CONFLICT:
                 raise OSError(errno.EBUSY, problem.explanation) from problem
-            for words, number in _FULL.items():
-                if words in str(problem.explanation):
-                    raise OSError(number, problem.explanation) from problem
             raise StoreUnreachable(f"the Docker Engine at {self.url} refuses: {_one_line(problem)}") from problem
         except _NO_ANSWER as problem:
             raise StoreUnreachable(f"no answer from the Docker Engine at {self.url}: {_one_line(problem)}") from problem
+
+
+def _fullness(problem: BaseException | None) -> OSError | None:
+    """The disk's or the quota's refusal of which the engine tells, in its words."""
+    said = str(problem.explanation) if isinstance(problem, APIError) else ""
+    return next((OSError(number, said) for words, number in _FULL.items() if words in said), None)
 
 
 def _stream(client: docker.APIClient, span: Mapping[str, str], timeout_s: float | None) -> requests.Response:

@@ -59,12 +59,15 @@ def test_what_an_engine_refuses_is_said_in_its_words(engine: StandIn) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT], ids=["disk", "quota"])
-def test_a_full_disk_is_told_as_one_in_the_engines_words(engine: StandIn, number: int) -> None:
+def test_a_full_disk_is_told_as_one_in_the_engines_words(
+    engine: StandIn, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
     engine.refusal = f"create {OTHER}: mkdir /var/lib/docker/volumes/{OTHER}: {os.strerror(number).lower()}"
     with closing(DockerStore(base_url=engine.url)) as store, pytest.raises(OSError, match="mkdir /var/lib") as told:
         store.create(OTHER)
 
     assert (told.value.errno, told.value.strerror) == (number, engine.refusal)
+    assert [record.getMessage() for record in caplog.records] == ["a volume could not be made"]
 
 
 def test_many_volumes_are_listed_once_and_the_engine_is_not_asked_for_one_of_them(engine: StandIn) -> None:
