@@ -175,7 +175,7 @@ class Parts:
 def _answered(tops: Iterable[Top], method: Method, request: Request) -> Carried:
     """The answer about these, however long it takes."""
     for top in tops:
-        top.look()
+        top.look(tells=request.opcode == wire.GETATTR)
     answered = method(request)
     while isinstance(answered, Later):
         answered = answered.call()

@@ -10,8 +10,8 @@ import threading
 
 from katafs.kata_id import VolumeName
 from katafs.rooted.answer import answer
-from katafs.tree.attributes import Attributes
-from katafs.tree.nodes import Node, identity_of
+from katafs.tree.attributes import NOBODYS, Attributes
+from katafs.tree.nodes import Node, identity_of, rights_of
 from katafs.tree.tree import Tree
 from katafs.volumes.disks import Disk
 
@@ -36,30 +36,45 @@ class Top:
         self._identity: tuple[int, int] | None = None
         """Of the directory that was there then."""
         self._generation = 0
+        self._guessed = NOBODYS
+        """The mode, the owner and the group that it was named with last."""
+        self._misled = False
+        """Whether the kernel may have let somebody pass by a guess that was wrong."""
 
-    def name(self, at: tuple[Node, bytes]) -> int:
-        """A reply is about to name it: its disk is to be asked again. The generation for that."""
-        self._at = at
-        self._named += 1
-        return self._generation
+    def name(self, at: tuple[Node, bytes], guessed: Attributes) -> None:
+        """A reply is about to name it with this, which gets the generation: its disk is to be asked again."""
+        with self._lock:
+            self._at = at
+            self._named += 1
+            self._guessed = rights_of(guessed.status)
+            guessed.generation = self._generation
 
     def give_back(self, count: int) -> bool:
         """The kernel forgets so many of these; whether they were the last."""
         self._given_back += count
         return self._given_back >= self._named
 
-    def look(self) -> None:
-        """Ask the disk what is there, unless it was asked since the kernel was told last. Raises as
-        `Lookups.lookup_top`, and OSError(ESTALE) where another directory has come there: the kernel then looks the path
-        up anew."""
+    def look(self, *, tells: bool) -> None:
+        """Ask the disk what is there, unless it was asked since the kernel was told last; `tells` for a request that is
+        answered with that. Raises as `Lookups.lookup_top`, and OSError(ESTALE) where another directory has come there,
+        or the kernel has checked permissions by what holds no more: it then looks the path up anew."""
         if self._looked_at != self._named:
             generation = self._generation
-            self.found()
+            self._ask()
             if self._generation != generation:
                 raise answer(errno.ESTALE, self._at[1])
+        if tells:
+            self._misled = False
+        elif self._misled:
+            raise answer(errno.ESTALE, self._at[1])
 
     def found(self) -> Attributes:
-        """What is there, asked now. Raises as `Lookups.lookup_top`."""
+        """What is there, asked now, for a reply. Raises as `Lookups.lookup_top`."""
+        told = self._ask()
+        self._misled = False
+        return told
+
+    def _ask(self) -> Attributes:
         named = self._named
         told = self.tree.lookups.lookup_top(*self._at)
         identity = identity_of(told.status)
@@ -68,6 +83,7 @@ class Top:
             # The node's generation is no use: it is told of before it is there.
             self._generation += self._identity not in (None, identity)
             self._identity, self._looked_at = identity, named
+            self._misled = self._guessed not in (NOBODYS, rights_of(told.status))
         told.generation = self._generation
         return told
 
@@ -97,7 +113,7 @@ class Tops:
             top = self._by_number.get(told.number)
             if top is None:
                 top = self._by_number[told.number] = Top(told.number, disk, tree, volume, (parent, name))
-            told.generation = top.name((parent, name))
+            top.name((parent, name), told)
             return told
 
     def found(self, number: int) -> Attributes:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 VIRTUAL_LINKS = 2
 """`.` and the name in the parent."""
+NOBODYS = stat.S_IFDIR, 0xFFFFFFFE, 0xFFFFFFFE
+"""Mode, owner and group of a directory that nobody may enter or change but by a capability for everybody's: root may
+have none, and so isn't the owner."""
 
 
 @dataclass(slots=True)
@@ -30,10 +33,10 @@ def of_virtual(number: int, model: os.stat_result, mode: int, links: int, size: 
     return Attributes(number, 0, status, links, model.st_mtime_ns, timeout_s)
 
 
-def of_unasked(number: int, told: tuple[int, int, int], model: os.stat_result, timeout_s: float) -> Attributes:
-    """A directory that is on a disk which wasn't asked: the mode, the owner and the group are guesses. The timeout is
+def of_unasked(number: int, guessed: tuple[int, int, int], model: os.stat_result, timeout_s: float) -> Attributes:
+    """A directory that is on a disk which wasn't asked: the mode, the owner and the group are guessed. The timeout is
     its name's."""
-    mode, *owner = told
+    mode, *owner = guessed
     status = made_up(mode, (owner[0], owner[1]), 0, model.st_blksize, model.st_mtime_ns)
     return Attributes(number, 0, status, VIRTUAL_LINKS, model.st_mtime_ns, timeout_s, unasked=True)
 

@@ -161,9 +161,8 @@ class Directories:
             present: dict[bytes, int] = {}
             if node.identity is not None:
                 present = names.numbered(self._core.reaching.directory(node))
-                self._core.reaching.status(
-                    node
-                )  # a directory that was removed behind the mount has no names: it isn't empty
+                # A directory that was removed behind the mount has no names: it isn't empty.
+                self._core.reaching.status(node)
         for name in added + self._tags.added_to(node, present):
             present.setdefault(name, 0)
         return present

@@ -12,7 +12,7 @@ from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenFile
-from katafs.tree.nodes import Node, identity_of
+from katafs.tree.nodes import Node, identity_of, rights_of
 from katafs.tree.requests import Caller
 
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
@@ -37,7 +37,7 @@ class Files:
             reached, opened_as = self._core.reaching.reach(node)
             try:
                 status = opened_as or os.fstat(reached)
-                if node.told is not None and node.told != (status.st_mode, status.st_uid, status.st_gid):
+                if node.told is not None and node.told != rights_of(status):
                     raise answer(errno.ESTALE, node.name)
                 descriptor = inodes.open_again(reached, flags & _PASSED_ON, status)
             finally:

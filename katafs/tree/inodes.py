@@ -13,7 +13,7 @@ from katafs.tree.attributes import Attributes, with_mtime
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.files import Files
-from katafs.tree.nodes import DEEPEST, Node
+from katafs.tree.nodes import DEEPEST, Node, rights_of
 from katafs.tree.requests import Caller
 
 PLACE_XATTR = b"user.katafs.place"
@@ -88,10 +88,8 @@ class Inodes:
         then, but of an open file it goes by what it was told last, for as long as that is open."""
         if node.told is None or caller.uid == status.st_uid or changes.touches:
             return
-        if changes.size is not None:  # the mode says who may
-            outdated = node.told != (status.st_mode, status.st_uid, status.st_gid)
-        else:  # only the owner may
-            outdated = node.told[1] != status.st_uid
+        # The mode says who may change the size; all else only the owner may.
+        outdated = node.told != rights_of(status) if changes.size is not None else node.told[1] != status.st_uid
         if outdated:
             raise answer(errno.ESTALE, node.name)
 

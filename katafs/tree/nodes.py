@@ -69,7 +69,7 @@ class Node:
     def tell(self, status: os.stat_result) -> int:
         """Take note that the kernel is told this of it; with which ctime. A conversion is no change: tar complains of a
         file whose ctime has moved."""
-        self.told = (status.st_mode, status.st_uid, status.st_gid)
+        self.told = rights_of(status)
         if not self.converted_ctime_ns or status.st_ctime_ns != self.converted_ctime_ns:
             self.converted_ctime_ns, self.told_ctime_ns = 0, status.st_ctime_ns
         return self.told_ctime_ns
@@ -78,6 +78,11 @@ class Node:
         """An mtime of the same second that is neither the true one nor the last that this gave."""
         self.doubt = 3 - (self.doubt or 1)
         return status.st_mtime_ns ^ self.doubt
+
+
+def rights_of(status: os.stat_result) -> tuple[int, int, int]:
+    """Mode, owner and group: what permission checks go by."""
+    return status.st_mode, status.st_uid, status.st_gid
 
 
 def identity_of(status: os.stat_result) -> tuple[int, int]:

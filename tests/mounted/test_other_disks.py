@@ -18,7 +18,7 @@ from tests.harness import needs
 from tests.harness.mounts import mounting
 from tests.harness.other_mounts import memory_disk
 from tests.harness.places import fresh_directory, remove_directory
-from tests.harness.programs import run
+from tests.harness.programs import as_user, run
 from tests.harness.refusals import refused
 from tests.harness.status import status_of
 from tests.harness.waiting import until
@@ -52,6 +52,8 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
     yield from serving(request.param)
 
 
+NAME_S = 1.5
+"""By then the kernel looks a name up anew."""
 SETTLED_S = 0.5
 """The daemon reads the mount table some tenths of a second after it has changed."""
 
@@ -87,6 +89,33 @@ def test_what_is_there_is_in_the_volume(served: Served) -> None:
         assert (served.volume(kata) / "f").read_text() == "content"
         (served.volume(kata) / "g").write_text("behind")
         assert (served.path(kata) / "g").read_text() == "behind"
+
+
+def test_a_former_owner_can_not_change_it(served: Served) -> None:
+    """A lookup tells what was seen last, and chmod(2) asks for no more."""
+    former = as_user(1234, 1234)
+    with away(served) as kata:
+        os.chown(served.volume(kata), former.uid, former.gid)
+        assert served.path(kata).stat().st_uid == former.uid
+        time.sleep(NAME_S)
+        os.chown(served.volume(kata), 4321, 4321)
+        with refused(errno.EPERM):
+            former.call(os.chmod, served.path(kata), 0o777)
+
+        assert served.volume(kata).stat().st_mode & 0o7777 == 0o755
+
+
+def test_root_without_capabilities_can_not_change_it(served: Served) -> None:
+    needs.programs("setpriv")
+    with away(served) as kata:
+        os.chown(served.volume(kata), 1234, 1234)
+        change = [sys.executable, "-c", "import os, sys; os.chmod(sys.argv[1], 0o777)", str(served.path(kata))]
+        bare = subprocess.run(["setpriv", "--bounding-set=-all", "--inh-caps=-all", *change], check=False)
+
+        assert bare.returncode != 0
+        assert served.volume(kata).stat().st_mode & 0o7777 == 0o755
+        os.chmod(served.path(kata), 0o700)
+        assert served.volume(kata).stat().st_mode & 0o7777 == 0o700
 
 
 def test_nothing_moves_or_is_linked_between_disks_but_a_move_copies(served: Served) -> None:

@@ -184,34 +184,64 @@ def test_a_top_is_looked_at_once_each_time_that_it_is_named(named: Named, monkey
     monkeypatch.setattr(named.part.lookups, "lookup_top", lookup_top)
     top = named.top()
     for _ in range(3):
-        top.look()
+        top.look(tells=True)
     named.name()
     for _ in range(3):
-        top.look()
+        top.look(tells=False)
 
     assert lookup_top.call_count == 2
 
 
 def test_another_directory_in_its_place_is_told_as_another(named: Named, store: MemoryStore) -> None:
     top = named.top()
-    top.look()
+    top.look(tells=True)
     (store.path / KATA.decode()).rename(store.path / "before")
     (store.path / KATA.decode()).mkdir()
-    top.look()
+    top.look(tells=True)
     generations = [named.name().generation]
     with refused(errno.ESTALE):
-        top.look()
+        top.look(tells=True)
     generations.append(named.name().generation)
-    top.look()
+    top.look(tells=True)
 
     assert generations == [0, 1]
+
+
+def test_nothing_is_changed_by_permissions_that_hold_no_more(named: Named, store: MemoryStore) -> None:
+    """What was told is what was seen last, and the kernel may have checked by it without asking for more."""
+    top = named.top()
+    (store.path / KATA.decode()).chmod(0o755)
+    top.look(tells=True)
+    (store.path / KATA.decode()).chmod(0o700)
+    assert stat.S_IMODE(named.name().status.st_mode) == 0o755
+    for _ in range(2):
+        with refused(errno.ESTALE):
+            top.look(tells=False)
+    assert stat.S_IMODE(named.name().status.st_mode) == 0o700
+    top.look(tells=False)
+
+
+def test_who_is_told_what_was_found_is_misled_no_more(named: Named, store: MemoryStore) -> None:
+    top = named.top()
+    top.look(tells=True)
+    (store.path / KATA.decode()).chmod(0o700)
+    named.name()
+    top.look(tells=True)
+    top.look(tells=False)
+
+
+def test_nobody_passes_by_what_was_guessed_of_one_that_nobody_knew(named: Named) -> None:
+    """So that nothing has to be asked again."""
+    guessed = named.name().status
+    assert (stat.S_IMODE(guessed.st_mode), guessed.st_uid, guessed.st_gid) == (0, 2**32 - 2, 2**32 - 2)
+    named.top().look(tells=False)
 
 
 def test_a_top_stays_its_parts_until_all_that_was_told_is_forgotten(
     named: Named, tree: Kernel, away: list[Disk | None]
 ) -> None:
     top, number = named.top(), named.name().number
-    top.look()
+    top.look(tells=True)
     away[0] = None
 
     assert named.tops.give_back(number, 1) is None
@@ -226,14 +256,14 @@ def test_one_that_is_named_again_before_its_part_has_forgotten_it_stays_the_part
     named: Named, tree: Kernel, away: list[Disk | None]
 ) -> None:
     forgotten, number = named.top(), named.name().number
-    forgotten.look()
+    forgotten.look(tells=True)
     away[0] = None
     assert named.tops.give_back(number, 2) is forgotten
     named.name()
     again = named.top()
     named.tops.forget(forgotten)
     assert serving(tree) == DISK
-    again.look()
+    again.look(tells=True)
 
     assert named.part.knows(number)
     assert named.tops.give_back(number, 1) is again
