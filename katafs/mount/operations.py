@@ -43,8 +43,8 @@ class Others(Protocol):
     def enter_made(self, disk: Disk | None, parent: Node, name: bytes) -> Attributes:
         """The same of one that was made just now; waits for its disk."""
 
-    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
-        """Take back their lookups."""
+    def forget(self, forgotten: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """Take back their lookups; which are this part's."""
 
 
 class Operations:
@@ -159,9 +159,7 @@ class Operations:
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         # The other parts first: what this one has forgotten may be another's a moment later.
-        if self.parts is not None:
-            self.parts.forget(forgotten)
-        self._tree.forget(forgotten)
+        self._tree.forget(forgotten if self.parts is None else self.parts.forget(forgotten))
 
     # Inodes
 

@@ -86,11 +86,13 @@ class Parts:
             self._give_back(entered.number, 1)
             raise
 
-    def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
-        """Take back lookups, of whatever part."""
+    def forget(self, forgotten: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """Take back lookups, of whatever part; which of them are to be taken back from the tree itself. Not all: what a
+        part has forgotten may be looked up there a moment later."""
         parts = list(self._parts.values())
         if not parts:
-            return
+            return forgotten
+        home = self._tree.known_of(forgotten)
         tops: list[tuple[int, int]] = []
         below: list[tuple[int, int]] = []
         for each in forgotten:
@@ -101,6 +103,7 @@ class Parts:
                 self._when_it_answers(part.disk, functools.partial(part.tree.forget, known))
         for number, count in tops:
             self._give_back(number, count)
+        return home
 
     def _give_back(self, number: int, count: int) -> None:
         top = self._tops.give_back(number, count)

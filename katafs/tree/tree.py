@@ -106,6 +106,11 @@ class Tree:
         """Whether the kernel knows an inode of this number from this part."""
         return self._core.nodes.known(number) is not None
 
+    def known_of(self, forgotten: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of inode numbers with counts that the kernel knows from this part."""
+        with self._core.lock:  # what a listing tells of is known once that is done
+            return [each for each in forgotten if self.knows(each[0])]
+
     def is_unused(self) -> bool:
         """Whether the kernel knows nothing of this part."""
         return not len(self._core.nodes) and not self.files.handles and not self.directories.handles

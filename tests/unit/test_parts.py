@@ -3,7 +3,7 @@
 import errno
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from unittest.mock import Mock
 
@@ -11,6 +11,7 @@ import pytest
 
 from katafs.fuse.operations import Attributes, Later
 from katafs.kata_id import VolumeName
+from katafs.mount.operations import Operations
 from katafs.mount.parts import Parts
 from katafs.mount.tops import Top, Tops
 from katafs.tree.requests import Elsewhere
@@ -150,6 +151,26 @@ def test_what_is_forgotten_while_no_thread_can_be_had_is_forgotten(
         parts.forget([(told.number, 1)])
 
     assert tree.tree.on(DISK).is_unused()
+
+
+def test_what_home_is_asked_for_while_a_part_forgets_it_stays_known(
+    tree: Kernel, parts: Parts, away: list[Disk | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = Operations(tree.tree)
+    operations.parts = parts
+    number = entered(parts, tree).number
+    forget = parts.forget
+
+    def forget_and_look_up(forgotten: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        rest = forget(forgotten)
+        away[0] = None
+        until(lambda: is_at_home(tree), "the part to have left it")
+        return rest
+
+    monkeypatch.setattr(parts, "forget", forget_and_look_up)
+    operations.forget([(number, 1)])
+
+    assert tree.tree.knows(number)
 
 
 class Named:
