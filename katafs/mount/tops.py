@@ -93,7 +93,7 @@ class Top:
 
     def leave(self) -> None:
         """Have the volume be no longer the part's."""
-        self.tree.give_up(self._volume)
+        self.tree.give_up(self._volume, self.number)
 
 
 class Tops:

@@ -75,8 +75,10 @@ class Core:
             self.nodes = NodeTable(self._root(root_descriptor))
             self.numbers = Numbers(self.root_status.st_dev)
             self.home, self.owners = self, Owners(store, self)
+            self.foreseen: dict[int, tuple[Node, bytes]] = {}
+            """The directories and names of the tops that the kernel was told of unasked. Shared by the parts."""
         else:
-            self.home, self.owners = part.home, part.home.owners
+            self.home, self.owners, self.foreseen = part.home, part.home.owners, part.home.foreseen
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
         self.reaching = Reaching(store, self.disk, self.owners, self.descriptors, legacy_disk)

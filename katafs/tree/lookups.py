@@ -44,6 +44,7 @@ class Lookups:
         number = self._finder.placed(place)
         told = core.telling.tell_unasked(number, core.nodes.known(number), place.volume)
         core.owners.take(place.volume, core)
+        core.foreseen[number] = parent, name
         return place.volume, told
 
     def lookup_top(self, parent: Node, name: bytes) -> Attributes:

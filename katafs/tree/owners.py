@@ -58,7 +58,7 @@ class Owners:
         self._by_volume[volume] = part
 
     def give_up(self, volume: VolumeName, part: "Core") -> None:
-        """The kernel has forgotten the volume's top, which it knew from the part. Called with the part's lock held."""
+        """The kernel has forgotten the volume's top, which it knew from the part. If that is home, its lock is held."""
         if part is self._home and len(self._met) > self._most_met:
             self._met = {node.volume for node in part.nodes.all() if node.volume is not None}
             self._most_met = max(_FEW, 2 * len(self._met))

@@ -122,9 +122,10 @@ class Tree:
         if part is not None:
             part.close()
 
-    def give_up(self, volume: VolumeName) -> None:
+    def give_up(self, volume: VolumeName, number: int) -> None:
         """The kernel has forgotten a volume's top that this part was asked to tell of (`Lookups.foreseen_top`)."""
         self._core.owners.give_up(volume, self._core)
+        self._core.foreseen.pop(number, None)
 
     # What is known of its inodes
 
@@ -189,7 +190,12 @@ class Tree:
         parts = (self, *self._parts.copy().values())
         names: list[bytes] = []
         # Without a lock, for which a hanging disk could make this wait: what moves meanwhile may be told half way.
-        node = next((part for part in parts if part.knows(number)), self).node(number)
+        knowing = next((part for part in parts if part.knows(number)), None)
+        if knowing is None and (foreseen := self._core.foreseen.get(number)):
+            node, name = foreseen
+            names.append(name)
+        else:
+            node = (knowing or self).node(number)
         while node.parent is not None and len(names) <= DEEPEST:
             names.append(node.name)
             node = node.parent

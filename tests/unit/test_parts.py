@@ -67,6 +67,15 @@ def is_at_home(tree: Kernel) -> bool:
     return True
 
 
+def is_nowhere(tree: Kernel, number: int) -> bool:
+    """Whether no path is known of the inode."""
+    try:
+        tree.tree.path_of(number)
+    except OSError:
+        return True
+    return False
+
+
 @contextmanager
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """In the block whoever opens the kata hangs, with its part's lock held; set once somebody does."""
@@ -123,6 +132,15 @@ def test_that_a_volume_is_there_is_told_while_its_disk_hangs(
     assert (first.unasked, stat.S_IMODE(first.status.st_mode)) == (True, 0)
     assert first.number == again.number == later.number
     assert (later.unasked, stat.S_IMODE(later.status.st_mode)) == (True, 0o755)
+
+
+@pytest.mark.usefixtures("away")
+def test_where_a_volume_is_is_known_before_its_disk_was_asked(tree: Kernel, parts: Parts) -> None:
+    number = entered(parts, tree).number
+    assert tree.tree.path_of(number) == b"/" + KATA
+    parts.forget([(number, 1)])
+
+    until(lambda: is_nowhere(tree, number), "the kata to be forgotten")
 
 
 def test_one_that_can_not_be_made_is_not_told_of(

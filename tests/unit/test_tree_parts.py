@@ -143,7 +143,7 @@ def test_a_part_keeps_its_volume_when_the_disk_has_gone_until_it_is_forgotten(
         tree.lookup(KATA)
     assert not part.is_unused()
     part.forget([(told.number, 1)])
-    part.give_up(volume)
+    part.give_up(volume, told.number)
 
     assert part.is_unused()
     assert tree.lookup(KATA).number == told.number
