@@ -57,7 +57,9 @@ class Inodes:
     def getattr_for_pages(self, number: int) -> Attributes:
         """The same for the kernel alone, which before a read drops the pages that it has kept if the mtime or the size
         is another than it was told last. Where neither would tell of a change since they were read it is told of
-        another mtime, by some nanoseconds. It keeps none of that, so that no program is shown it."""
+        another mtime, by some nanoseconds. It keeps that for no time: a program is shown it only by a statx(2)
+        that nobody is to be asked for (AT_STATX_DONT_SYNC). Where a stat(2) is answered meanwhile the kernel may pass
+        it over."""
         with self._core.locked:
             node = self._core.node(number)
             status = self._core.reaching.status(node)

@@ -1,6 +1,7 @@
 """What is changed behind a mount shows: within its timeout, or at once where it has none."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -180,6 +181,23 @@ def test_an_open_file_shows_what_changes_twice_within_a_tick_of_the_clock(uncach
             os.pwrite(writing.fileno(), b"%04d" % number, 0)
 
             assert os.pread(reading.fileno(), 10, 0) == b"%04d" % number
+
+
+def test_an_open_file_shows_what_changes_without_another_time(mount: Mounts, disk: Path) -> None:
+    """The same on any kernel: the second change has the first one's mtime, and the kernel keeps content."""
+    served = Served(mount("-o", "timeout=0.01", program=asking()), disk / "volumes", Layout.FLAT)
+    shown, behind = both(served)
+    (behind / "f").write_text("0000")
+    with (shown / "f").open("rb", buffering=0) as reading, (behind / "f").open("r+b", buffering=0) as writing:
+        for number in range(20):
+            time.sleep(0.03)
+            os.pwrite(writing.fileno(), b"a%03d" % number, 0)
+            first_ns = os.fstat(writing.fileno()).st_mtime_ns
+            os.pread(reading.fileno(), 10, 0)
+            os.pwrite(writing.fileno(), second := b"b%03d" % number, 0)
+            os.utime(writing.fileno(), ns=(first_ns, first_ns))
+
+            until(lambda: os.pread(reading.fileno(), 10, 0) == second, "the second change", 1)
 
 
 def test_what_is_told_of_a_file_that_has_just_changed_is_true(mount: Mounts, disk: Path) -> None:
