@@ -68,6 +68,7 @@ def test_what_the_group_may_not_run_keeps_the_bit(shared: Kernel) -> None:
 
 
 def test_elsewhere_it_is_their_own_group_s(shared: Kernel, store: MemoryStore) -> None:
+    os.chown(store.path / "katafs_root" / "d", 0, 0)
     (store.path / "katafs_root" / "d").chmod(0o777)
     with waiting(OTHER, GROUP, []) as who:
         assert modes(shared, 0o2755, who) == {0o2755}
