@@ -69,7 +69,7 @@ class Node:
     def tell(self, status: os.stat_result) -> int:
         """Take note that the kernel is told this of it; with which ctime. A conversion is no change: tar complains of a
         file whose ctime has moved."""
-        self.told = rights_of(status)
+        self.told = (status.st_mode, status.st_uid, status.st_gid)  # rights_of; each entry of a listing comes by
         if not self.converted_ctime_ns or status.st_ctime_ns != self.converted_ctime_ns:
             self.converted_ctime_ns, self.told_ctime_ns = 0, status.st_ctime_ns
         return self.told_ctime_ns
