@@ -28,7 +28,7 @@ def test_a_kernel_that_can_do_everything_is_asked_for_what_is_wanted() -> None:
     assert told["flags"] & wire.DO_READDIRPLUS
     assert told["flags"] & wire.PARALLEL_DIROPS
     assert told["gran"] == 1
-    assert told["background"] == told["congestion"] == 1024
+    assert told["background"] == told["congestion"] == 64
     assert agreed is not None
     assert agreed.most_write_bytes == 1 << 20
 
