@@ -115,9 +115,12 @@ class Operations:
         return Absent(timeout_s) if timeout_s else _FORGOTTEN_AT_ONCE
 
     def _entered(self, there: Elsewhere, parent: int, name: bytes) -> Answer[Attributes]:
+        return self._others(there).enter(there.disk, self._tree.node(parent), name)
+
+    def _others(self, there: Elsewhere) -> Others:
         if self.parts is None:
             raise there
-        return self.parts.enter(there.disk, self._tree.node(parent), name)
+        return self.parts
 
     def mknod(self, parent: int, name: bytes, mode: int, device: int, who: Who) -> Answer[Attributes]:
         return self._tree.creation.mknod(parent, name, mode, device, who)
@@ -132,9 +135,7 @@ class Operations:
         try:
             return self._tree.volumes.make(volume, parent, name, mode, who)
         except Elsewhere as there:
-            if self.parts is None:
-                raise
-            return self.parts.enter_made(there.disk, self._tree.node(parent), name)
+            return self._others(there).enter_made(there.disk, self._tree.node(parent), name)
 
     def symlink(self, parent: int, name: bytes, target: bytes, who: Who) -> Answer[Attributes]:
         return self._tree.creation.symlink(parent, name, target, who)

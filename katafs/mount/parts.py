@@ -161,7 +161,7 @@ class Parts:
 
         @functools.wraps(method)
         def routed(request: Request) -> Answer[Carried]:
-            numbers = [request.node] if other is None else [request.node, *other.unpack_from(request.body)[:1]]
+            numbers = [request.node] if other is None else [request.node, other.unpack_from(request.body)[0]]
             part = self._of(request.node)
             if other is not None and self._of(numbers[1]) is not part:
                 raise answer(errno.EXDEV)

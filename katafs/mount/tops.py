@@ -10,7 +10,7 @@ import threading
 
 from katafs.kata_id import VolumeName
 from katafs.rooted.answer import answer
-from katafs.tree.attributes import NOBODYS, Attributes
+from katafs.tree.attributes import NOBODYS_RIGHTS, Attributes
 from katafs.tree.nodes import Node, identity_of, rights_of
 from katafs.tree.tree import Tree
 from katafs.volumes.disks import Disk
@@ -36,7 +36,7 @@ class Top:
         self._identity: tuple[int, int] | None = None
         """Of the directory that was there then."""
         self._generation = 0
-        self._guessed = NOBODYS
+        self._guessed = NOBODYS_RIGHTS
         """The mode, the owner and the group that it was named with last."""
         self._misled = False
         """Whether the kernel may have let somebody pass by a guess that was wrong."""
@@ -83,7 +83,7 @@ class Top:
             # The node's generation is no use: it is told of before it is there.
             self._generation += self._identity not in (None, identity)
             self._identity, self._looked_at = identity, named
-            self._misled = self._guessed not in (NOBODYS, rights_of(told.status))
+            self._misled = self._guessed not in (NOBODYS_RIGHTS, rights_of(told.status))
         told.generation = self._generation
         return told
 

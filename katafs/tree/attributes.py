@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 VIRTUAL_LINKS = 2
 """`.` and the name in the parent."""
-NOBODYS = stat.S_IFDIR, 0xFFFFFFFD, 0xFFFFFFFD
+NOBODYS_RIGHTS = stat.S_IFDIR, 0xFFFFFFFD, 0xFFFFFFFD
 """Mode, owner and group of a directory that nobody may enter or change but by a capability for everybody's: root may
 have none, and so isn't the owner; nor is 0xFFFFFFFE, which was a user once (nfsnobody)."""
 

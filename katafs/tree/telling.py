@@ -65,7 +65,7 @@ class Telling:
     def tell_unasked(self, number: int, known: Node | None, volume: VolumeName) -> Attributes:
         """The attributes of a volume's top whose disk isn't asked: until the kernel has asked for them, it is nobody's
         to enter, or what was told last."""
-        guessed = (known and known.told) or attributes.NOBODYS
+        guessed = (known and known.told) or attributes.NOBODYS_RIGHTS
         return attributes.of_unasked(number, guessed, self.root_model(), self.timeout_of(volume))
 
     def _legacy_outer(self, place: Place) -> os.stat_result | None:

@@ -22,7 +22,7 @@ def with_threads(most: int) -> Sequence[str]:
 
 def _allow(most: int) -> None:
     start, spawn = threading.Thread.start, os.posix_spawnp
-    execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # noqa: SLF001
+    execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]  # noqa: SLF001  where it forks
 
     def limited(thread: threading.Thread) -> None:
         if threading.active_count() >= most:
@@ -42,7 +42,7 @@ def _allow(most: int) -> None:
         return spawn(*arguments, **options)  # type: ignore[arg-type]  # as it was called
 
     os.posix_spawnp = spawned
-    subprocess.Popen._execute_child = executed  # type: ignore[attr-defined]  # noqa: SLF001  where it forks
+    subprocess.Popen._execute_child = executed  # type: ignore[attr-defined]  # noqa: SLF001  as above
     threading.Thread.start = limited  # type: ignore[method-assign, assignment]
 
 

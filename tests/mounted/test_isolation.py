@@ -25,6 +25,8 @@ from tests.mounted.served import Served, fresh_id
 
 STUCK = "AAAAAAAAAA"
 OTHER = "BBBBBBBBBB"
+FILES = 40
+"""How many the stuck disk has."""
 LARGE = 1 << 20
 """Bytes of a file that the kernel reads ahead of who reads it, in the background."""
 AVATAR = """
@@ -106,29 +108,27 @@ def stuck() -> Iterator[tuple[StuckDisk, Served]]:
         served = Served(mount(program=asking()), directory / "volumes", Layout.FLAT)
         served.volume(OTHER).mkdir()
         (served.volume(OTHER) / "f").write_text("content")
-        for number in range(40):
+        for number in range(FILES):
             (served.volume(STUCK) / str(number)).write_bytes(bytes(LARGE))
         run(["sh", "-ec", AVATAR], cwd=served.volume(OTHER))
         yield disk, served
     remove_directory(directory)
 
 
-CALLS = {
-    "fsync": ("os.fsync(file)", 40, 8),
-    "read": (f"os.pread(file, {LARGE}, 0)", 40, 8),
-}
-"""What programs do on the stuck disk, how many of them at once, and how many of these the daemon is at at once."""
+CALLS = {"fsync": "os.fsync(file)", "read": f"os.pread(file, {LARGE}, 0)"}
+"""What programs do with all files of the stuck disk at once."""
+AT_ONCE = 8
+"""How many of these the daemon is at at once."""
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_open_files_on_a_stuck_disk_hold_up_no_other_volume(stuck: tuple[StuckDisk, Served], call: str) -> None:
     disk, served = stuck
-    script, count, at_once = CALLS[call]
     new = served.path(OTHER) / fresh_id()
     (served.volume(OTHER) / new.name).write_bytes(bytes(LARGE))
-    with client(served.path(STUCK), count, script) as waiting, disk.stuck():
+    with client(served.path(STUCK), FILES, CALLS[call]) as waiting, disk.stuck():
         waiting.begin()
-        until(lambda: len(disk.waiting) >= at_once, "the requests to wait for the disk")
+        until(lambda: len(disk.waiting) >= AT_ONCE, "the requests to wait for the disk")
         use_everything(served.path(OTHER))
         run(["cmp", "-n", str(LARGE), new, "/dev/zero"], timeout=60)
 
