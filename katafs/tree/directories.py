@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from katafs.errors import KatafsError
 from katafs.namespace import PLAIN_BELOW, Kind
 from katafs.rooted import names
+from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.entering import Entering
@@ -76,17 +77,19 @@ class Directories:
                 self._core.reaching.status(node)
             elif self._core.grafts.volume_at(node.place) is not None:
                 os.close(self._core.reaching.open_top(node.place.volume, node.name))
-            return self.handles.add(OpenDirectory(node))
+                raise answer(errno.ESTALE, node.name)  # it has come since: looked up anew, it isn't empty
+            return self.handles.add(OpenDirectory(node, node.replaced))
 
     def fill(self, handle: int, start: int, reply: Reply) -> None:
         """Put entries into the reply, from the one at `start` on, as many as have room.
 
         A reading from the beginning takes the names anew (rewinddir(3)); until then none is seen twice or missed. Each
         entry but `.` and `..` is a lookup, also where an error comes after it."""
-        opened = self.handles[handle]
+        opened = self._opened(handle)
         entering = Entering(self._core, self._finder, opened.node)
         if start == 0:
             listed = _DOTS | self._names_in(opened.node)
+            self._opened(handle)  # nor was it replaced meanwhile
             opened.names, opened.inodes = [*listed], [*listed.values()]
         while start < len(opened.names):
             glimpse = self._glance(opened, start)
@@ -99,6 +102,14 @@ class Directories:
                     return
                 self._fill_one(opened, start, reply)
                 start += 1
+
+    def _opened(self, handle: int) -> OpenDirectory:
+        """What is open. Raises OSError(ESTALE) where another directory has its node by now, a volume that was made anew
+        behind the mount: nobody has checked whether who has the old one open may list that."""
+        opened = self.handles[handle]
+        if opened.node.replaced != opened.replaced:
+            raise answer(errno.ESTALE, opened.node.name)
+        return opened
 
     def _glance(self, opened: OpenDirectory, start: int) -> _Glimpse:
         """What can be told of the next entries without opening them. A slow disk is waited for without the lock."""
@@ -194,7 +205,7 @@ class Directories:
     def fsync(self, handle: int) -> None:
         """fsync(2) of the directory."""
         with self._core.locked:
-            node = self._core.steady(self.handles[handle].node)
+            node = self._core.steady(self._opened(handle).node)
             if node.identity is None:
                 return
             readable = names.open_directory_again(self._core.reaching.directory(node))

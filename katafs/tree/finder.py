@@ -178,7 +178,7 @@ class Finder:
         if node is None:
             node = Node(found.number, found.place, found.volume, parent, name, identity, self._is_directory(found))
             core.nodes.add(node)
-        else:
+        elif not found.closed or node.identity is None:  # what is known of one that can't be served now goes on
             try:
                 core.steady(node)
             except BaseException:
@@ -220,6 +220,8 @@ class Finder:
         """The number is known: the same inode under this or another name, or another inode that has taken it over."""
         if node.identity != identity or node.volume != found.volume:
             self._core.descriptors.drop(node)
+            if found.place.kind is not Kind.OUTER:  # which is the same one whether the root volume has it or not
+                node.replaced += 1
             if node.identity is not None and identity is not None:
                 node.generation += 1
                 if node.held is not None:

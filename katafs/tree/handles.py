@@ -38,6 +38,8 @@ class OpenDirectory:
     """An open directory, with the names it had when it was read from its beginning last."""
 
     node: Node
+    replaced: int
+    """How often the node had been replaced when it was opened."""
     names: list[bytes] = field(default_factory=list)
     inodes: list[int] = field(default_factory=list)
     """The number that the directory says each inode has; 0 for another directory and for what no volume holds."""

@@ -36,6 +36,8 @@ class Node:
     """The kernel's lookup count: how many replies have named the inode, less what FORGET took back."""
     generation: int = 0
     """Counted up when the number comes to stand for another inode, so that the kernel drops what it kept of the old."""
+    replaced: int = 0
+    """How often it came to be another directory than it had been, which those who have that open aren't to be shown."""
     handles: list[int] = field(default_factory=list)
     """The descriptors of its open files."""
     held: int | None = None

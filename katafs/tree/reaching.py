@@ -96,10 +96,13 @@ class Reaching:
             raise answer(errno.ESTALE, name) from None
 
     def _open_directory(self, node: Node, parent: int) -> int:
-        if node.is_grafted() and node.volume is not None:
-            return self.open_top(node.volume, node.name)
-        descriptor, _ = self._open(node, parent)
-        return descriptor
+        if not node.is_grafted() or node.volume is None:
+            descriptor, _ = self._open(node, parent)
+            return descriptor
+        descriptor = self.open_top(node.volume, node.name)
+        # A volume that was removed and made anew behind the mount is another directory: who has the old one open, or
+        # works in it, was let into that.
+        return self._checked(node, descriptor, names.status_or_close(descriptor))
 
     def _open(self, node: Node, parent: int) -> tuple[int, os.stat_result]:
         if self._legacy is not None and node.piece is not None and node.is_stray():
@@ -108,10 +111,15 @@ class Reaching:
             descriptor, status = names.look(parent, node.name)  # where something is mounted by now, it may hang
         else:
             return names.look_for(parent, node.name, node.identity)
+        return self._checked(node, descriptor, status), status
+
+    @staticmethod
+    def _checked(node: Node, descriptor: int, status: os.stat_result) -> int:
+        """The descriptor, if it is of the node's inode. Raises OSError(ESTALE) for another's."""
         if identity_of(status) != node.identity:
             os.close(descriptor)
             raise answer(errno.ESTALE, node.name)
-        return descriptor, status
+        return descriptor
 
     def reached(self, node: Node) -> Reached:
         """A descriptor of the node's inode, O_PATH or not, for the time of one operation.
