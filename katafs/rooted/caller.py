@@ -5,9 +5,9 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from katafs.rooted import syscalls
+from katafs.rooted.credentials import CAP_FSETID, groups_of, has_capability
 
 _AS_ITSELF = contextlib.nullcontext()
 _PAUSE_S = 0.01
@@ -17,25 +17,16 @@ _AS_THE_GROUP = stat.S_ISGID | stat.S_IXGRP
 
 def granted(mode: int, directory: int, uid: int, gid: int, pid: int) -> int:
     """The mode of a file that somebody makes in a directory: without set-group-ID where it would be a program of a
-    group that isn't theirs, which a set-group-ID directory would give it (CVE-2018-13405).
+    group that isn't theirs, which a set-group-ID directory would give it (CVE-2018-13405), unless they have CAP_FSETID.
 
     Newer kernels have seen to that before they ask for the file; 5.10.46 hasn't. The volume's own file system doesn't,
     since the capabilities stay."""
     if mode & _AS_THE_GROUP != _AS_THE_GROUP or uid == 0:
         return mode
     above = os.fstat(directory)
-    if not above.st_mode & stat.S_ISGID or above.st_gid == gid or above.st_gid in _groups(pid):
+    if not above.st_mode & stat.S_ISGID or above.st_gid == gid or above.st_gid in groups_of(pid):
         return mode
-    return mode & ~stat.S_ISGID
-
-
-def _groups(pid: int) -> set[int]:
-    """The supplementary groups of a thread that waits for a reply; none of one that can't be seen from here."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return set()
-    return {int(group) for line in lines if line.startswith("Groups:") for group in line.split()[1:]}
+    return mode if has_capability(pid, CAP_FSETID, above.st_uid, above.st_gid) else mode & ~stat.S_ISGID
 
 
 class Creator:

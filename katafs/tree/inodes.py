@@ -1,13 +1,16 @@
 """What is asked of an inode and changed on it: attributes, link targets, extended attributes, and where it is kept."""
 
+import dataclasses
 import errno
 import json
 import os
+import stat
 from dataclasses import dataclass
 
 from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
+from katafs.rooted.credentials import CAP_CHOWN, CAP_FOWNER, has_capability
 from katafs.rooted.syscalls import NOW_NS
 from katafs.tree.attributes import Attributes, with_mtime
 from katafs.tree.core import Core
@@ -38,6 +41,14 @@ class Changes:
         """Whether nothing is set but times to now, as whoever may write may do (utimensat(2))."""
         times_ns = {self.atime_ns, self.mtime_ns} - {None}
         return times_ns == {NOW_NS} and self == Changes(atime_ns=self.atime_ns, mtime_ns=self.mtime_ns)
+
+    def only_takes_privilege(self, mode: int) -> bool:
+        """Whether nothing is set but a mode without the set-ID bits that there are, as the kernel has it when somebody
+        writes to a file (write(2)), and nothing at all, as chown(2) has it."""
+        if self != Changes(mode=self.mode):
+            return False
+        changed = 0 if self.mode is None else stat.S_IMODE(self.mode ^ mode)
+        return changed & ~(mode & (stat.S_ISUID | stat.S_ISGID)) == 0
 
 
 class Inodes:
@@ -90,8 +101,12 @@ class Inodes:
         then, but of an open file it goes by what it was told last, for as long as that is open."""
         if node.told is None or caller.uid == status.st_uid or changes.touches:
             return
-        # The mode says who may change the size; all else only the owner may.
-        outdated = node.told != rights_of(status) if changes.size is not None else node.told[1] != status.st_uid
+        if changes.size is not None:  # the mode says who may change that; all else only the owner may
+            outdated = node.told != rights_of(status)
+        elif caller.pid == 0:  # nobody can say what they may
+            outdated = node.told[1] != status.st_uid
+        else:  # what the kernel was told may be newer than its check
+            outdated = not _may_without_owning(status, changes, caller)
         if outdated:
             raise answer(errno.ESTALE, node.name)
 
@@ -203,3 +218,15 @@ class Inodes:
         path = os.fsdecode(b"/".join(reversed(parts)))
         location = self._core.store.location(node.volume)
         return json.dumps({"volume": node.volume, "path": path, "location": location}).encode()
+
+
+def _may_without_owning(status: os.stat_result, changes: Changes, caller: Caller) -> bool:
+    """Whether who doesn't own an inode may make such changes of it, none of the size among them, as chmod(2), chown(2)
+    and utimensat(2) have it."""
+    if changes.only_takes_privilege(status.st_mode):
+        return True
+    if (changes.uid, changes.gid) != (None, None):
+        if not has_capability(caller.pid, CAP_CHOWN, status.st_uid, status.st_gid):
+            return False
+        changes = dataclasses.replace(changes, uid=None, gid=None)
+    return changes.only_takes_privilege(status.st_mode) or has_capability(caller.pid, CAP_FOWNER, status.st_uid)

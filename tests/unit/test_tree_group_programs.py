@@ -5,11 +5,13 @@ import stat
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from katafs.volumes.memory import MemoryStore
 from tests.harness import needs
+from tests.harness.waiting import until
 from tests.unit.kernel import Kernel, Somebody
 
 GROUP, OTHER = 777, 65534
@@ -26,10 +28,10 @@ def shared(tree: Kernel, store: MemoryStore) -> Kernel:
 
 
 @contextmanager
-def waiting(uid: int, gid: int, groups: Sequence[int]) -> Iterator[Somebody]:
+def waiting(uid: int, gid: int, groups: Sequence[int], *program: str) -> Iterator[Somebody]:
     """Somebody who waits for a reply, and the groups that they are in besides."""
     with subprocess.Popen(
-        ["cat"], stdin=subprocess.PIPE, user=uid or None, group=gid or None, extra_groups=groups
+        [*program, "cat"], stdin=subprocess.PIPE, user=uid or None, group=gid or None, extra_groups=groups
     ) as process:
         yield Somebody(uid, gid, process.pid)
 
@@ -60,6 +62,15 @@ def test_it_is_none_where_nobody_can_say_in_which_groups_they_are(shared: Kernel
 def test_who_is_in_the_group_makes_its_programs(shared: Kernel, uid: int, gid: int, groups: Sequence[int]) -> None:
     with waiting(uid, gid, groups) as who:
         assert modes(shared, 0o2755, who) == {0o2755}
+
+
+def test_so_does_who_has_the_capability_for_it(shared: Kernel) -> None:
+    ids = [f"--reuid={OTHER}", f"--regid={OTHER}", "--clear-groups"]
+    with waiting(0, 0, [], "setpriv", *ids, "--inh-caps=+fsetid", "--ambient-caps=+fsetid") as who:
+        comm = Path(f"/proc/{who.pid}/comm")
+        until(lambda: comm.read_text() == "cat\n", "the program to be cat")
+
+        assert modes(shared, 0o2755, Somebody(OTHER, OTHER, who.pid)) == {0o2755}
 
 
 def test_what_the_group_may_not_run_keeps_the_bit(shared: Kernel) -> None:

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from katafs.errors import StoreUnreachable
+from katafs.kata_id import VolumeName
 from katafs.namespace import Layout
 from katafs.tree.directories import Directories
 from katafs.volumes.memory import MemoryStore
@@ -80,7 +81,7 @@ def test_nor_where_an_avatars_volume_stood_for_it_meanwhile(known: Kernel, store
     volume_behind(store, f"{VOLUME}_lion")
     handle = known.tree.directories.open(known.number(KATA))
     shutil.rmtree(store.path / VOLUME)
-    until(lambda: VOLUME not in store.catalog(), "the store to miss the kata")
+    until(lambda: VolumeName(VOLUME) not in store.catalog(), "the store to miss the kata")
     assert known.names(KATA) == [b"lion"]
     between = known.tree.directories.open(known.number(KATA))
     volume_behind(store, VOLUME)
