@@ -5,13 +5,16 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from katafs.fuse.device import Device
+from katafs.fuse.device import Device, GivenUp
 from katafs.fuse.operations import Later
-from katafs.fuse.requests import Around, Carried, Method
+from katafs.fuse.requests import Around, Carried, Method, Request
 from katafs.fuse.tally import Tally
 
 Explain = Callable[[str, Exception], int]
 """The errno that an exception in an operation of this name becomes; says of it what there is to say."""
+
+TakeBack = Callable[[Request, bytes], None]
+"""Takes back what a reply carries that the kernel doesn't have."""
 
 _MOST_EARLY = 64
 """How many interrupts are remembered of requests that no pool has: a few are on their way to one, the rest are done."""
@@ -20,11 +23,12 @@ _MOST_EARLY = 64
 class Answering:
     """Gives the replies of one connection. Whatever happens in it, each request that is to have one has it."""
 
-    def __init__(self, device: Device, tally: Tally, explain: Explain) -> None:
+    def __init__(self, device: Device, tally: Tally, explain: Explain, take_back: TakeBack) -> None:
         """Errors are counted in the tally."""
         self._device = device
         self._tally = tally
         self._explain = explain
+        self._take_back = take_back
         self._later: dict[int, Future[None]] = {}
         """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
         its setting and removing, are one step each."""
@@ -32,8 +36,9 @@ class Answering:
         """What was interrupted while no pool had it (yet)."""
         self._closing = False
 
-    def reply(self, unique: int, method: Method, carried: Carried) -> None:
+    def reply(self, request: Request, method: Method, carried: Carried) -> None:
         """Give the reply."""
+        unique = request.unique
         try:
             if isinstance(carried, bytes):
                 self._device.reply(unique, carried)
@@ -46,8 +51,18 @@ class Answering:
         except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away
             # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
             # After a reply that it has taken this one is passed over.
-            self._explain(f"the reply to {method.__name__}", error)
-            self._device.refuse(unique, errno.EIO)
+            if not isinstance(error, GivenUp):
+                self._explain(f"the reply to {method.__name__}", error)
+                self._device.refuse(unique, errno.EIO)
+            if isinstance(carried, bytes):
+                self._lost(request, method, carried)
+
+    def _lost(self, request: Request, method: Method, content: bytes) -> None:
+        """The kernel gives back only what it has: a handle that it doesn't know would stay open for ever."""
+        try:
+            self._take_back(request, content)
+        except Exception as error:  # noqa: BLE001 as above
+            self._explain(f"the taking back of {method.__name__}", error)
 
     def refuse(self, unique: int, method: Method, error: Exception) -> None:
         """Reply with the errno that an exception becomes."""
@@ -57,10 +72,11 @@ class Answering:
         finally:  # whether there is memory to count it or not
             self._device.refuse(unique, number)
 
-    def submit(self, unique: int, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
+    def submit(self, request: Request, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
         """Have a pool make the answer, and reply then. `lent` is called when the request isn't needed any more."""
+        unique = request.unique
         try:
-            future = answer.pool.submit(self._finish, unique, method, answer.call)
+            future = answer.pool.submit(self._finish, request, method, answer.call)
         except (RuntimeError, MemoryError):  # the pool is closed, or no thread can be had
             text = "no thread can wait for it: there are too many, or no memory, or the mount is being taken away"
             self.refuse(unique, method, OSError(errno.EIO, text))
@@ -72,13 +88,13 @@ class Answering:
             future.cancel()
         future.add_done_callback(lambda done: self._forget(unique, done, lent))
 
-    def _finish(self, unique: int, method: Method, call: Callable[[], Carried]) -> None:
+    def _finish(self, request: Request, method: Method, call: Callable[[], Carried]) -> None:
         try:
             carried = call()
         except BaseException as error:  # noqa: BLE001 as above; a panic of a compiled module is no Exception
-            self.refuse(unique, method, error if isinstance(error, Exception) else RuntimeError(repr(error)))
+            self.refuse(request.unique, method, error if isinstance(error, Exception) else RuntimeError(repr(error)))
         else:
-            self.reply(unique, method, carried)
+            self.reply(request, method, carried)
 
     def _forget(self, unique: int, done: Future[None], lent: Callable[[], None] | None) -> None:
         self._later.pop(unique, None)

@@ -1,5 +1,6 @@
 """A mount's connection to the kernel: each request is read, answered and, whatever happens in it, replied to."""
 
+import contextlib
 import errno
 import logging
 import threading
@@ -8,8 +9,9 @@ from collections.abc import Callable
 
 from katafs.fuse import negotiation, wire
 from katafs.fuse.answering import Answering, Explain
-from katafs.fuse.device import REQUEST_BYTES, Device
+from katafs.fuse.device import REQUEST_BYTES, Device, GivenUp
 from katafs.fuse.dispatcher import Dispatcher
+from katafs.fuse.handed_out import given_back
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Later, Operations
 from katafs.fuse.passthrough import Passthrough
@@ -62,7 +64,7 @@ class Connection:
         self._changing = threading.Lock()
         """Covers the methods' being made anew."""
         self._tally = Tally()
-        self._answering = Answering(self.device, self._tally, self._explain)
+        self._answering = Answering(self.device, self._tally, self._explain, self._take_back)
         self._closed = False
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
@@ -274,7 +276,7 @@ class Connection:
         if isinstance(answer, Later):
             self._answer_later(reader, request, method, answer)
         else:
-            self._answering.reply(unique, method, answer)
+            self._answering.reply(request, method, answer)
 
     def _answer_later(self, reader: Reader, request: Request, method: Method, answer: Later[Carried]) -> None:
         try:
@@ -283,7 +285,17 @@ class Connection:
         except MemoryError as error:
             self._answering.refuse(request.unique, method, error)
         else:
-            self._answering.submit(request.unique, method, answer, lent)
+            self._answering.submit(request, method, answer, lent)
+
+    def _take_back(self, request: Request, content: bytes) -> None:
+        """Be the kernel, and give back what it has no reply of."""
+        for giving in given_back(request, content):
+            if giving.opcode in self._unanswered:
+                self._unanswered[giving.opcode](giving)
+                continue
+            answer = self._methods[giving.opcode](giving)
+            if isinstance(answer, Later):
+                answer.pool.submit(answer.call)
 
     # What isn't passed on, or has no reply
 
@@ -296,7 +308,7 @@ class Connection:
         elif request.opcode == wire.INIT:
             self._init(request)
         elif request.opcode == wire.DESTROY:
-            self.device.reply(request.unique, b"")
+            self._reply(request.unique, b"")
         else:
             # Linux 5.10 would give an ioctl's ENOSYS to the program.
             self.device.refuse(request.unique, errno.ENOTTY if request.opcode == wire.IOCTL else errno.ENOSYS)
@@ -317,7 +329,11 @@ class Connection:
                 self._passthrough.permit()
             if self.agreement is not None and self.agreement.has(wire.DIRECT_IO_ALLOW_MMAP):
                 self._dispatcher.may_bypass = True
-            self.device.reply(request.unique, payload)
+            self._reply(request.unique, payload)
+
+    def _reply(self, unique: int, payload: bytes) -> None:
+        with contextlib.suppress(GivenUp):  # the mount is being taken away
+            self.device.reply(unique, payload)
 
 
 def _surely(explain: Explain) -> Explain:

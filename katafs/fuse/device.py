@@ -35,6 +35,10 @@ _RAREST_PROBE = 1024
 aren't."""
 
 
+class GivenUp(OSError):
+    """The kernel doesn't wait for a reply: it has one, or an end of the waiting."""
+
+
 class Device:
     """Owns the descriptor, and an event that calls whoever waits on it away."""
 
@@ -124,13 +128,16 @@ class Device:
         os.eventfd_write(self._called_away, 1)
 
     def reply(self, unique: int, payload: bytes) -> None:
-        """Answer a request. Raises OSError for a reply that the kernel doesn't take."""
+        """Answer a request. Raises OSError for a reply that the kernel doesn't take, GivenUp where it doesn't wait for
+        it any more: fuse_lowlevel.h of libfuse says so of requests that were interrupted."""
         header = _header(_HEADER_BYTES + len(payload), 0, unique)
         try:
             if len(payload) <= _SMALL_BYTES:
                 os.write(self.descriptor, header + payload)
             else:
                 os.writev(self.descriptor, (header, payload))
+        except FileNotFoundError as problem:
+            raise GivenUp(*problem.args) from None
         except OSError as problem:
             _pass_over(problem)
 
