@@ -49,7 +49,7 @@ class Core:
         self,
         store: VolumeStore,
         settings: TreeSettings,
-        legacy: Legacy | None,
+        legacy: Legacy,
         part: Part | None,
     ) -> None:
         """Make the root volume if it isn't there and the tree may be written. Raises KatafsError."""
@@ -63,15 +63,14 @@ class Core:
         """Covers the node table, the kept descriptors, the numbers and every field of a node. It is never held while
         an engine is waited for or a file is synced."""
         self.creator = Creator()
-        legacy_disk = None if legacy is None else legacy.disk
-        self.grafts = Grafts(store, settings.layout, legacy_disk)
+        self.grafts = Grafts(store, settings.layout, legacy)
         self.descriptors = Descriptors(settings.open_directories)
         self.other_names = OtherNames()
         self.locked = Locked(self.lock, self.descriptors, legacy)
         """Holds the tree's lock for one request, in a `with`."""
         if part is None:
             root_descriptor = self._open_root()
-            self.root_status = self._substitute() if root_descriptor is None else os.fstat(root_descriptor)
+            self.root_status = legacy.top_status() if root_descriptor is None else os.fstat(root_descriptor)
             self.nodes = NodeTable(self._root(root_descriptor))
             self.numbers = Numbers(self.root_status.st_dev)
             self.home, self.owners = self, Owners(store, self)
@@ -81,9 +80,9 @@ class Core:
             self.home, self.owners, self.foreseen = part.home, part.home.owners, part.home.foreseen
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
-        self.reaching = Reaching(store, self.disk, self.owners, self.descriptors, legacy_disk)
+        self.reaching = Reaching(store, self.disk, self.owners, self.descriptors, legacy)
         self.telling = Telling(store, settings, legacy, self.grafts, self.nodes.root, self.root_status)
-        self.node = self.nodes.find if legacy is None else lambda number: self.steady(self.nodes.find(number))
+        self.node = (lambda number: self.steady(self.nodes.find(number))) if legacy.is_there else self.nodes.find
         """The node that a request is about, by its number. Raises OSError(ESTALE) for one that isn't in use."""
         self.changes = 0
         """Counts the requests that may have changed something. What was looked at without the lock is as it was if none
@@ -93,8 +92,7 @@ class Core:
         if not self.store.exists(ROOT_VOLUME):
             if self.settings.read_only:
                 return None
-            if self.legacy is not None:
-                self.legacy.mover.keep_outer("")
+            self.legacy.keep_outer("")
             try:
                 self.store.create(ROOT_VOLUME)
             except FileExistsError:
@@ -113,10 +111,6 @@ class Core:
             root.volume, root.identity, root.held = ROOT_VOLUME, identity_of(self.root_status), descriptor
         return root
 
-    def _substitute(self) -> os.stat_result:
-        """What the root is like where there is no root volume."""
-        return os.stat("/") if self.legacy is None else os.fstat(self.legacy.disk.top)
-
     def close(self) -> None:
         """Close every descriptor."""
         with self.lock:
@@ -130,19 +124,17 @@ class Core:
 
     def steady(self, node: Node) -> Node:
         """The node, which stays where it is until the request ends: what was converted meanwhile is settled first."""
-        if self.legacy is not None:
-            if node.piece is None:
-                self.notice_kept(node)
-            elif not self.legacy.hold(node.piece):
+        if node.piece is not None:
+            if not self.legacy.hold(node.piece):
                 settle(self, node.piece)
+        elif self.legacy.is_there:
+            self.notice_kept(node)
         return node
 
     def ask(self, first: Unasked) -> None:
         """Ask the store what it was `Unasked` for, and settle what waited for that. Raises StoreUnreachable or Unasked.
 
         Called without the tree's lock, but where something was done already."""
-        if self.legacy is None:
-            return
         self.legacy.store.ask(first.volume)
         if first.piece is not None:
             with self.locked:
@@ -159,7 +151,7 @@ class Core:
 
     def refuse_unconverted(self, piece: Piece | None) -> None:
         """Raise Unconverted, or OSError(EROFS), for a change of what is in a piece of a legacy disk."""
-        if piece is not None and self.legacy is not None:
+        if piece is not None:
             self.legacy.refuse(piece)
 
     def adopt(self, node: Node) -> None:
@@ -178,7 +170,7 @@ class Core:
 
     def notice_kept(self, node: Node) -> bool:
         """Take note of an outer directory that a conversion has made in the root volume since; whether one has."""
-        if self.legacy is None or node.identity is not None or node.place.kind is not Kind.OUTER:
+        if not self.legacy.is_there or node.identity is not None or node.place.kind is not Kind.OUTER:
             return False
         with contextlib.suppress(FileNotFoundError):
             try:
@@ -194,13 +186,13 @@ class Core:
         with self.locked:
             descriptor = os.dup(self.reaching.directory(self.steady(node)))
             piece = node.piece
-            if piece is not None and self.legacy is not None:
+            if piece is not None:
                 self.legacy.disk.locks.hold(piece.key)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
-            if piece is not None and self.legacy is not None:
+            if piece is not None:
                 with self.lock:
                     self.legacy.disk.locks.release(piece.key)
 
@@ -215,7 +207,7 @@ class Core:
             self.owners.give_up(node.volume, self)
         self.descriptors.drop(node)
         self.numbers.drop(number)
-        if self.legacy is not None:
+        if node.piece is not None:
             self.legacy.track(node, None)
         if node.held is not None:
             os.close(node.held)

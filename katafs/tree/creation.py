@@ -6,13 +6,14 @@ import os
 import stat
 from collections.abc import Callable
 
-from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place
+from katafs.namespace import PLAIN, PLAIN_BELOW, Kind
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import granted
 from katafs.tree.attributes import Attributes, directory_mode
 from katafs.tree.core import Core
 from katafs.tree.finder import Finder
+from katafs.tree.legacy import WITH_STRAYS
 from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import Node, identity_of
 from katafs.tree.requests import Caller, Found
@@ -29,9 +30,11 @@ class Creation:
 
     def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The entry of a file that was just made there, which counts as a lookup."""
-        if self._core.legacy is not None:
-            return self._entered(lambda: self._enter_made(parent, name, status))
-        return self._enter_made(parent, name, status)
+        try:
+            return self._enter_made(parent, name, status)
+        except Unasked as first:
+            self._core.ask(first)
+            return self._enter_made(parent, name, status)
 
     def _enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         if parent.place.kind in PLAIN_BELOW or (place := self._finder.place_of(parent, name)) is PLAIN:
@@ -111,15 +114,15 @@ class Creation:
         """The descriptor of a directory in which `name` may be made as an ordinary entry.
 
         Raises FileExistsError where a volume already gives the name a meaning."""
-        if parent.place.kind not in PLAIN_BELOW and self._has_meaning(self._finder.place_of(parent, name)):
-            raise answer(errno.EEXIST, name)
-        if self._core.legacy is not None and self._core.legacy.stray(parent.place, name) is not None:
+        if parent.place.kind not in PLAIN_BELOW and self._has_meaning(parent, name):
             raise answer(errno.EEXIST, name)
         return self.backed(parent)
 
-    def _has_meaning(self, place: Place) -> bool:
-        grafts = self._core.grafts
-        return place.kind is not Kind.PLAIN and (grafts.volume_at(place) is not None or grafts.calls_for(place))
+    def _has_meaning(self, parent: Node, name: bytes) -> bool:
+        grafts, place = self._core.grafts, self._finder.place_of(parent, name)
+        if place.kind is not Kind.PLAIN and (grafts.volume_at(place) is not None or grafts.calls_for(place)):
+            return True
+        return parent.place.kind in WITH_STRAYS and self._core.legacy.stray(parent.place.outer, name) is not None
 
     def backed(self, node: Node) -> int:
         """The descriptor of a directory, which is made first if only volumes' names call for it.
@@ -133,7 +136,7 @@ class Creation:
         parent = node.parent
         if node.place.kind not in (Kind.OUTER, Kind.AVATAR) or parent is None or parent.identity is None:
             raise answer(errno.EROFS, node.name)
-        if node.place.kind is Kind.OUTER and self._core.legacy is not None:
+        if node.place.kind is Kind.OUTER:
             self._core.legacy.keep_outer(node.place.outer)
         model = self._core.telling.root_model()
         directory = self._core.reaching.directory(parent)

@@ -31,7 +31,7 @@ class Entering:
         self._parent = parent
         self._owed: list[tuple[int, bytes, os.stat_result]] = []
         # A legacy disk may have more to say of an inode; and whose part a request is for is seen without a part's lock.
-        self._may_owe = core.legacy is None and core.disk is None
+        self._may_owe = not core.legacy.is_there and core.disk is None
 
     def __enter__(self) -> None:
         self._core.locked.__enter__()

@@ -58,7 +58,7 @@ class Files:
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
             return self._core.changing(number)
         node = self._core.node(number)
-        if self._core.legacy is not None:
+        if node.piece is not None:
             self._core.legacy.refuse_open(node.piece)
         return node
 

@@ -12,6 +12,7 @@ from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place, child
 from katafs.rooted import names
 from katafs.rooted.answer import answer
 from katafs.tree.core import Core
+from katafs.tree.legacy import WITH_STRAYS
 from katafs.tree.nodes import Node, identity_of
 from katafs.tree.requests import Found
 from katafs.tree.settling import settle
@@ -35,7 +36,7 @@ class Finder:
         """As `find`, but None for a name that isn't there, and only the status of something plain that is no directory,
         as `listed` needs it: most names are such, and all else that a `Found` has is known of them or of no use."""
         core = self._core
-        if parent.identity is None or core.legacy is not None or self.place_of(parent, name) is not PLAIN:
+        if parent.identity is None or core.legacy.is_there or self.place_of(parent, name) is not PLAIN:
             try:
                 return self.find(parent, name)
             except FileNotFoundError:
@@ -54,8 +55,7 @@ class Finder:
         if parent.place.kind in PLAIN_BELOW:
             return self._entry(parent, name, PLAIN)
         place = self.place_of(parent, name)
-        stray = self._stray(parent, name, place)
-        if stray is not None:
+        if self._core.legacy.is_there and (stray := self._stray(parent, name, place)):
             return stray
         if place.kind is Kind.PLAIN:
             return self._entry(parent, name, place)
@@ -75,7 +75,7 @@ class Finder:
             found.close()
         except FileNotFoundError:
             if not self._core.grafts.calls_for(place):
-                if self._core.legacy is not None and place.kind is Kind.OUTER:
+                if self._core.legacy.is_there and place.kind is Kind.OUTER:
                     return self._entry(parent, name, place)  # it may have left the disk between the two looks
                 raise
         return self._virtual(parent, place)
@@ -106,10 +106,10 @@ class Finder:
     def _stray(self, parent: Node, name: bytes, place: Place) -> Found | None:
         """A stray of a legacy disk. Of one that has left it, what the kernel knows goes on in the root volume first."""
         legacy = self._core.legacy
-        if legacy is None or parent.place.kind not in (Kind.ROOT, Kind.OUTER):
+        if parent.place.kind not in WITH_STRAYS:
             return None
         try:
-            if piece := legacy.disk.stray(parent.place.outer, name):
+            if piece := legacy.stray(parent.place.outer, name):
                 return self._looked(*legacy.disk.look(piece), place, parent.volume, piece)
         except FileNotFoundError:
             pass  # between the two looks
@@ -136,7 +136,7 @@ class Finder:
 
     def _graft(self, place: Place, volume: VolumeName) -> Found:
         core = self._core
-        piece = None if core.legacy is None else core.legacy.store.piece(volume)
+        piece = core.legacy.piece_of(volume)
         # Opened anew each time: the directory that is kept may have been removed or replaced behind the mount.
         descriptor = core.reaching.open_volume(volume)
         return self._looked(descriptor, names.status_or_close(descriptor), place, volume, piece)
@@ -185,7 +185,7 @@ class Finder:
                 found.close()
                 raise
             self._move(node, parent, name, found, identity)
-        if core.legacy is not None:
+        if node.piece != found.piece:
             core.legacy.track(node, found.piece)
         if found.descriptor is not None and node.is_directory and node.held is None:
             core.descriptors.keep(node, found.descriptor)
@@ -197,7 +197,7 @@ class Finder:
         """The node of something plain, no directory, that was seen and has this number but isn't open."""
         core = self._core
         node = core.nodes.known(number)
-        if core.legacy is None:
+        if not core.legacy.is_there:
             if node is None:
                 node = Node(number, PLAIN, parent.volume, parent, name, identity_of(status), is_directory=False)
                 core.nodes.add(node)

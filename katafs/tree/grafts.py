@@ -3,17 +3,17 @@ directories no volume holds but some volume's name calls for."""
 
 from katafs.kata_id import VolumeName, avatar_volume, kata_volume
 from katafs.namespace import SANDBOX_NAME, Kind, Layout, Place, name_of
-from katafs.volumes.legacy_disk import LegacyDisk
+from katafs.tree.legacy import Legacy
 from katafs.volumes.store import VolumeStore
 
 
 class Grafts:
     """Asks the store on behalf of the tree. Stateless."""
 
-    def __init__(self, store: VolumeStore, layout: Layout, disk: LegacyDisk | None) -> None:
+    def __init__(self, store: VolumeStore, layout: Layout, legacy: Legacy) -> None:
         self._store = store
         self._layout = layout
-        self._disk = disk
+        self._legacy = legacy
 
     def volume_at(self, place: Place) -> VolumeName | None:
         """The volume that is this place's directory, if it exists. Raises StoreUnreachable if that can't be known."""
@@ -26,7 +26,7 @@ class Grafts:
             return False
         catalog = self._store.catalog()
         if place.kind is Kind.OUTER:
-            return catalog.count_in(place.outer) > 0 or self._is_on_disk(place.outer)
+            return catalog.count_in(place.outer) > 0 or self._legacy.outer_status(place.outer) is not None
         if place.kata is None:
             return False
         if place.kind is Kind.AVATAR:
@@ -43,26 +43,17 @@ class Grafts:
         catalog = self._store.catalog()
         if place.kind is Kind.ROOT:
             # In a flat layout the outer directories are listed that the root volume has, or will have.
-            outers = {*self._outers_on_disk(), *(catalog.outers() if self._layout is Layout.SPLIT else ())}
+            outers = {*self._legacy.outers(), *(catalog.outers() if self._layout is Layout.SPLIT else ())}
             katas = catalog.katas() if self._layout is Layout.FLAT else []
-            return [name.encode() for name in (*sorted(outers), *katas)] + self._strays(place)
+            return [name.encode() for name in (*sorted(outers), *katas)] + self._legacy.strays_in(place.outer)
         if place.kind is Kind.OUTER:
             katas = catalog.katas_in(place.outer) if self._layout is Layout.SPLIT else []
-            return [name_of(kata, self._layout) for kata in katas] + self._strays(place)
+            return [name_of(kata, self._layout) for kata in katas] + self._legacy.strays_in(place.outer)
         if place.kind is Kind.KATA and place.kata:
             return [avatar.encode() for avatar in catalog.avatars_of(place.kata)]
         if place.kind is Kind.AVATAR and self.calls_for(place):
             return [SANDBOX_NAME]
         return []
-
-    def _is_on_disk(self, outer: str) -> bool:
-        return self._disk is not None and self._disk.outer_status(outer) is not None
-
-    def _outers_on_disk(self) -> list[str]:
-        return [] if self._disk is None else self._disk.outers()
-
-    def _strays(self, place: Place) -> list[bytes]:
-        return [] if self._disk is None else self._disk.strays_in(place.outer)
 
     def count_in(self, place: Place) -> int:
         """How many directories volumes add to the directory at a place, for its link count: those that are sure not to

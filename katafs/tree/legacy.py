@@ -5,14 +5,19 @@ called then has it converted, where that may take its time, and asks again. Know
 """
 
 import errno
+import os
 from typing import NoReturn, Protocol
 
 from katafs.config import Convert
-from katafs.namespace import Kind, Place
+from katafs.kata_id import VolumeName
+from katafs.namespace import Kind
 from katafs.rooted.answer import answer
 from katafs.tree.nodes import Node
 from katafs.volumes.legacy_disk import LegacyDisk, Piece
 from katafs.volumes.legacy_store import LegacyStore
+
+WITH_STRAYS = (Kind.ROOT, Kind.OUTER)
+"""In what the strays of a disk are."""
 
 
 class Unconverted(Exception):
@@ -32,11 +37,14 @@ class Mover(Protocol):
         """Bring the piece into its volume, unless it is there. Raises KatafsError or OSError where that failed."""
 
     def keep_outer(self, outer: str) -> None:
-        """Make an outer directory in the root volume, as it is on the disk, if it isn't there."""
+        """Make an outer directory in the root volume, or for "" that itself, as on the disk, if it isn't there."""
 
 
 class Legacy:
     """The disk's part of a tree. Guarded by the tree's lock."""
+
+    is_there = True
+    """Whether there is a disk."""
 
     def __init__(self, store: LegacyStore, mover: Mover, rule: Convert) -> None:
         self.store = store
@@ -44,7 +52,7 @@ class Legacy:
         self.rule = rule
         self._nodes: dict[Piece, set[Node]] = {}
         """The inodes of each piece that the kernel knows."""
-        self._held: list[int] = []
+        self.held: list[int] = []
         """The keys of the pieces that the request under way has met."""
         self.left_as_they_are: set[Piece] = set()
         """What couldn't be converted when it was opened for reading: that isn't tried anew until it is changed."""
@@ -54,18 +62,38 @@ class Legacy:
         """The disk itself."""
         return self.store.disk
 
-    def stray(self, parent: Place, name: bytes) -> Piece | None:
-        """The stray of this name in the directory at a place."""
-        return self.disk.stray(parent.outer, name) if parent.kind in (Kind.ROOT, Kind.OUTER) else None
+    # What is on it
 
-    def is_outer(self, place: Place) -> bool:
-        """Whether the place is an outer directory that is on the disk."""
-        return place.kind is Kind.OUTER and self.disk.outer_status(place.outer) is not None
+    def top_status(self) -> os.stat_result:
+        """What the root of a tree without a root volume is like."""
+        return os.fstat(self.disk.top)
+
+    def outers(self) -> list[str]:
+        """As `LegacyDisk.outers`."""
+        return self.disk.outers()
+
+    def outer_status(self, outer: str) -> os.stat_result | None:
+        """As `LegacyDisk.outer_status`."""
+        return self.disk.outer_status(outer)
 
     def keep_outer(self, outer: str) -> None:
-        """Make an outer directory in the root volume as it is on the disk, if it is there."""
-        if self.disk.outer_status(outer) is not None:
+        """Have the mover keep the top, or an outer directory if it is on the disk."""
+        if not outer or self.outer_status(outer) is not None:
             self.mover.keep_outer(outer)
+
+    def strays_in(self, outer: str) -> list[bytes]:
+        """As `LegacyDisk.strays_in`."""
+        return self.disk.strays_in(outer)
+
+    def stray(self, outer: str, name: bytes) -> Piece | None:
+        """As `LegacyDisk.stray`."""
+        return self.disk.stray(outer, name)
+
+    def piece_of(self, volume: VolumeName) -> Piece | None:
+        """As `LegacyStore.piece`."""
+        return self.store.piece(volume)
+
+    # What the kernel knows of that
 
     def track(self, node: Node, piece: Piece | None) -> None:
         """Take note that the node is served from this piece, or from a volume."""
@@ -84,17 +112,17 @@ class Legacy:
 
     def hold(self, piece: Piece) -> bool:
         """Whether the piece stands on the disk; if so, nothing of it is deleted until `release`."""
-        if piece.key in self._held:
+        if piece.key in self.held:
             return True
         if not self.disk.locks.hold(piece.key):
             return False
-        self._held.append(piece.key)
+        self.held.append(piece.key)
         return self.disk.stands(piece)
 
     def release(self) -> None:
         """A request ends."""
-        while self._held:
-            self.disk.locks.release(self._held.pop())
+        while self.held:
+            self.disk.locks.release(self.held.pop())
 
     def refuse(self, piece: Piece) -> NoReturn:
         """Raise Unconverted for what is to change, or OSError(EROFS) where nothing is ever converted."""
@@ -106,7 +134,41 @@ class Legacy:
         if self.rule is Convert.NEVER:
             raise answer(errno.EROFS)
 
-    def refuse_open(self, piece: Piece | None) -> None:
+    def refuse_open(self, piece: Piece) -> None:
         """The same for what is to be opened, where that alone converts."""
-        if piece is not None and self.rule is Convert.ON_OPEN and piece not in self.left_as_they_are:
+        if self.rule is Convert.ON_OPEN and piece not in self.left_as_they_are:
             raise Unconverted(piece, needed=False)
+
+
+class NoLegacy(Legacy):
+    """Of a tree without a legacy disk: nothing is on it. So nobody ever has a piece, and nothing that takes one, or the
+    disk itself, is asked for."""
+
+    is_there = False
+
+    def __init__(self) -> None:
+        self.held = []
+
+    def top_status(self) -> os.stat_result:
+        """That of `/`."""
+        return os.stat("/")
+
+    def outers(self) -> list[str]:
+        """None."""
+        return []
+
+    def outer_status(self, _: str) -> None:
+        """None."""
+
+    def keep_outer(self, _: str) -> None:
+        """Nothing."""
+
+    def strays_in(self, _: str) -> list[bytes]:
+        """None."""
+        return []
+
+    def stray(self, _outer: str, _name: bytes) -> None:
+        """None."""
+
+    def piece_of(self, _: VolumeName) -> None:
+        """None."""

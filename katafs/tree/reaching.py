@@ -8,11 +8,11 @@ from katafs.kata_id import VolumeName
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.tree.descriptors import Descriptors
+from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import DEEPEST, Node, identity_of
 from katafs.tree.owners import Owners
 from katafs.tree.requests import Elsewhere, Reached
 from katafs.volumes.disks import Disk
-from katafs.volumes.legacy_disk import LegacyDisk
 from katafs.volumes.store import VolumeStore
 
 
@@ -25,7 +25,7 @@ class Reaching:
         disk: Disk | None,
         owners: Owners,
         descriptors: Descriptors,
-        legacy: LegacyDisk | None,
+        legacy: Legacy,
     ) -> None:
         """`disk` is the one whose volumes these are, None for the root volume's."""
         self._store = store
@@ -105,8 +105,8 @@ class Reaching:
         return self._checked(node, descriptor, names.status_or_close(descriptor))
 
     def _open(self, node: Node, parent: int) -> tuple[int, os.stat_result]:
-        if self._legacy is not None and node.piece is not None and node.is_stray():
-            descriptor, status = self._legacy.look(node.piece)
+        if node.piece is not None and node.is_stray():
+            descriptor, status = self._legacy.disk.look(node.piece)
         elif node.is_directory:
             descriptor, status = names.look(parent, node.name)  # where something is mounted by now, it may hang
         else:

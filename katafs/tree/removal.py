@@ -61,7 +61,7 @@ class Removal:
     def _remove_directory(self, found: Found, parent: Node, name: bytes) -> None:
         """An outer directory may be on a legacy disk, in the root volume, or in both."""
         legacy = self._core.legacy
-        if legacy is not None and legacy.is_outer(found.place):
+        if found.place.kind is Kind.OUTER and legacy.outer_status(found.place.outer) is not None:
             legacy.refuse_never()
             removed = legacy.disk.remove_outer(found.place.outer)
             if removed and found.status is None:

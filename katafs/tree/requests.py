@@ -63,7 +63,7 @@ class Locked:
 
     __slots__ = ("_descriptors", "_legacy", "_lock")
 
-    def __init__(self, lock: threading.RLock, descriptors: Descriptors, legacy: Legacy | None) -> None:
+    def __init__(self, lock: threading.RLock, descriptors: Descriptors, legacy: Legacy) -> None:
         self._lock = lock
         self._descriptors = descriptors
         self._legacy = legacy
@@ -74,7 +74,7 @@ class Locked:
     # Not `*_`: the tuple for that may find no memory, and then nothing here is done.
     def __exit__(self, _type: object, _problem: object, _traceback: object) -> None:
         try:
-            if self._legacy is not None:
+            if self._legacy.held:
                 self._legacy.release()
             if self._descriptors.untidy:
                 self._descriptors.trim()

@@ -23,8 +23,6 @@ def settle(core: "Core", piece: Piece, *, asked: bool = False) -> None:
     """Move the piece's nodes over. Called with the tree's lock held. Raises a fault of the store; those that were not
     moved yet are then moved the next time. Raises Unasked where the store doesn't know of their volume, unless it was
     asked just now."""
-    if core.legacy is None:
-        return
     nodes = sorted(core.legacy.nodes_of(piece), key=_depth)
     volume = nodes[0].volume if nodes else None
     if volume is not None and not asked and not core.legacy.store.knows(volume):

@@ -5,7 +5,7 @@ import stat
 
 from katafs.config import TreeSettings
 from katafs.kata_id import VolumeName
-from katafs.namespace import PLAIN, Kind, Place, alias_target
+from katafs.namespace import PLAIN, Kind, alias_target
 from katafs.tree import attributes
 from katafs.tree.attributes import Attributes
 from katafs.tree.grafts import Grafts
@@ -24,7 +24,7 @@ class Telling:
         self,
         store: VolumeStore,
         settings: TreeSettings,
-        legacy: Legacy | None,
+        legacy: Legacy,
         grafts: Grafts,
         root: Node,
         root_status: os.stat_result,
@@ -53,7 +53,7 @@ class Telling:
         return Attributes(node.number, node.generation, status, links, node.tell(status), timeout_s)
 
     def _tell_virtual(self, node: Node, added: int, timeout_s: float, *, closed: bool) -> Attributes:
-        outer = self._legacy_outer(node.place)
+        outer = self._legacy.outer_status(node.place.outer) if node.place.kind is Kind.OUTER else None
         model = outer or self.root_model()
         if node.place.kind is Kind.ALIAS and node.place.kata and not node.is_directory:
             size = len(alias_target(node.place.kata, self._settings.layout))
@@ -67,12 +67,6 @@ class Telling:
         to enter, or what was told last."""
         guessed = (known and known.told) or attributes.NOBODYS_RIGHTS
         return attributes.of_unasked(number, guessed, self.root_model(), self.timeout_of(volume))
-
-    def _legacy_outer(self, place: Place) -> os.stat_result | None:
-        """An outer directory as it is on a legacy disk."""
-        if place.kind is not Kind.OUTER or self._legacy is None:
-            return None
-        return self._legacy.disk.outer_status(place.outer)
 
     def root_model(self) -> os.stat_result:
         """The status of the root volume's top now, or of `/` where there is no root volume."""

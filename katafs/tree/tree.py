@@ -16,7 +16,7 @@ from katafs.tree.files import Files
 from katafs.tree.finder import Finder
 from katafs.tree.inodes import Inodes
 from katafs.tree.kept import Kept, kept_of
-from katafs.tree.legacy import Legacy, Mover
+from katafs.tree.legacy import Legacy, Mover, NoLegacy
 from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import DEEPEST, Node
 from katafs.tree.removal import Removal
@@ -50,12 +50,11 @@ class Tree:
         """Opens, and if need be makes, the root volume. Raises KatafsError where the store doesn't let it.
 
         Without a source of tags there are none, whatever the settings say. A store with a legacy disk needs a mover."""
-        legacy = None
+        legacy: Legacy = NoLegacy()
         if isinstance(store, LegacyStore) and mover is not None:
             legacy = Legacy(store, mover, settings.convert)
-        self.converts = legacy is not None
+        self.converts = legacy.is_there
         """Whether there is a legacy disk, of which what is to be changed is `Unconverted`."""
-        self._mover = mover
         self._tag_source = tag_source
         self._parts: dict[Disk, Tree] = {}
         """Those on other disks. To look for one is one step."""
@@ -147,13 +146,12 @@ class Tree:
 
     def convert(self, piece: Piece) -> None:
         """Convert what `Unconverted` named; it takes its time. Raises KatafsError or OSError where that failed."""
-        if self._mover is None or self._core.legacy is None:
-            return
+        legacy = self._core.legacy
         try:
-            self._mover.convert(piece)
+            legacy.mover.convert(piece)
         except FileNotFoundError:
             # Somebody else has converted it and removed or renamed it since: asked again, the tree says what is there.
-            if self._core.legacy.disk.stands(piece):
+            if legacy.disk.stands(piece):
                 raise
 
     def ask(self, first: Unasked) -> None:
@@ -162,8 +160,7 @@ class Tree:
 
     def leave_as_it_is(self, piece: Piece) -> None:
         """Let a piece that couldn't be converted be read where it is."""
-        if self._core.legacy is not None:
-            self._core.legacy.left_as_they_are.add(piece)
+        self._core.legacy.left_as_they_are.add(piece)
 
     def when_used(self, call: Used) -> None:
         """From now on make this call, in any thread, when a container has mounted a volume that none had: the kernel is

@@ -50,7 +50,7 @@ class Volumes:
         core = self._core
         with core.locked:
             parent = core.changing(parent_number)
-            if core.legacy is not None and core.legacy.is_outer(parent.place):
+            if parent.place.kind is Kind.OUTER and core.legacy.outer_status(parent.place.outer) is not None:
                 self._creation.backed(parent)
             parent_status = core.reaching.status(parent)
             self._refuse_taken(parent, name)
@@ -131,9 +131,9 @@ class Volumes:
 
     def _parent_changed(self, parent: Node) -> None:
         """A directory's mtime says when an entry came or went, in a flat layout and a split one alike."""
-        if parent.identity is None and parent.place.kind is Kind.OUTER and self._core.legacy is not None:
+        if parent.identity is None:
             with contextlib.suppress(OSError):
-                self._core.adopt(parent)
+                self._core.notice_kept(parent)
         if parent.identity is not None and parent.place.kind in (Kind.ROOT, Kind.OUTER, Kind.AVATAR):
             # Moved or replaced behind the tree meanwhile, or the disk is full, or there is no descriptor for it. The
             # volume was made or removed all the same, and what was done must not be told to have failed.

@@ -98,7 +98,6 @@ class Beside:
 
     def tracked(self) -> int:
         """How many pieces of the disk some inode is known of."""
-        assert self.core.legacy is not None
         return len(self.core.legacy._nodes)  # noqa: SLF001
 
 
