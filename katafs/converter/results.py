@@ -8,7 +8,7 @@ from katafs.volumes.legacy_disk import Piece
 
 
 class Outcome(enum.Enum):
-    """What became of a kata."""
+    """What became of a piece, or of one avatar's form."""
 
     MOVED = "moved"
     COPIED = "copied"

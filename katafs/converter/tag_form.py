@@ -3,12 +3,12 @@
 A kill at any moment leaves an avatar with its git, or with all of its tags as files, or with both.
 """
 
-import enum
 import os
 import secrets
 from dataclasses import dataclass
 
 from katafs.converter.avatar_tags import TEMPORARY, GitHistory, add_tag_files, has_git, numbers_in_files
+from katafs.converter.results import Outcome
 from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, LeftBehind, StoreUnreachable
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME
@@ -25,22 +25,13 @@ _DROPPED = b".katafs-dropped-"
 """Before that of one that hasn't and is being removed, since half of one would be taken for a damaged history."""
 
 
-class Outcome(enum.Enum):
-    """What came of an avatar."""
-
-    STORED = "stored"
-    ALREADY = "already"
-    """There was nothing to do."""
-    REFUSED = "refused"
-    """Nothing was changed, for the reason that is given."""
-
-
 @dataclass(frozen=True)
 class AvatarOutcome:
     """What came of one avatar."""
 
     avatar: AvatarName
     outcome: Outcome
+    """STORED; ALREADY, where there was nothing to do; or REFUSED, and nothing was changed, for the `reason`."""
     tags: int = 0
     """How many tags there are as files."""
     reason: str = ""

@@ -3,9 +3,9 @@
 import time
 from dataclasses import replace
 
-from katafs.converter import tag_form
 from katafs.converter.results import GOOD, Outcome, Result
 from katafs.converter.runs import Work
+from katafs.converter.tag_form import store_as_tags
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import kata_volume
 from katafs.volumes.legacy_disk import Piece
@@ -23,17 +23,17 @@ def with_tags(work: Work, store: VolumeStore, *, drop_git: bool) -> Work:
             return done
         started = time.monotonic()
         try:
-            outcomes = tag_form.store_as_tags(store, piece.kata, drop_git=drop_git)
+            outcomes = store_as_tags(store, piece.kata, drop_git=drop_git)
         except OSError as problem:
             raise OSError(problem.errno, f"{_IN_VOLUME}: {problem.strerror}") from problem
         except StoreUnreachable as problem:
             raise StoreUnreachable(f"{_IN_VOLUME}: {problem}") from problem
         seconds = done.seconds + time.monotonic() - started
-        refused = [each for each in outcomes if each.outcome is tag_form.Outcome.REFUSED]
+        refused = [each for each in outcomes if each.outcome is Outcome.REFUSED]
         if refused:
             reason = "; ".join(f"{each.avatar}: {each.reason}" for each in refused)
             return replace(done, outcome=Outcome.REFUSED, seconds=seconds, reason=reason)
-        stored = any(each.outcome is tag_form.Outcome.STORED for each in outcomes)
+        stored = any(each.outcome is Outcome.STORED for each in outcomes)
         outcome = Outcome.STORED if stored and done.outcome is Outcome.ALREADY else done.outcome
         return replace(done, outcome=outcome, seconds=seconds)
 

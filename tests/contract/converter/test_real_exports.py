@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from katafs.converter.exports import Form, export
-from katafs.converter.tag_form import Outcome, store_as_tags
+from katafs.converter.results import Outcome
+from katafs.converter.tag_form import store_as_tags
 from katafs.kata_id import AvatarName
 from katafs.namespace import Layout
 from katafs.storers.git import GitStorer

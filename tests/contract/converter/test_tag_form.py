@@ -12,10 +12,9 @@ import pytest
 
 from katafs import errors
 from katafs.converter import tag_form
-from katafs.converter.results import Outcome as ConvertOutcome
-from katafs.converter.results import Result
+from katafs.converter.results import Outcome, Result
 from katafs.converter.runs import Run
-from katafs.converter.tag_form import AvatarOutcome, Outcome, store_as_tags
+from katafs.converter.tag_form import AvatarOutcome, store_as_tags
 from katafs.converter.tag_runs import with_tags
 from katafs.kata_id import AvatarName, KataId
 from katafs.rooted import names
@@ -115,11 +114,11 @@ def test_a_kata_whose_avatars_can_not_be_told_is_said_to_be_in_its_volume(
     store: VolumeStore, kata: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     piece = piece_of(KATA)
-    work = with_tags(lambda _: Result(piece, ConvertOutcome.MOVED), store, drop_git=False)
+    work = with_tags(lambda _: Result(piece, Outcome.MOVED), store, drop_git=False)
     monkeypatch.setattr(names, "listing", _refuse)
     (result,) = Run(jobs=1).results([piece], work)
     assert (result.outcome, result.reason) == (
-        ConvertOutcome.FAILED,
+        Outcome.FAILED,
         "it is in its volume, but not in the git-free form: Input/output error",
     )
 
