@@ -2,13 +2,14 @@
 
 import os
 import signal
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from katafs.converter.target import Target
+from katafs.volumes.docker_index import VolumeIndex
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
 from tests.harness.crashes import Forked
@@ -56,18 +57,18 @@ def test_a_volume_that_a_container_mounts_meanwhile_is_refused(store: InEngine, 
         make_disk(source)
         before = look(source / OUTER / INNER)
         begun = disk / "begun"
+        told = threading.Event()
 
         def start_container() -> None:
             mount = f"type=volume,source={KATA},target=/sandbox"
             begun.write_text(store.engine.start_container("sleep", "600", mounts=[mount]))
-            time.sleep(2)  # until its event has been read
+            assert told.wait(60)
 
-        running = Forked(
-            words(source, store.volumes, KATA),
-            disk / "out",
-            store.env,
-            prepare=lambda: around(Target, "take", before=once(start_container)),
-        )
+        def prepare() -> None:
+            around(Target, "take", before=once(start_container))
+            around(VolumeIndex, "mounted", after=lambda *_: told.set())
+
+        running = Forked(words(source, store.volumes, KATA), disk / "out", store.env, prepare=prepare)
         try:
             assert running.ended() == 1
             assert f"{KATA}: refused: volume {KATA} is in use by a container\n" in running.output()

@@ -2,7 +2,6 @@
 
 import inspect
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -66,15 +65,18 @@ class _LateForTheLock:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.found = threading.Event()
+        self.taken_back = threading.Event()
 
     def __enter__(self) -> None:
         if inspect.stack()[1].function == "_run":
             self.found.set()
-            time.sleep(0.1)
+            assert self.taken_back.wait(60)
         self.lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self.lock.release()
+        if inspect.stack()[1].function == "_take_back":
+            self.taken_back.set()
 
 
 def test_a_turn_that_is_taken_back_goes_on_where_its_reader_has_just_missed_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import VolumeName
+from katafs.rooted.inodes import is_settled
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.directory_listing import DirectoryListing
 from katafs.volumes.names import Prefix
@@ -242,7 +242,7 @@ def created_and_removed(path: Path) -> list[VolumeName]:
 def test_a_volume_is_listed_whatever_time_its_directory_is_given(disk: Path) -> None:
     """As by `rsync -a` and tar, which set back what they found."""
     with closing(DirectoryStore(disk)) as store:
-        time.sleep(0.05)
+        waiting.until(lambda: is_settled(disk.stat()), "the next change to give it another ctime")
         assert KATA not in store.catalog()
         before = disk.stat()
         (disk / KATA).mkdir()
