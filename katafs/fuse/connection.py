@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from katafs.fuse.answering import Answering, Explain
 from katafs.fuse.device import REQUEST_BYTES, Device, GivenUp
 from katafs.fuse.dispatcher import Dispatcher
 from katafs.fuse.handed_out import given_back
+from katafs.fuse.methods import Methods
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Later, Operations
 from katafs.fuse.passthrough import Passthrough
@@ -22,12 +22,6 @@ from katafs.fuse.requests import Carried, Method, Request
 from katafs.fuse.tally import Tally
 
 _log = logging.getLogger(__name__)
-
-Watching = Callable[[Method], Method]
-"""Makes of a method one of the same name that does the same, and sees what it does."""
-
-Route = Callable[[int, Method], Method]
-"""Makes of a request's number and its method one of the same name that may hand the request to another."""
 
 _HEADER_BYTES = wire.REQUEST_HEADER.size
 _PAUSE_S = 0.1
@@ -59,10 +53,8 @@ class Connection:
         self._explain = _surely(explain)
         self._passthrough = Passthrough(descriptor)
         self._dispatcher = dispatcher = Dispatcher(operations, self._passthrough)
-        self._methods = self._bare_methods = dispatcher.methods
-        self._watching: list[Watching] = []
-        self._changing = threading.Lock()
-        """Covers the methods' being made anew."""
+        self.methods = Methods(dispatcher.methods)
+        """What serves its requests."""
         self._tally = Tally()
         self._answering = Answering(self.device, self._tally, self._explain, self._take_back)
         self._closed = False
@@ -112,39 +104,15 @@ class Connection:
         if not self._closed:
             self.device.abandon()
 
-    def route(self, route: Route) -> None:
-        """Serve every request from now on by what this makes of its kind and method."""
-        with self._changing:
-            self._bare_methods = {opcode: route(opcode, method) for opcode, method in self._bare_methods.items()}
-            self._methods = self._watched()
-
     def dispatcher_of(self, operations: Operations) -> Dispatcher:
-        """What serves requests by other operations than the connection's, for `route`."""
+        """What serves requests by other operations than the connection's, for `Methods.route`."""
         dispatcher = Dispatcher(operations, self._passthrough)
         dispatcher.may_bypass = self._dispatcher.may_bypass
         return dispatcher
 
-    def watch(self, watching: Watching) -> None:
-        """Serve every request from now on with what this makes of its method."""
-        with self._changing:
-            self._watching.append(watching)
-            self._methods = self._watched()
-
-    def unwatch(self, watching: Watching) -> None:
-        """Undo `watch`: without anybody who watches, requests cost what they did before."""
-        with self._changing:
-            self._watching.remove(watching)
-            self._methods = self._watched()
-
-    def _watched(self) -> dict[int, Method]:
-        methods = self._bare_methods
-        for watching in self._watching:
-            methods = {opcode: watching(method) for opcode, method in methods.items()}
-        return methods
-
     def operations(self) -> dict[str, int]:
         """How often each operation was asked for, by its name."""
-        return self._tally.operations({opcode: method.__name__ for opcode, method in self._bare_methods.items()})
+        return self._tally.operations(self.methods.names())
 
     def errors(self) -> dict[str, dict[str, int]]:
         """How often each operation was answered with each error, by their names."""
@@ -257,7 +225,7 @@ class Connection:
 
     def _answer(self, reader: Reader, request: Request) -> None:
         opcode, unique = request.opcode, request.unique
-        method = self._methods.get(opcode)
+        method = self.methods.serving.get(opcode)
         if method is None:
             self._serve_other(request)
             return
@@ -293,7 +261,7 @@ class Connection:
             if giving.opcode in self._unanswered:
                 self._unanswered[giving.opcode](giving)
                 continue
-            answer = self._methods[giving.opcode](giving)
+            answer = self.methods.serving[giving.opcode](giving)
             if isinstance(answer, Later):
                 answer.pool.submit(answer.call)
 

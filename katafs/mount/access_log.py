@@ -68,14 +68,14 @@ class AccessLog:
                 self._thread = started(self._run, "katafs-accesslog")
             self._readers.append(reader := LogReading(self._changed, self._line, self._left))
             if len(self._readers) == 1:
-                self._connection.watch(self._watching)
+                self._connection.methods.watch(self._watching)
         return reader
 
     def _left(self, reader: "LogReading") -> None:
         with self._changed:
             self._readers.remove(reader)
             if not self._readers:
-                self._connection.unwatch(self._watching)
+                self._connection.methods.unwatch(self._watching)
 
     def close(self) -> None:
         """End the thread."""

@@ -126,7 +126,7 @@ class Parts:
             self._leave_unused()
             part = self._made(disk)
             if not self._routes:
-                self._connection.route(self._routed)
+                self._connection.methods.route(self._routed)
                 self._routes = True
             self._parts[disk] = part
         return part

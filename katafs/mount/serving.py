@@ -53,7 +53,7 @@ class Serving:
     def show(self, metrics: "Metrics") -> None:
         """Let Prometheus have the figures."""
         metrics.show(self._status.now)
-        self._connection.watch(noting(metrics.note))
+        self._connection.methods.watch(noting(metrics.note))
 
     def start(self) -> None:
         """Begin to answer."""

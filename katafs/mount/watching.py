@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from katafs.fuse.connection import Watching
+from katafs.fuse.methods import Watching
 from katafs.fuse.operations import Answer, Later
 from katafs.fuse.requests import Carried, Method, Request
 from katafs.mount.answers import number_of

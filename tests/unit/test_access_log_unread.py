@@ -27,7 +27,7 @@ def serving(tree: Kernel) -> Iterator[Serving]:
 def is_bare(serving: Serving) -> bool:
     """Whether nothing stands between a request and who answers it."""
     connection: Connection = serving._connection  # noqa: SLF001  that is all there is to show
-    return connection._methods is connection._dispatcher.methods  # noqa: SLF001  as above
+    return connection.methods.serving is connection._dispatcher.methods  # noqa: SLF001  as above
 
 
 def test_a_mount_that_never_had_a_reader_has_the_bare_methods(serving: Serving) -> None:

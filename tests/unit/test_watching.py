@@ -52,7 +52,7 @@ def test_the_watcher_is_told_of_each_end(
     answer = (lambda: b"target") if error is None else failing(error)
     recorder.answers["readlink"] = (lambda: Later(recorder.pool, answer)) if later else answer
     watcher = Watcher()
-    served.connection.watch(noting(watcher.note))
+    served.connection.methods.watch(noting(watcher.note))
 
     answered = served.kernel.ask(wire.READLINK, node=5)
 
@@ -64,10 +64,10 @@ def test_who_has_gone_is_told_of_nothing(served: Served) -> None:
     gone, other = Watcher(), Watcher()
     watchings = [noting(gone.note), noting(other.note)]
     for watching in watchings:
-        served.connection.watch(watching)
+        served.connection.methods.watch(watching)
     served.kernel.ask(wire.READLINK)
 
-    served.connection.unwatch(watchings[0])
+    served.connection.methods.unwatch(watchings[0])
     served.kernel.ask(wire.READLINK)
 
     assert (len(gone.told), len(other.told)) == (1, 2)
@@ -76,7 +76,7 @@ def test_who_has_gone_is_told_of_nothing(served: Served) -> None:
 def test_what_nobody_wants_to_know_is_served_all_the_same(served: Served) -> None:
     watcher = Watcher()
     watcher.blind = True
-    served.connection.watch(noting(watcher.note))
+    served.connection.methods.watch(noting(watcher.note))
 
     assert served.kernel.ask(wire.READLINK) == (0, b"target")
     assert watcher.told == []
@@ -84,12 +84,12 @@ def test_what_nobody_wants_to_know_is_served_all_the_same(served: Served) -> Non
 
 def test_without_a_watcher_requests_are_served_by_the_bare_methods(served: Served) -> None:
     connection = served.connection
-    before = connection._methods  # noqa: SLF001  that nothing stands between is all that is to be shown
+    before = connection.methods.serving
 
     watching = noting(Watcher().note)
-    connection.watch(watching)
-    watched = connection._methods  # noqa: SLF001  as above
-    connection.unwatch(watching)
+    connection.methods.watch(watching)
+    watched = connection.methods.serving
+    connection.methods.unwatch(watching)
 
     assert watched is not before
-    assert connection._methods is before  # noqa: SLF001  as above
+    assert connection.methods.serving is before
