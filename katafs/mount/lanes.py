@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 from katafs.errors import NoThread
+from katafs.mount.patience import PATIENCE_S, Patience, Patient
 from katafs.threads import started
 
 Arguments = ParamSpec("Arguments")
@@ -20,8 +21,6 @@ _Task = tuple[Future[Any], Callable[[], Any]]
 _IDLE_S = 10.0
 """A thread that has nothing to do for so long ends: each holds some 100 KB."""
 _MEMORY_PAUSE_S = 0.1
-_PATIENCE_S = 1.0
-"""A lane of which nothing comes for so long is stuck: then who doesn't want to wait any longer needn't."""
 
 
 @dataclass(slots=True)
@@ -32,10 +31,9 @@ class _Lane:
     waiting: deque[_Task] = field(default_factory=deque)
     turns: int = 0
     """How often it is with a thread, or in the queue for one."""
+    # and as in `patience`:
     moved_s: float = field(default_factory=time.monotonic)
-    """When it had nothing to do last, or a call of it returned."""
-    given_up: list["_Patient"] = field(default_factory=list)
-    """Calls that are to be cancelled if it turns out to be stuck."""
+    given_up: list[Patient] = field(default_factory=list)
 
 
 class Closed(RuntimeError):
@@ -53,19 +51,6 @@ class _Worker:
         self.called.acquire()
 
 
-class _Patient(Future[Any]):
-    """A call that is cancelled only where its lane is stuck: what waits for its turn is done soon, and a program that
-    is sent a signal expects no EINTR of a stat(2), write(2) or mkdir(2)."""
-
-    def __init__(self, give_up: Callable[["_Patient"], bool]) -> None:
-        super().__init__()
-        self._give_up = give_up
-
-    def cancel(self) -> bool:
-        """Now or later, as the lane is."""
-        return self._give_up(self) and super().cancel()
-
-
 class Lanes:
     """Some threads for all lanes, of which each has a share: one whose calls don't return leaves threads for the
     others. A lane comes anew for each of its tasks, behind the others: however many it has, they get their turns
@@ -74,7 +59,7 @@ class Lanes:
     Not a ThreadPoolExecutor: its threads stay for ever, and the end of the process waits for each of them."""
 
     def __init__(
-        self, name: str, threads: int, share: int, idle_s: float = _IDLE_S, patience_s: float = _PATIENCE_S
+        self, name: str, threads: int, share: int, idle_s: float = _IDLE_S, patience_s: float = PATIENCE_S
     ) -> None:
         """`share` of the threads are for one lane at most; more calls of it wait their turn, and are cancelled only
         when none of its lane has returned for so long as there is patience."""
@@ -82,7 +67,7 @@ class Lanes:
         self._most = threads
         self._share = share
         self._idle_s = idle_s
-        self._patience_s = patience_s
+        self._patience = Patience(patience_s, f"{name}-patience")
         self._lock = threading.Lock()
         """Covers all below."""
         self._closed = False
@@ -100,7 +85,7 @@ class Lanes:
     def of(self, key: Hashable) -> Executor:
         """The threads for the calls of one lane."""
         give_up = functools.partial(self._may_give_up, key)
-        return _OfOne(functools.partial(self._take, key), functools.partial(_Patient, give_up))
+        return _OfOne(functools.partial(self._take, key), functools.partial(Patient, give_up))
 
     def close(self, seconds: float) -> bool:
         """Cancel what hasn't been begun, and wait for the rest, so long at most; whether it needed no more. A call that
@@ -135,36 +120,10 @@ class Lanes:
         if is_short:
             self._start_another()
 
-    def _may_give_up(self, key: Hashable, call: _Patient) -> bool:
+    def _may_give_up(self, key: Hashable, call: Patient) -> bool:
         with self._lock:
             lane = self._lanes.get(key)
-            if lane is None or self._is_stuck(lane):
-                return True
-            lane.given_up.append(call)
-            if len(lane.given_up) > 1:
-                return False
-        try:
-            started(functools.partial(self._give_up_later, lane), f"{self._name}-patience")
-        except NoThread:
-            for each in self._given_up(lane):
-                Future.cancel(each)
-            return True
-        return False
-
-    def _is_stuck(self, lane: _Lane) -> bool:
-        return time.monotonic() - lane.moved_s >= self._patience_s
-
-    def _give_up_later(self, lane: _Lane) -> None:
-        """Cancel what programs don't wait for any more, once the lane is stuck."""
-        time.sleep(self._patience_s)
-        for call in self._given_up(lane):
-            if not call.done():
-                call.cancel()
-
-    def _given_up(self, lane: _Lane) -> list[_Patient]:
-        with self._lock:
-            calls, lane.given_up = lane.given_up, []
-        return calls
+        return lane is None or self._patience.is_over(lane, call)
 
     def _give(self, lane: _Lane) -> bool:
         """Have a thread do the lane's next task: one that is idle, or the next that comes. Whether another is to be
