@@ -1,7 +1,8 @@
 """Runs the real git, through GitPython, in one avatar's repository and as the caller.
 
-For repositories that a storer made itself: git obeys the settings it finds in one. Nothing of the caller's own reaches
-it, neither settings nor hooks nor what its environment says of repositories and authors, but for the dates of commits.
+For repositories that a storer made itself: git obeys the settings it finds in one, and never enters one that is inside
+it. Nothing of the caller's own reaches it, neither settings nor hooks nor what its environment says of repositories and
+authors, but for the dates of commits.
 """
 
 import errno
@@ -24,6 +25,8 @@ _SETTINGS = {
     "core.fsync": "all",  # a run that was answered is on the disk, as without git; gits before 2.36 pass it over
     "core.hooksPath": "/dev/null",
     "core.quotePath": "false",
+    # A test run can make a repository of a file in the sandbox: git would run another git in there, which obeys it.
+    "diff.ignoreSubmodules": "all",
     "gc.autoDetach": "false",  # or it would go on in a volume that its caller has closed
     "init.defaultBranch": "master",
     "safe.directory": "*",

@@ -1,0 +1,47 @@
+"""What a test run's container leaves in the sandbox is stored by git, and never obeyed by it."""
+
+from pathlib import Path
+
+import pytest
+
+from katafs.storers.git import GitStorer
+from katafs.storers.storer import Delta
+from katafs.volumes.directories import DirectoryStore
+from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
+from tests.harness.avatars import git
+
+
+def hostile_repository(place: Path, canary: Path) -> None:
+    """A repository in the place of a file, which has a program run on each of its files that has changed."""
+    program = f"touch {canary}; cat"
+    place.unlink()
+    place.mkdir()
+    git(place, "init", "--quiet")
+    git(place, "config", "user.name", "evil")
+    git(place, "config", "user.email", "evil@example.org")
+    (place / ".gitattributes").write_text("* filter=evil\n")
+    (place / "file").write_text("before")
+    git(place, "add", ".")
+    git(place, "commit", "--quiet", "--message", "evil")
+    git(place, "config", "filter.evil.clean", program)
+    git(place, "config", "core.fsmonitor", program)
+
+
+@pytest.mark.parametrize("name", ["hiker.py", "cyber-dojo.sh"])
+def test_git_enters_no_repository_that_a_test_run_has_made_of_a_file(disk: Path, tmp_path: Path, name: str) -> None:
+    store, canary = DirectoryStore(disk), tmp_path / "canary"
+    storer = GitStorer(store)
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    place = disk / KATA / "lion/sandbox" / name
+    hostile_repository(place, canary)
+    for number in range(1, 4):
+        (place / "file").write_text(f"changed {number}")  # so that who looks has to ask the program
+        storer.sandbox_save(KATA, "lion", Delta(), START)
+        storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
+        assert storer.tag_visible_files(KATA, "lion", number)[name] == START[name]
+    storer.tag_diff(KATA, "lion", 1, 3)
+    assert not canary.exists()
+    git(place, "add", "file")
+    assert canary.exists(), "the attack itself does nothing"
+    store.close()
