@@ -16,7 +16,7 @@ OBJECT_LIMIT_BYTES = 32 << 20
 """The largest object that is inflated. A manifest.json above it, such as one of 475 MB, is EFBIG."""
 
 WORK_LIMIT_BYTES = 256 << 20
-"""All that is inflated and copied to read one tag: it bounds what a chain of large deltas takes in time."""
+"""All that is inflated and copied to read one tag: it bounds what that takes in time."""
 
 _LARGE_BYTES = 1 << 20
 _large = threading.Lock()
@@ -25,7 +25,8 @@ has any, however many read tags."""
 
 _READ_BYTES = 64 << 10
 _LEAST_COST_BYTES = 4 << 10
-"""What an object costs however small it is, since finding it takes time too."""
+"""What an object, a step to a delta's base or an index of a pack costs however small it is, since finding it takes time
+too."""
 
 
 class Work:

@@ -122,6 +122,7 @@ class Objects:
     def _open_pack(self, directory: int, index_name: bytes) -> None:
         """Open a pack, unless it has vanished since it was listed. One that is damaged is passed over, as git does it:
         what the others have can be read."""
+        self._work.take(0)  # also for one that has no pack: of such there may be a million
         if len(self._packs) + len(self._damaged) == _PACKS_LIMIT:
             raise CorruptKata(f"more than {_PACKS_LIMIT} packs")
         if len(self._packs) == _MANY_PACKS:

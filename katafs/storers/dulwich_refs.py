@@ -13,13 +13,14 @@ _NUMBER = re.compile(rb"0|[1-9][0-9]{0,8}")
 _PACKED = re.compile(rb"^[^ \n]+ refs/tags/(0|[1-9][0-9]{0,8})$", re.MULTILINE)
 _SHA = re.compile(rb"[0-9a-f]{40}")
 _LOOSE_LIMIT_BYTES = 4 << 10
-_PACKED_LIMIT_BYTES = 16 << 20
+_PACKED_LIMIT_BYTES = 2 << 20
+"""Twice what all tags that are shown take. It is read anew for each of them."""
 
 
 def tag_numbers(git: int) -> list[int]:
     """The numbers that tags have, sorted. The loose are listed first, since packing them adds before it removes.
 
-    Raises CorruptKata where refs or refs/tags is no directory, OSError(EFBIG) for a packed-refs above 16 MiB."""
+    Raises CorruptKata where refs or refs/tags is no directory, OSError(EFBIG) for a packed-refs above 2 MiB."""
     try:
         with files.directory(git, b"refs", b"tags") as directory:
             found = {int(name) for name in names.listing(directory) if _NUMBER.fullmatch(name)}
