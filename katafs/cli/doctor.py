@@ -11,6 +11,7 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
+from katafs.cli.plain_text import in_a_line
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import engine_is_here, open_store
 from katafs.doctor import machine, machine_facts, mount_answers, mount_facts, mount_points, volume_facts, volumes
@@ -129,14 +130,9 @@ def _asked_store(wanted: str, prefix: str, places: list[str]) -> volume_facts.Vo
 
 def _print(finding: Finding) -> None:
     severity = click.style(f"{finding.severity.value:8}", fg=_STYLES[finding.severity])
-    click.echo(f"{severity} {finding.check:12} {_shown(finding.text)}")
+    click.echo(f"{severity} {finding.check:12} {in_a_line(finding.text)}")
     if finding.remedy:
-        click.echo(f"{'':8} {'':12} remedy: {_shown(finding.remedy)}")
-
-
-def _shown(text: str) -> str:
-    """A path or a volume's option may hold anything."""
-    return text if text.isprintable() else ascii(text)
+        click.echo(f"{'':8} {'':12} remedy: {in_a_line(finding.remedy)}")
 
 
 def _object(finding: Finding) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import click
 
 from katafs.cli import exit_codes
+from katafs.cli.plain_text import in_a_line
 from katafs.errors import KatafsError
 from katafs.observe import logs
 
@@ -20,13 +21,13 @@ def told(program: str) -> Iterator[None]:
     try:
         yield
     except KatafsError as fault:
-        _say(f"{program}: {fault}")
+        _say(f"{program}: {in_a_line(str(fault))}")
         sys.exit(exit_codes.of_fault(fault))
     except BrokenPipeError:
         raise  # click's: who reads has read enough
     except OSError as refused:
         named = f"{os.fsdecode(refused.filename)}: " if isinstance(refused.filename, str | bytes) else ""
-        _say(f"{program}: {named}{refused.strerror or refused}")
+        _say(f"{program}: {in_a_line(f'{named}{refused.strerror or refused}')}")
         _give_up_output()
         sys.exit(exit_codes.ExitCode.FAILED)
 

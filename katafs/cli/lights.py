@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from katafs.cli import exit_codes, katas
+from katafs.cli.plain_text import in_a_line
 from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import KataId
 from katafs.storers.git_tags_increments import Light
@@ -45,7 +46,7 @@ def lights(kata: KataId | None, as_json: bool, mount: str | None, volumes: str |
 
     def complain(problem: str) -> None:
         problems.append(problem)
-        click.echo(f"katafs: {problem}", err=True)
+        click.echo(f"katafs: {in_a_line(problem)}", err=True)
 
     with katas.opened(mount, volumes, prefix) as reader:
         rows = _rows(reader, kata, complain)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from katafs.cli import exit_codes
+from katafs.cli.plain_text import in_a_line
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import open_store
 from katafs.errors import KatafsError, VolumeRefused
@@ -52,7 +53,7 @@ def _print_katas(store: VolumeStore) -> None:
             click.echo(f"katafs: kata {kata}: {problem.strerror}", err=True)
             good = False
         except VolumeRefused as problem:
-            click.echo(f"katafs: {problem}", err=True)
+            click.echo(f"katafs: {in_a_line(str(problem))}", err=True)
             good = False
     _print(table)
     if not good:

@@ -11,6 +11,12 @@ def echoed(text: str) -> bytes:
     return raw("".join(map(_shown, text)))
 
 
+def in_a_line(text: str) -> str:
+    """A line that may tell of a name, a path or an option, which may hold anything: as it is, or escaped as a whole
+    where it would be several lines or move a terminal's cursor."""
+    return text if text.isprintable() else ascii(text)
+
+
 def raw(text: str) -> bytes:
     """The bytes of a text in which those that aren't UTF-8 are surrogates. Other surrogates, which JSON can have, come
     out as WTF-8 has them."""

@@ -8,6 +8,7 @@ import click
 from rich import progress as rich_progress
 from rich.console import Console
 
+from katafs.cli.plain_text import in_a_line
 from katafs.converter.results import Outcome, Result
 from katafs.observe import logs
 
@@ -16,9 +17,8 @@ _LINE_EVERY_S = 10.0
 
 def shown(result: Result) -> str:
     """A result as a line for people."""
-    label = result.piece.label
-    name = label if label.isprintable() else ascii(label)
-    return f"{name}: {result.outcome.value}" + (f": {result.reason}" if result.reason else "")
+    reason = f": {in_a_line(result.reason)}" if result.reason else ""
+    return f"{in_a_line(result.piece.label)}: {result.outcome.value}{reason}"
 
 
 class Progress:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
+from katafs.cli.plain_text import in_a_line
 from katafs.doctor import mount_answers, mount_facts, mount_points
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
 from katafs.errors import KatafsError, MountPointUnusable
@@ -87,16 +88,11 @@ def _print(rows: list[tuple[str, str]]) -> None:
     console = Console()
     if not console.is_terminal:
         for name, text in rows:
-            click.echo(f"{name}\t{_shown(text)}")
+            click.echo(f"{name}\t{in_a_line(text)}")
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")  # a path is a word that may be longer than a line
     for name, text in rows:
-        table.add_row(Text(name, "bold"), Text(_shown(text), "red" if "UNREACHABLE" in text else ""))
+        table.add_row(Text(name, "bold"), Text(in_a_line(text), "red" if "UNREACHABLE" in text else ""))
     console.print(table)
-
-
-def _shown(text: str) -> str:
-    """A path may hold anything."""
-    return text if text.isprintable() else ascii(text)
