@@ -108,15 +108,17 @@ def check_tag_files(history: GitHistory) -> None:
 def _make(history: GitHistory) -> None:
     avatar = history.avatar
     temporary = TEMPORARY + secrets.token_hex(8).encode()
-    names.make_directory(avatar, temporary, 0o777)
+    tags = files.make_own_directory(avatar, temporary)
     try:
-        with files.opened_directory(avatar, temporary) as tags:
+        try:
             _write(tags, history, history.numbers)
             _check(tags, history, history.numbers)
             like = os.fstat(avatar)
             inodes.give(tags, like)
             inodes.set_mode(tags, stat.S_IMODE(like.st_mode))
             files.sync_directory(tags)
+        finally:
+            os.close(tags)
         names.rename(avatar, temporary, avatar, TAGS_NAME, names.RENAME_NOREPLACE)
     except BaseException:
         remove_tree(avatar, temporary)

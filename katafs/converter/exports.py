@@ -17,7 +17,7 @@ from katafs.errors import ExportFailed
 from katafs.kata_id import ROOT_VOLUME, KataId, inner_of, outer_of
 from katafs.rooted import files, inodes, names
 from katafs.rooted.copying import synced
-from katafs.rooted.removing import remove_own_tree
+from katafs.rooted.removing import remove_own
 from katafs.storers.places import Places
 from katafs.volumes.store import VolumeStore
 
@@ -102,19 +102,22 @@ def _export_archive(store: VolumeStore, kata: KataId, to: Path, directory: int) 
 def _staged(store: VolumeStore, kata: KataId, directory: int, form: Form) -> Iterator[int]:
     """A new directory that nobody else can enter, gone afterwards, in which `_TREE` is the kata in this form.
 
-    It is closed to others since git runs in there: a kata's owner could have put hooks into its repository."""
+    It is closed to others since git runs in there: a kata's owner could have put hooks into its repository. Who owns
+    the outer directory that it is in may do as they like there, but not in here."""
     name = files.temporary_name()
-    names.make_directory(directory, name, 0o700)
+    stage = files.make_own_directory(directory, name)
     try:
-        with files.opened_directory(directory, name) as stage:
+        try:
             names.make_directory(stage, _TREE, 0o700)
             with files.opened_directory(stage, _TREE) as tree, synced(tree):
                 gather(store, kata, tree)
                 in_form = to_tags if form is Form.TAGS else to_host_disk
                 in_form(tree, kata)
             yield stage
+        finally:
+            remove_own(directory, name, stage)
     finally:
-        remove_own_tree(directory, name)
+        os.close(stage)
 
 
 def _published_in_outer(store: VolumeStore, stage: int, directory: int, outer_name: bytes, name: bytes) -> bool:

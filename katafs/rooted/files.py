@@ -28,6 +28,31 @@ def open_directory(directory: int, name: bytes) -> int:
     return syscalls.open_inside(directory, names.check(name), os.O_PATH | os.O_DIRECTORY)
 
 
+def make_own_directory(directory: int, name: bytes) -> int:
+    """Make a directory that nobody else can enter, and open it; the descriptor is the caller's to close.
+
+    Raises OSError(ESTALE) where another has its name by then: whoever may write to `directory` can put one there."""
+    names.make_directory(directory, name, 0o700)
+    try:
+        made = open_directory(directory, name)
+        try:
+            _refuse_strange(made, name)
+        except BaseException:
+            os.close(made)
+            raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # it is empty, or somebody else's
+            names.remove_directory(directory, name)
+        raise
+    return made
+
+
+def _refuse_strange(made: int, name: bytes) -> None:
+    status = os.fstat(made)
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or not names.is_empty(made):
+        raise answer(errno.ESTALE, name)
+
+
 @contextlib.contextmanager
 def opened_directory(directory: int, name: bytes) -> Iterator[int]:
     """The same for the time of a block."""

@@ -86,9 +86,18 @@ def remove_tree(directory: int, name: bytes, seen: Seen | None = None) -> None:
 
 def remove_own_tree(directory: int, name: bytes) -> None:
     """The same of a copy that this process has made, in which a directory may be one that its owner can't write to."""
+    with files.opened_directory(directory, name) as inside:
+        remove_own(directory, name, inside)
+
+
+def remove_own(directory: int, name: bytes, inside: int) -> None:
+    """The same of one that is open as `inside`. Another that somebody has put in its place stays."""
     if os.geteuid() != 0:
-        with files.opened_directory(directory, name) as inside, contextlib.closing(walk(inside)) as steps:
+        with contextlib.closing(walk(inside)) as steps:
             for entry, leaving in steps:
                 if entry.is_directory and not leaving:
                     inodes.set_mode(entry.descriptor, 0o700)
-    remove_tree(directory, name)
+    remove_all(inside)
+    status = files.status_of(directory, name)
+    if status is not None and os.path.samestat(status, os.fstat(inside)):
+        names.remove_directory(directory, name)

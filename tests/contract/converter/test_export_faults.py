@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
+from katafs.converter import exports
 from katafs.converter.exports import Form, export
 from katafs.kata_id import KataId, VolumeName
 from katafs.rooted import files, names
@@ -297,6 +298,41 @@ def test_nobody_else_can_enter_an_export_in_the_making(store: DirectoryStore, ka
     assert left.name.startswith(".katafs-")
     assert (left / "kata").is_dir()
     assert left.stat().st_mode & 0o7777 == 0o700
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+@FORMS
+def test_who_owns_the_outer_directory_gets_nothing_and_loses_nothing(
+    store: DirectoryStore, out: Path, form: Form, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another directory in the place of the one that was made: there git would run where its owner can put hooks."""
+    needs.root()
+    outer = out if form is Form.TGZ else out / KATA[:2]
+    (outer / "mine/precious").mkdir(parents=True)
+    for path in (outer, outer / "mine"):
+        os.chown(path, NOBODY.uid, NOBODY.gid)
+
+    def swapping(make: Callable[..., object], name: Callable[..., bytes]) -> Callable[..., object]:
+        def swapped(*arguments: object) -> object:
+            made = make(*arguments)
+            if name(*arguments).startswith(b".katafs-"):
+                (staged,) = outer.glob(".katafs-*")
+                staged.rename(outer / "theirs")
+                (outer / "mine").rename(staged)
+            return made
+
+        return swapped
+
+    if when == "at once":
+        monkeypatch.setattr(names, "make_directory", swapping(names.make_directory, lambda _, name, __: name))
+        with pytest.raises(errors.ExportFailed, match=os.strerror(errno.ESTALE)):
+            export(store, KATA, out, form)
+    else:
+        monkeypatch.setattr(exports, "gather", swapping(exports.gather, lambda *_: b".katafs-"))
+        export(store, KATA, out, form)
+    (staged,) = outer.glob(".katafs-*")
+    assert os.listdir(staged) == ["precious"]
+    assert list((outer / "theirs").iterdir()) == []
 
 
 @pytest.fixture

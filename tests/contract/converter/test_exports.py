@@ -302,7 +302,7 @@ def test_a_kill_leaves_no_outer_directory_that_a_later_export_would_not_dress(
 
     with monkeypatch.context() as at_the_kill:
         at_the_kill.setattr(exports, "to_host_disk", killed)
-        at_the_kill.setattr(exports, "remove_own_tree", lambda *_: None)
+        at_the_kill.setattr(exports, "remove_own", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
             exported(store, disk)
 
