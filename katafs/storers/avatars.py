@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from katafs.config import Sandboxes
-from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_name, avatar_volume, kata_id
+from katafs.errors import BadAvatar, BadId
+from katafs.kata_id import AvatarName, KataId, avatar_name, avatar_volume, kata_volume
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, names
 from katafs.rooted.removing import remove_all
@@ -104,8 +105,11 @@ class AvatarsStorer:
 
     def avatar_exists(self, kata: str, name: str) -> bool:
         """As in Storer."""
-        known, avatar = kata_id(kata), avatar_name(name)
-        if known is None or avatar is None or not self._store.exists(VolumeName(known)):
+        try:
+            known, avatar = checked_id(kata), checked_avatar(name)
+        except (BadId, BadAvatar):
+            return False
+        if not self._store.exists(kata_volume(known)):
             return False
         with self._places.kata(known) as top:
             there = files.is_directory(top, avatar.encode()) or self._store.exists(avatar_volume(known, avatar))

@@ -7,7 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from katafs.errors import BadAvatar, BadContent, BadFileName, BadId, BadManifest, BadTestRun, KatafsError
+from katafs.errors import (
+    BadAvatar,
+    BadContent,
+    BadFileName,
+    BadId,
+    BadManifest,
+    BadTestRun,
+    KatafsError,
+    TagNotFound,
+)
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id
 from katafs.storers.storer import Delta
 
@@ -31,6 +40,13 @@ def checked_avatar(text: str) -> AvatarName:
     if found is None:
         raise BadAvatar(f"{text!r} is not the name of an avatar")
     return found
+
+
+def checked_number(number: object) -> int:
+    """The number of a tag. Raises TagNotFound: True and 1.0 are equal to 1, and "1" looks like it to git."""
+    if type(number) is not int or number < 0:
+        raise TagNotFound(f"{number!r} is not the number of a tag")
+    return number
 
 
 def checked_name(text: object) -> bytes:
@@ -83,6 +99,11 @@ def checked_manifest(manifest: Mapping[str, Any]) -> tuple[KataId, dict[str, Any
 
 def checked_delta(delta: Delta, files: Mapping[str, str | bytes]) -> tuple[list[bytes], dict[bytes, bytes]]:
     """What to remove from a sandbox, and what to write to it. Raises BadFileName, BadContent."""
+    for names in (delta.deleted, delta.new, delta.changed):
+        if isinstance(names, str):  # a sequence, too: of names of one character
+            raise BadFileName(f"{names!r} is one name, where a delta has a list of them")
+    if not isinstance(files, Mapping):
+        raise BadContent("the files to save are not an object of names and contents")
     written: dict[bytes, bytes] = {}
     for name in (*delta.new, *delta.changed):
         stored = checked_name(name)

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 from katafs.kata_id import AvatarName
 from katafs.rooted import files as rooted_files
-from katafs.storers.checks import checked_avatar, checked_delta, checked_files, checked_id, checked_run
+from katafs.storers.checks import (
+    checked_avatar,
+    checked_delta,
+    checked_files,
+    checked_id,
+    checked_number,
+    checked_run,
+)
 from katafs.storers.common import CommonStorer
 from katafs.storers.diff import FileDiff
 from katafs.storers.git_avatar import GitAvatar
@@ -60,12 +67,12 @@ class GitStorer(CommonStorer):
     def tag_visible_files(self, kata: str, name: str, number: int) -> dict[str, str]:
         """As in Storer."""
         with self._opened(kata, name) as avatar:
-            return avatar.visible_files([number])[0]
+            return avatar.visible_files([checked_number(number)])[0]
 
     def tag(self, kata: str, name: str, number: int) -> Tag:
         """As in Storer."""
         with self._opened(kata, name) as avatar:
-            return self._tags(avatar, [number])[0]
+            return self._tags(avatar, [checked_number(number)])[0]
 
     def tags(self, kata: str, name: str) -> list[Tag]:
         """As in Storer."""
@@ -75,7 +82,7 @@ class GitStorer(CommonStorer):
     def tag_diff(self, kata: str, name: str, old: int, new: int) -> list[FileDiff]:
         """As in Storer: it is what git says."""
         with self._opened(kata, name) as avatar:
-            return file_diffs(avatar.patch(old, new), "sandbox/")
+            return file_diffs(avatar.patch(checked_number(old), checked_number(new)), "sandbox/")
 
     @staticmethod
     def _tags(avatar: GitAvatar, numbers: Sequence[int]) -> list[Tag]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from katafs.errors import CorruptKata, TagNotFound
 from katafs.rooted import files, names
+from katafs.storers.checks import checked_number
 from katafs.storers.json_files import checked_object, checked_texts, decoded, encoded, read_object
 from katafs.storers.storer import OUTPUT, Tag
 
@@ -56,10 +57,8 @@ def has_tag(tags: int, number: int) -> bool:
 def read_tag(tags: int, number: int, whose: str) -> Tag:
     """A stored tag. Raises TagNotFound, CorruptKata."""
     what = f"tag {number} of {whose}"
-    if type(number) is not int or number < 0:
-        raise TagNotFound(f"{number!r} is not the number of a tag")
     try:
-        found = read_object(tags, file_of(number), what)
+        found = read_object(tags, file_of(checked_number(number)), what)
     except FileNotFoundError:
         raise TagNotFound(f"{what} isn't there") from None
     return _checked_tag(found, number, what)

@@ -40,7 +40,10 @@ def test_a_started_avatar_exists(storer: Storer, kata: str, lion: str) -> None:
 
 
 @WHATEVER_THE_STORE
-@pytest.mark.parametrize(("where", "name"), [(KATA, "bear"), (KATA, "cat"), ("nokata", "lion"), ("12FEDCBA98", "lion")])
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [(KATA, "bear"), (KATA, "cat"), (KATA, None), ("nokata", "lion"), (None, "lion"), ("12FEDCBA98", "lion")],
+)
 @pytest.mark.usefixtures("lion")
 def test_what_was_not_started_does_not_exist(storer: Storer, where: str, name: str) -> None:
     assert not storer.avatar_exists(where, name)
@@ -170,7 +173,18 @@ def test_what_is_no_file_name_is_refused_and_nothing_is_written(
 
 
 @WHATEVER_THE_STORE
-@pytest.mark.parametrize(("files", "why"), [({}, "missing"), ({"hiker.py": "\udcff"}, "not UTF-8")])
+@pytest.mark.parametrize("delta", [Delta(deleted="a"), Delta(new="a"), Delta(changed="a")])
+def test_a_name_in_the_place_of_a_list_of_names_is_refused(
+    storer: Storer, kata: str, lion: str, cell: Cell, delta: Delta
+) -> None:
+    (cell.sandbox() / "a").write_text("stays")
+    with pytest.raises(errors.BadFileName):
+        storer.sandbox_save(kata, lion, delta, {"a": "new"})
+    assert (cell.sandbox() / "a").read_text() == "stays"
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.parametrize(("files", "why"), [({}, "missing"), ({"hiker.py": "\udcff"}, "not UTF-8"), (None, "none")])
 def test_bad_content_is_refused_and_the_file_stays(
     storer: Storer, kata: str, lion: str, cell: Cell, files: dict[str, str], why: str
 ) -> None:

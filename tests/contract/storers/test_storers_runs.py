@@ -1,7 +1,7 @@
 """What every storer promises of test runs and tags."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -106,6 +106,20 @@ def test_any_text_comes_back(storer: Storer, kata: str, lion: str) -> None:
 def test_a_tag_that_does_not_exist_is_not_found(storer: Storer, kata: str, lion: str, number: int) -> None:
     with pytest.raises(errors.TagNotFound):
         storer.tag(kata, lion, number)
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.parametrize("number", [None, "0", False, 0.0, "0:manifest.json\nrefs/tags/0"])
+def test_what_is_no_number_is_no_tags(storer: Storer, kata: str, lion: str, number: int) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: storer.tag(kata, lion, number),
+        lambda: storer.tag_visible_files(kata, lion, number),
+        lambda: storer.tag_diff(kata, lion, 0, number),
+        lambda: storer.tag_diff(kata, lion, number, 0),
+    ]
+    for call in calls:
+        with pytest.raises(errors.TagNotFound, match="is not the number of a tag"):
+            call()
 
 
 @WHATEVER_THE_STORE
