@@ -6,13 +6,14 @@ the volume's lock, and the manifest comes to be in one step, so that of several 
 Stands alone. Knows nothing of avatars but that their volumes go when the kata does.
 """
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from katafs.errors import CorruptKata, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
-from katafs.kata_id import AVATARS, KataId, VolumeName, avatar_volume, is_outer, kata_id, kata_volume
+from katafs.errors import BadId, CorruptKata, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
+from katafs.kata_id import AVATARS, OUTER_LENGTH, KataId, VolumeName, avatar_volume, is_outer, kata_volume
 from katafs.rooted import files, names
 from katafs.rooted.removing import remove_all
 from katafs.storers.checks import checked_id, checked_manifest
@@ -24,6 +25,8 @@ from katafs.volumes.store import VolumeStore
 _MANIFEST = b"manifest.json"
 _COMPLETED_FROM = 6
 """Fewer characters of an id than this are not completed: too many katas begin with them."""
+_REMOVALS = 100
+"""So often a volume is emptied before it is given up that something goes on writing into it."""
 
 
 class KatasStorer:
@@ -110,8 +113,10 @@ class KatasStorer:
 
     def kata_exists(self, kata: str) -> bool:
         """As in Storer."""
-        known = kata_id(kata)
-        return known is not None and self._store.exists(kata_volume(known))
+        try:
+            return self._store.exists(kata_volume(checked_id(kata)))
+        except BadId:
+            return False
 
     def kata_manifest(self, kata: str) -> Manifest:
         """As in Storer. Raises CorruptKata where the kata has no manifest, too."""
@@ -123,9 +128,9 @@ class KatasStorer:
 
     def completed(self, partial: str) -> str:
         """As in Storer."""
-        outer = partial[:2]
-        if len(partial) < _COMPLETED_FROM or not is_outer(outer):
+        if not isinstance(partial, str) or len(partial) < _COMPLETED_FROM or not is_outer(partial[:OUTER_LENGTH]):
             return partial
+        outer = partial[:OUTER_LENGTH]
         catalog = self._store.catalog()
         found = [kata for kata in catalog.katas_in(outer) if kata.startswith(partial) and kata_volume(kata) in catalog]
         return found[0] if len(found) == 1 else partial
@@ -139,21 +144,37 @@ class KatasStorer:
         """As in Storer. The volumes of its own that an avatar has go first, so that a kill leaves none without kata."""
         known = checked_id(kata)
         if not self.kata_exists(known):
-            raise KataNotFound(f"kata {known} is not in {self._store.url}")
+            raise self._missing(known)
         # Each is asked for: the catalog may be a second behind what another process has made or removed.
         own = [volume for avatar in AVATARS if self._store.exists(volume := avatar_volume(known, avatar))]
         volumes = [*own, kata_volume(known)]
         for volume in volumes:
             if self._store.in_use(volume):
                 raise KataInUse(f"kata {known} can't be deleted: a container uses volume {volume}")
-        for volume in volumes:
-            self._remove(volume)
+        for volume in own:
+            with suppress(FileNotFoundError):  # somebody else deletes the kata as well
+                self._remove(volume)
+        try:
+            self._remove(kata_volume(known))
+        except FileNotFoundError:
+            raise self._missing(known) from None
+
+    def _missing(self, kata: KataId) -> KataNotFound:
+        return KataNotFound(f"kata {kata} is not in {self._store.url}")
 
     def _remove(self, volume: VolumeName) -> None:
-        with named_faults(f"volume {volume}"):
-            with self._places.volume(volume) as top:
-                remove_all(top)
-            self._store.remove(volume)
+        """Remove a volume with all that is in it, also what a test run that goes on puts there meanwhile: it soon finds
+        its directories gone. Raises FileNotFoundError, and OSError(ENOTEMPTY) where that doesn't end."""
+        with named_faults(f"volume {volume}"), self._places.volume(volume) as top:
+            for left in reversed(range(_REMOVALS)):
+                try:
+                    remove_all(top)
+                    self._store.remove(volume)
+                except OSError as problem:
+                    if problem.errno != errno.ENOTEMPTY or not left:
+                        raise
+                else:
+                    return
 
 
 def _is_begun(top: int) -> bool:

@@ -58,13 +58,14 @@ class Storer(Protocol):
         """The manifest as it was stored, key for key."""
 
     def completed(self, partial: str) -> str:
-        """The only id that begins with these 6 or more characters; else what came in."""
+        """The only id that begins with these 6 or more characters; else what came in, whatever that is."""
 
     def katas(self) -> list[KataId]:
         """Every kata, sorted."""
 
     def delete_kata(self, kata: str) -> None:
-        """Remove the kata and all of its avatars. Raises KataInUse, and has then removed nothing."""
+        """Remove the kata and all of its avatars, and end what test runs go on in it: those fail. Raises KataInUse, and
+        has then removed nothing; OSError(ENOTEMPTY) where something goes on writing into it, and a part may be left."""
 
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
         """Start the first of these avatars that isn't started yet, or None; of racing processes each gets another.

@@ -1,6 +1,8 @@
 """What every storer promises of katas."""
 
+import errno
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,7 +13,7 @@ import pytest
 
 from katafs import errors
 from katafs.config import Sandboxes
-from katafs.kata_id import KataId
+from katafs.kata_id import KataId, VolumeName
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Storer
 from katafs.volumes import directory_listing
@@ -39,7 +41,7 @@ def test_a_kata_not_created_does_not_exist(storer: Storer) -> None:
 
 
 @WHATEVER_THE_STORE
-@pytest.mark.parametrize("text", ["", "12345", LOWER_CASE, "../../etc", "123456789AB"])
+@pytest.mark.parametrize("text", ["", "12345", LOWER_CASE, "../../etc", "123456789AB", None, 5, b"123456789A"])
 def test_what_is_no_id_does_not_exist(storer: Storer, text: str) -> None:
     assert not storer.kata_exists(text)
 
@@ -86,6 +88,8 @@ def test_the_manifest_of_what_is_no_id_is_refused(storer: Storer) -> None:
         ("", ""),
         ("12345g", "12345g"),
         ("../../", "../../"),
+        (None, None),
+        (b"12345678", b"12345678"),
     ],
 )
 @pytest.mark.usefixtures("kata")
@@ -142,6 +146,65 @@ def test_a_kata_is_deleted_with_what_another_process_did_a_moment_ago(
             shutil.rmtree(disk / f"{KATA}_lion")
         storer.delete_kata(KATA)
     assert list(disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [b"sandbox", KATA.encode()])
+def test_a_kata_is_deleted_with_what_comes_into_it_meanwhile(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, name: bytes
+) -> None:
+    late = disk / KATA / ("lion/sandbox/late" if name == b"sandbox" else "late")
+    with closing(DirectoryStore(disk)) as store:
+        _written_to(monkeypatch, name, [late] * 2)  # a directory is first removed in the hope that it is empty
+        storer = PlainStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.delete_kata(KATA)
+    assert list(disk.iterdir()) == []
+
+
+def test_a_kata_into_which_something_never_ends_to_write_is_given_up(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(DirectoryStore(disk)) as store:
+        _written_to(monkeypatch, KATA.encode(), [disk / KATA / "late"] * 1000)
+        storer = PlainStorer(store)
+        storer.create_kata(MANIFEST)
+        with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
+            storer.delete_kata(KATA)
+        assert storer.kata_exists(KATA)
+
+
+def _written_to(monkeypatch: pytest.MonkeyPatch, name: bytes, late: list[Path]) -> None:
+    """Have a program make each of these files just before a directory of this name would be removed."""
+    rmdir = os.rmdir
+
+    def removed(path: str | bytes, *, dir_fd: int | None = None) -> None:
+        if os.fsencode(path) == name and late:
+            late.pop().touch()
+        rmdir(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", removed)
+
+
+@pytest.mark.parametrize("first", ["the avatar's volume", "the kata's"])
+def test_a_kata_that_somebody_else_deletes_meanwhile_is_not_found(
+    disk: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    with closing(DirectoryStore(disk)) as store:
+        storer = PlainStorer(store, Sandboxes.AVATAR)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        remove = store.remove
+
+        def too_late(name: VolumeName) -> None:
+            if (name == KATA) == (first == "the kata's"):
+                monkeypatch.undo()
+                PlainStorer(store, Sandboxes.AVATAR).delete_kata(KATA)
+            remove(name)
+
+        monkeypatch.setattr(store, "remove", too_late)
+        with pytest.raises(errors.KataNotFound):
+            storer.delete_kata(KATA)
 
 
 def test_deleting_a_missing_kata_is_not_found(storer: Storer) -> None:
