@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from katafs.cli import exit_codes, katas
-from katafs.cli.process import raised_limit
+from katafs.cli.process import end_by, raised_limit
 from katafs.cli.progress import Progress, shown
 from katafs.cli.reports import Report, opened_report
 from katafs.cli.setting_options import store_settings
@@ -73,7 +73,8 @@ def convert(
     """Move katas from the old disk DIR into volumes: each whole, compared, and at any moment in exactly one place.
 
     It may be stopped, killed, run again and run beside itself and beside `katafs mount --legacy DIR`. What can't be
-    converted stays on the disk as it was, and is said."""
+    converted stays on the disk as it was, and is said. SIGINT (Ctrl-C) and SIGTERM stop it between two katas, and
+    end it then."""
     wanted = _Wanted(ids, outer, sample, everything)
     wanted.check()
     wished = settings.settings
@@ -99,12 +100,14 @@ def convert(
         work = _work(conversion, disk, store, dry_run)
         if form == "tags":
             work = with_tags(work, store, drop_git=drop_git)
-        with _stopped_by_signals(run):
+        with _stopped_by_signals(run) as come:
             good = _carry_out(run, wanted.pieces(disk, store), work, lines)
         if conversion is not None and not (dry_run or keep or run.stopped or run.fault):
             _tidy(conversion, wanted.outers(disk))
     if isinstance(run.fault, StoreUnreachable):
         raise run.fault
+    if come:
+        end_by(come[0])
     if not good:
         raise click.exceptions.Exit(exit_codes.ExitCode.FAILED)
 
@@ -181,12 +184,18 @@ def _carry_out(run: Run, wanted: list[Piece], work: Work, report: Report | None)
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(run: Run) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the run between two katas."""
+def _stopped_by_signals(run: Run) -> Iterator[list[int]]:
+    """SIGTERM and SIGINT stop the run between two katas. Gives those that have come."""
+    come: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        come.append(number)
+        run.stop()
+
     numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, lambda *_: run.stop()) for number in numbers]
+    before = [signal.signal(number, stop) for number in numbers]
     try:
-        yield
+        yield come
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

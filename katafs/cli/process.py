@@ -5,6 +5,8 @@ import ctypes
 import fcntl
 import os
 import resource
+import signal
+import sys
 
 _M_ARENA_MAX = -8
 """malloc.h"""
@@ -20,6 +22,14 @@ def fill_standard_streams() -> None:
             os.fstat(stream)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+
+
+def end_by(number: int) -> None:
+    """End by this signal, as a program without a handler of it: whoever waits for it sees that it was stopped. A shell
+    ends its loop with a program that SIGINT has ended, and goes on after one that took it for its orderly end."""
+    sys.stdout.flush()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def raised_limit() -> int:

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -230,7 +231,7 @@ def test_a_signal_stops_it_between_two_katas(old: Old, number: signal.Signals) -
         waiting.until(lambda: len(old.left()) < len(KATAS), "a kata to be converted")
         process.send_signal(number)
         out, err = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0
+    assert process.returncode == -number
     assert err == "stopped by a signal: the rest is left for the next run\n"
     assert re.fullmatch(r"moved \d+; .* a second\n", out)
     left = old.left()
@@ -247,7 +248,18 @@ def test_a_hundred_signals_do_not_hang_it(old: Old) -> None:
         for _ in range(100):
             process.send_signal(signal.SIGTERM)
         process.communicate(timeout=DEADLINE_S)
-    assert process.returncode in (0, -signal.SIGTERM)  # the last ones may come when it has ended its work
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_loop_of_a_shell_ends_with_it(old: Old) -> None:
+    command = shlex.join(old.argv("--all", "--rate", "5"))
+    loop = f"for each in 1 2; do {command}; echo went on; done"
+    with subprocess.Popen(["bash", "-c", loop], stdout=subprocess.PIPE, start_new_session=True) as shell:
+        waiting.until(lambda: len(old.left()) < len(KATAS), "a kata to be converted")
+        os.killpg(shell.pid, signal.SIGINT)  # as a terminal's Ctrl-C does
+        out, _ = shell.communicate(timeout=DEADLINE_S)
+    assert b"went on" not in out
+    assert shell.returncode == -signal.SIGINT
 
 
 def test_nothing_but_totals_where_nothing_is_odd_and_no_terminal(old: Old) -> None:

@@ -139,7 +139,7 @@ def test_sigterm_stops_between_two_katas(disk: Path, store: InEngine) -> None:
     running = Forked(words(disk / "katas", store.volumes, "--all", "--rate", "10"), disk / "out", store.env)
     waiting.until(lambda: len(os.listdir(disk / "katas" / OUTER)) < len(KATAS), "a kata to be converted")
     running.signal(signal.SIGTERM)
-    assert running.ended() == 0
+    assert running.ended() == -signal.SIGTERM
     assert "stopped by a signal: the rest is left for the next run\n" in running.output()
     left = len(list((disk / "katas" / OUTER).glob("????????")))
     assert 0 < left < len(KATAS)
