@@ -11,10 +11,9 @@ from katafs.mount.mount_point import TYPE
 
 _NEEDED = (
     ((5, 2), "open_tree, for converting across mounts"),
-    ((5, 6), "openat2, which keeps a path inside its volume"),
-    ((5, 8), "utimensat with AT_EMPTY_PATH, which sets a file's times"),
+    ((5, 4), "FUSE 7.31, which is the oldest that katafs speaks"),
 )
-"""Since when the kernel has what katafs calls: the manual pages of section 2."""
+"""Since when the kernel has what katafs can't do without: the manual pages of section 2, linux/fuse.h."""
 
 _ENOUGH_DESCRIPTORS = 2 * TreeSettings.open_directories
 """Half of them are for directories, the rest for the files that programs open."""
@@ -47,10 +46,10 @@ def kernel(release: str) -> Finding:
     """`release` as uname(2) has it."""
     numbers = re.match(r"(\d+)\.(\d+)", release)
     if numbers is None:
-        return note("kernel", f"Linux {release}: its version can't be told", "katafs needs Linux 5.8 or later")
+        return note("kernel", f"Linux {release}: its version can't be told", "katafs needs Linux 5.4 or later")
     lacking = [what for since, what in _NEEDED if (int(numbers[1]), int(numbers[2])) < since]
     if lacking:
-        return problem("kernel", f"Linux {release} lacks {'; '.join(lacking)}", "run Linux 5.8 or later")
+        return problem("kernel", f"Linux {release} lacks {'; '.join(lacking)}", "run Linux 5.4 or later")
     return ok("kernel", f"Linux {release}")
 
 

@@ -9,7 +9,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from katafs.rooted import inodes
+from katafs.rooted import inodes, syscalls
 
 _BLOCK_BYTES = 1 << 20
 _SHOWN_BYTES = 8
@@ -22,13 +22,16 @@ _NO_OFFLOAD = (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 def copy(source: int, target: int) -> None:
     """Write what a file holds to an empty one; holes stay holes.
 
-    Raises OSError(EAGAIN) while somebody has a lease on one of them, OSError(ENXIO) for what isn't a file."""
+    Raises OSError(EAGAIN) while somebody has a lease on one of them, OSError(ENXIO) for what isn't a file. That the
+    disk can't take it later is told by syncfs(2), or here where that doesn't."""
     with _opened(source, _READING) as readable, _opened(target, os.O_WRONLY) as writable:
         size_bytes = os.fstat(readable).st_size
         for start, end in _data(readable, size_bytes):
             _copy_range(readable, writable, start, end)
         # Also the hole at the end, if there is one.
         os.ftruncate(writable, size_bytes)
+        if not syscalls.syncfs_tells_of_content():
+            os.fsync(writable)
 
 
 def first_difference(left: int, right: int) -> tuple[int, bytes, bytes] | None:

@@ -7,7 +7,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from katafs.rooted import syscalls
+from katafs.rooted import descriptors, syscalls
 from katafs.rooted.answer import answer
 
 touch_modified = syscalls.touch_modified
@@ -21,11 +21,6 @@ _OWN = b"trusted.katafs."
 """What the names of katafs' own notes begin with."""
 _TIMES = _OWN + b"times"
 """The atime and mtime that a directory gets back once an entry has been put into it."""
-
-
-def _path(descriptor: int) -> str:
-    """The inode behind a descriptor as a path that leads to it and nowhere else, even where it is a symbolic link."""
-    return f"/proc/self/fd/{descriptor}"
 
 
 def is_settled(status: os.stat_result) -> bool:
@@ -50,12 +45,12 @@ def open_again(descriptor: int, flags: int, status: os.stat_result | None = None
     an open that waited would let a container stop the daemon for lease-break-time, 45 seconds at each open."""
     if not stat.S_ISREG((status or os.fstat(descriptor)).st_mode):
         raise answer(errno.ENXIO)
-    return os.open(_path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(descriptors.path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def set_mode(descriptor: int, mode: int) -> None:
     """chmod(2). Raises OSError(EOPNOTSUPP) for a symbolic link, as Linux does."""
-    os.chmod(_path(descriptor), mode & 0o7777)
+    os.chmod(descriptors.path(descriptor), mode & 0o7777)
 
 
 def set_size(descriptor: int, size_bytes: int) -> None:
@@ -121,7 +116,7 @@ def get_xattr(descriptor: int, name: bytes, *, is_open: bool = False) -> bytes |
     """getxattr(2); None where there is none of the name. `is_open`: whether it isn't an O_PATH descriptor, so that no
     path has to be walked."""
     try:
-        return os.getxattr(descriptor if is_open else _path(descriptor), name)
+        return os.getxattr(descriptor if is_open else descriptors.path(descriptor), name)
     except OSError as problem:
         if problem.errno != errno.ENODATA:
             raise
@@ -130,13 +125,13 @@ def get_xattr(descriptor: int, name: bytes, *, is_open: bool = False) -> bytes |
 
 def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> None:
     """setxattr(2)."""
-    os.setxattr(_path(descriptor), name, value, flags)
+    os.setxattr(descriptors.path(descriptor), name, value, flags)
 
 
 def list_xattrs(descriptor: int) -> list[bytes]:
     """listxattr(2), but for katafs' own notes on a directory: they are of this one, and no copy or backup of it may
     have them."""
-    listed = map(os.fsencode, os.listxattr(_path(descriptor)))
+    listed = map(os.fsencode, os.listxattr(descriptors.path(descriptor)))
     return [name for name in listed if not name.startswith(_OWN)]
 
 
@@ -164,4 +159,4 @@ def all_xattrs(descriptor: int) -> dict[bytes, bytes]:
 
 def remove_xattr(descriptor: int, name: bytes) -> None:
     """removexattr(2)."""
-    os.removexattr(_path(descriptor), name)
+    os.removexattr(descriptors.path(descriptor), name)

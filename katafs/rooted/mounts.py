@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from katafs.rooted import syscalls
+from katafs.rooted import descriptors, syscalls
 from katafs.rooted.answer import answer
 
 _TABLE = "/proc/self/mountinfo"
@@ -69,17 +69,11 @@ def _unescaped(field: bytes) -> bytes:
 
 def mount_of(descriptor: int) -> Mount:
     """The mount through which a descriptor was opened. Raises OSError(EXDEV) for one that this process doesn't see."""
-    number = _number_of(descriptor)
+    number = descriptors.mount_number(descriptor)
     for mount in mounts():
         if mount.number == number:
             return mount
     raise answer(errno.EXDEV)
-
-
-def _number_of(descriptor: int) -> int:
-    """The number of the mount through which a descriptor was opened (proc_pid_fdinfo(5))."""
-    with open(f"/proc/self/fdinfo/{descriptor}", "rb") as info:
-        return next(int(line.split()[1]) for line in info if line.startswith(b"mnt_id:"))
 
 
 @contextlib.contextmanager
@@ -88,7 +82,8 @@ def through_one_mount(first: int, second: int) -> Iterator[tuple[int, int]]:
 
     Raises OSError(EXDEV) where they are on two file systems, or where no mount that is seen holds both; OSError(EPERM)
     without CAP_SYS_ADMIN where a mount would have to be cloned (open_tree(2), Linux 5.2)."""
-    if _number_of(first) == _number_of(second):  # also of one that isn't seen, as in a chroot that is no mount point
+    # The same number may also be that of one that isn't seen, as in a chroot that is no mount point.
+    if descriptors.mount_number(first) == descriptors.mount_number(second):
         yield first, second
         return
     one, other = mount_of(first), mount_of(second)
@@ -119,7 +114,7 @@ def is_below(path: bytes, root: bytes) -> bool:
 
 def _inside(mount: Mount, descriptor: int) -> bytes:
     """Where a directory is in its file system."""
-    path = os.readlink(f"/proc/self/fd/{descriptor}".encode())
+    path = os.readlink(descriptors.path(descriptor).encode())
     return os.path.normpath(os.path.join(mount.root, os.path.relpath(path, mount.point)))
 
 

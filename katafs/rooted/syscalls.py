@@ -1,14 +1,17 @@
 """The Linux calls that `os` lacks: openat2(2), renameat2(2), utimensat(2) and fchownat(2) on a descriptor, setfsuid(2),
 fallocate(2), syncfs(2), open_tree(2).
 
-Needs Linux 5.8 for utimensat's AT_EMPTY_PATH.
+What Linux 5.4 lacks of them is made of other calls there, which take longer.
 """
 
+import contextlib
 import ctypes
 import errno
 import functools
 import os
+import re
 
+from katafs.rooted import descriptors
 from katafs.rooted.answer import answer
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,8 +77,12 @@ def open_inside(directory: int, name: bytes, flags: int, mode: int = 0) -> int:
     """openat2(2) of one name that follows no link and crosses no mount point.
 
     Raises OSError(ELOOP) where an open for I/O meets a symbolic link, OSError(EXDEV) at a mount point."""
-    opened = _openat2(_SYS_OPENAT2, directory, name, _how(flags, mode), _OPEN_HOW_BYTES)
-    return opened if opened >= 0 else _checked(opened, name)
+    opened: int = _openat2(_SYS_OPENAT2, directory, name, _how(flags, mode), _OPEN_HOW_BYTES)
+    if opened >= 0:
+        return opened
+    if ctypes.get_errno() == errno.ENOSYS:
+        return _open_inside_before_5_6(directory, name, flags, mode)
+    return _checked(opened, name)
 
 
 def open_inside_if_there(directory: int, name: bytes, flags: int) -> int | None:
@@ -83,7 +90,25 @@ def open_inside_if_there(directory: int, name: bytes, flags: int) -> int | None:
     opened: int = _openat2(_SYS_OPENAT2, directory, name, _how(flags, 0), _OPEN_HOW_BYTES)
     if opened >= 0:
         return opened
+    if ctypes.get_errno() == errno.ENOSYS:
+        with contextlib.suppress(FileNotFoundError):
+            return _open_inside_before_5_6(directory, name, flags, 0)
+        return None
     return None if ctypes.get_errno() == errno.ENOENT else _checked(opened, name)
+
+
+def _open_inside_before_5_6(directory: int, name: bytes, flags: int, mode: int) -> int:
+    """One name leads to itself, or to what is mounted on it, and nowhere else as long as no link is followed."""
+    if b"/" in name or name == b"..":
+        raise answer(errno.EXDEV, name)
+    opened = os.open(name, flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, dir_fd=directory)
+    try:
+        if not flags & os.O_EXCL and descriptors.mount_number(opened) != descriptors.mount_number(directory):
+            raise answer(errno.EXDEV, name)
+    except BaseException:
+        os.close(opened)
+        raise
+    return opened
 
 
 @functools.lru_cache(maxsize=256)
@@ -106,13 +131,19 @@ def rename(old_directory: int, old_name: bytes, new_directory: int, new_name: by
 def set_times(descriptor: int, atime_ns: int | None, mtime_ns: int | None) -> None:
     """utimensat(2) on an inode itself, a symbolic link included. Nanoseconds since 1970; None leaves a time alone."""
     times = (_Timespec * 2)(_timespec(atime_ns), _timespec(mtime_ns))
-    _checked(_libc.utimensat(descriptor, b"", times, AT_EMPTY_PATH))
+    _set_times(descriptor, times)
 
 
 def touch_modified(descriptor: int) -> None:
     """Set mtime to the kernel's own now, as it does itself when an entry of a directory changes."""
-    times = (_Timespec * 2)(_Timespec(0, UTIME_OMIT_NS), _Timespec(0, UTIME_NOW_NS))
-    _checked(_libc.utimensat(descriptor, b"", times, AT_EMPTY_PATH))
+    _set_times(descriptor, (_Timespec * 2)(_Timespec(0, UTIME_OMIT_NS), _Timespec(0, UTIME_NOW_NS)))
+
+
+def _set_times(descriptor: int, times: ctypes.Array[_Timespec]) -> None:
+    done = _libc.utimensat(descriptor, b"", times, AT_EMPTY_PATH)
+    if done < 0 and ctypes.get_errno() == errno.EINVAL:  # before Linux 5.8 it doesn't know the flag
+        done = _libc.utimensat(_AT_FDCWD, descriptors.path(descriptor).encode(), times, 0)
+    _checked(done)
 
 
 def _timespec(time_ns: int | None) -> _Timespec:
@@ -136,8 +167,14 @@ def allocate(descriptor: int, mode: int, offset: int, size_bytes: int) -> None:
 def sync_file_system(descriptor: int) -> None:
     """syncfs(2) of the file system that holds a descriptor, which must not be an O_PATH one.
 
-    Raises OSError(EIO) where something couldn't be written (since Linux 5.8)."""
+    Raises OSError(EIO) where something couldn't be written; of files' content only where `syncfs_tells_of_content`."""
     _checked(_libc.syncfs(descriptor))
+
+
+def syncfs_tells_of_content() -> bool:
+    """Whether it raises for what a file's content lost: from Linux 5.8 on. Before, only fsync(2) of the file does."""
+    numbers = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= (5, 8)
 
 
 class IdsFiltered(PermissionError):

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from tests.harness import waiting
 from tests.harness.descriptors import held_files
+from tests.harness.linux import linux_to_be
 from tests.harness.mount_table import FSTYPE, mount_at, tear_off
 from tests.harness.programs import run
 
-PROGRAM = (sys.executable, "-m", "katafs")
+_LINUX_5_4 = str(Path(__file__).with_name("linux_5_4.py"))
+PROGRAM = (sys.executable, _LINUX_5_4) if linux_to_be() == (5, 4) else (sys.executable, "-m", "katafs")
 
 _TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b|^Traceback |Exception ignored|Warning: ")
 _END_S = 60.0

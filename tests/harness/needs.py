@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from tests.harness import one_file
+from tests.harness.linux import linux_to_be
 
 _FUSE_DEVICE = Path("/dev/fuse")
 _AUTOFS_DEVICE = Path("/dev/autofs")
@@ -90,6 +91,7 @@ def generations() -> None:
 
 def expired_names() -> None:
     """The kernel can look a name up anew without forgetting it."""
+    _linux(6, 2, "FUSE_EXPIRE_ONLY")
     _kernel(one_file.kernel_expires_names, "looks a name up anew without forgetting it")
 
 
@@ -103,8 +105,7 @@ def _kernel(can: Callable[[], bool], what: str) -> None:
 
 def _linux(major: int, minor: int, what: str) -> None:
     """An older kernel is no want of this machine's, so this is a skip everywhere."""
-    version = tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
-    if version < (major, minor):
+    if linux_to_be() < (major, minor):
         pytest.skip(f"needs Linux {major}.{minor} for {what}")
 
 

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from katafs.converter.spots import Spot
@@ -114,14 +116,24 @@ def test_another_disks_stray_that_came_while_this_one_was_copied_stays(far: Far,
     assert (far.disk / "readme.txt").read_text() == "stray\n"
 
 
-def test_what_could_not_be_written_is_heard_of_also_where_another_was_told_first(disk: Path) -> None:
-    """The kernel tells of it who has a descriptor from before, and else the first that asks (syncfs(2))."""
+@contextmanager
+def _disk_that_loses_content(disk: Path) -> Iterator[Path]:
+    """A kata with a big file, and an empty disk of volumes that takes it and can't keep it."""
     needs.root()
     needs.programs("mkfs.ext4", "losetup")
     make_disk(disk / "katas")
     kata = disk / "katas" / OUTER / INNER
     (kata / "big").write_bytes(os.urandom(24 << 20))
     (disk / "small").mkdir()
+    with memory_disk(disk / "small"):
+        run(["mount", "-o", "remount,size=16m", disk / "small"])
+        made_image(disk / "small" / "image", 200, "-O", "^has_journal")
+        with mounted_image(disk / "small" / "image", disk / "volumes"):
+            yield kata
+
+
+def test_what_could_not_be_written_is_heard_of_also_where_another_was_told_first(disk: Path) -> None:
+    """The kernel tells of it who has a descriptor from before, and else the first that asks (syncfs(2))."""
     heard = disk / "heard"
 
     def another_syncs(*_: object) -> None:
@@ -133,16 +145,35 @@ def test_what_could_not_be_written_is_heard_of_also_where_another_was_told_first
         finally:
             os.close(directory)
 
-    with memory_disk(disk / "small"):
-        run(["mount", "-o", "remount,size=16m", disk / "small"])
-        made_image(disk / "small" / "image", 200, "-O", "^has_journal")
-        with mounted_image(disk / "small" / "image", disk / "volumes"):
-            running = Forked(
-                words(disk / "katas", disk / "volumes", KATA), disk / "out",
-                prepare=lambda: around(inodes, "set_times", after=another_syncs),
-            )  # fmt: skip
-            assert running.ended() == 1
+    with _disk_that_loses_content(disk) as kata:
+        running = Forked(
+            words(disk / "katas", disk / "volumes", KATA), disk / "out",
+            prepare=lambda: around(inodes, "set_times", after=another_syncs),
+        )  # fmt: skip
+        assert running.ended() == 1
     assert heard.exists()
+    assert f"{KATA}: failed: " in running.output()
+    assert (kata / "big").stat().st_size == 24 << 20
+
+
+def test_what_could_not_be_written_is_heard_of_also_where_syncfs_tells_nobody(disk: Path) -> None:
+    """Before Linux 5.8 it doesn't tell of files' content."""
+
+    def grow_older() -> None:
+        system, node, _, version, machine = os.uname()
+        told = os.uname_result((system, node, "5.4.0-216-generic", version, machine))
+        os.uname = lambda: told
+        sync = syscalls.sync_file_system
+
+        def sync_silently(descriptor: int) -> None:
+            with suppress(OSError):
+                sync(descriptor)
+
+        syscalls.sync_file_system = sync_silently
+
+    with _disk_that_loses_content(disk) as kata:
+        running = Forked(words(disk / "katas", disk / "volumes", KATA), disk / "out", prepare=grow_older)
+        assert running.ended() == 1
     assert f"{KATA}: failed: " in running.output()
     assert (kata / "big").stat().st_size == 24 << 20
 
