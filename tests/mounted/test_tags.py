@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import filecmp
 import json
 import os
 import shutil
@@ -12,9 +13,11 @@ import pytest
 from tests.harness import needs
 from tests.harness.avatars import commit_tag, git, good_avatar
 from tests.harness.mounts import Mounts
+from tests.harness.programs import run
 from tests.harness.waiting import until
 
 KATA = "123456789A"
+OTHER = "123456789B"
 TAGS = ["0.json", "1.json", "2.json"]
 
 
@@ -141,6 +144,42 @@ def test_a_kata_with_listed_tags_can_be_removed(mount: Mounts) -> None:
     shutil.rmtree(root / KATA, ignore_errors=True)
 
     assert os.listdir(root) == []
+
+
+@pytest.mark.parametrize("command", ["mv", "cp --archive"])
+def test_a_kata_with_unlisted_tags_can_be_moved_and_copied(mount: Mounts, command: str) -> None:
+    root = mount("--tags", "unlisted").path
+    _avatar(root)
+
+    run([*command.split(), root / KATA, root / OTHER])
+
+    assert sorted(os.listdir(root / OTHER / "lion" / "tags")) == TAGS
+    assert (root / KATA).exists() == (command != "mv")
+
+
+@pytest.mark.parametrize("command", ["mv", "cp --archive"])
+def test_listed_tags_are_in_the_way_of_a_copy_and_nothing_is_lost(mount: Mounts, command: str) -> None:
+    root = mount().path
+    avatar = _avatar(root)
+
+    failed = run([*command.split(), root / KATA, root / OTHER], status=1)
+
+    assert "tags" in failed.stderr
+    assert len(failed.stderr.splitlines()) == 1
+    assert not filecmp.dircmp(avatar, root / OTHER / "lion", ignore=[]).left_only
+    assert sorted(os.listdir(root / OTHER / "lion" / "tags")) == TAGS
+
+
+def test_listed_tags_become_files_in_what_rsync_copies(mount: Mounts) -> None:
+    needs.programs("rsync")
+    root = mount().path
+    avatar = _avatar(root)
+
+    run(["rsync", "--archive", f"{root / KATA}/", root / OTHER])
+
+    commit_tag(root / OTHER / "lion", 3)
+    assert sorted(os.listdir(root / OTHER / "lion" / "tags")) == TAGS
+    assert sorted(os.listdir(avatar / "tags")) == TAGS
 
 
 def test_an_open_tag_keeps_its_content(mount: Mounts) -> None:
