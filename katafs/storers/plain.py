@@ -59,5 +59,5 @@ class PlainStorer(CommonStorer):
         return self._tags.tags(kata, name)
 
     def tag_diff(self, kata: str, name: str, old: int, new: int) -> list[FileDiff]:
-        """As in Storer. Compares the visible files, which are what git has of a sandbox."""
+        """As in Storer. Compares the visible files: what git has of a sandbox that was saved with them."""
         return differences(self.tag_visible_files(kata, name, old), self.tag_visible_files(kata, name, new))

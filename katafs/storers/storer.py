@@ -93,6 +93,7 @@ class Storer(Protocol):
         self, kata: str, name: str, files: Mapping[str, str], now: Sequence[int], output: str, colour: str
     ) -> list[Increment]:
         """Store a test run as the next tag, with these visible files and this output, and return the traffic-lights.
+        The sandbox is given the output and nothing else: `sandbox_save` comes first, with what was edited.
 
         The tag shows when all of it is stored, and not before. Raises BadTestRun, BadFileName, BadContent."""
 
@@ -108,4 +109,5 @@ class Storer(Protocol):
     def tag_diff(self, kata: str, name: str, old: int, new: int) -> list[FileDiff]:
         """What the sandbox's files at tag `new` are compared to those at tag `old`, sorted by name; files without a
         difference that shows are left out. Means what `git diff --ignore-space-at-eol --find-copies-harder old new
-        sandbox` means. Raises TagNotFound."""
+        sandbox` means. Of a sandbox with other files than the visible ones of its run, git knows those that were saved;
+        without git only the visible ones are known. Raises TagNotFound."""

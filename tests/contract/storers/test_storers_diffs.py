@@ -162,6 +162,14 @@ def test_both_see_a_file_again_that_a_test_run_removed(both: Both, disk: Path) -
     assert git == plain
 
 
+def test_a_saved_file_that_is_not_visible_is_known_to_git_alone(both: Both) -> None:
+    both.start({"a": TEXT, "output": ""})
+    for storer in (both.git, both.plain):
+        storer.sandbox_save(KATA, "lion", Delta(new=["hidden"]), {"hidden": "more\n"})
+    both.run({"a": TEXT})
+    assert [[diff.new_name for diff in diffs] for diffs in both.diffs(0, 1)] == [["hidden"], []]
+
+
 def test_both_take_a_file_that_is_new_and_deleted_for_deleted(both: Both, disk: Path) -> None:
     both.start({"output": ""})
     for storer in (both.git, both.plain):

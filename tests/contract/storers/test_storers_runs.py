@@ -53,6 +53,12 @@ def test_the_output_is_in_the_sandbox(storer: Storer, kata: str, lion: str, cell
     assert (cell.sandbox() / "output").read_text() == "1 failed\n"
 
 
+def test_a_run_writes_nothing_else_into_the_sandbox(storer: Storer, kata: str, lion: str, cell: Cell) -> None:
+    storer.avatar_ran_tests(kata, lion, FILES, NOW, "1 failed\n", "red")
+    found = {file.name: file.read_text() for file in cell.sandbox().iterdir()}
+    assert found == {**START, "output": "1 failed\n"}
+
+
 def test_the_visible_files_are_those_of_the_newest_run_and_its_output(storer: Storer, kata: str, lion: str) -> None:
     run(storer, kata, lion)
     assert storer.avatar_visible_files(kata, lion) == {**FILES, "output": "1 failed\n"}
