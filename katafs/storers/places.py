@@ -37,12 +37,18 @@ def named_faults(what: str) -> Iterator[None]:
         if problem.errno in _FULL:
             raise StoreFull(f"{what} could not be written: {problem.strerror}") from problem
         if problem.errno == errno.EFBIG:
-            raise TooLarge(f"{what} is too large to be read at once") from problem
+            raise TooLarge(f"{what} is too large to be read or written at once") from problem
         if problem.errno == errno.EROFS:
             raise ReadOnlyStore(f"{what} could not be written: {problem.strerror}") from problem
         if problem.errno in _MISPLACED:
-            raise CorruptKata(f"{what} is not what belongs there: {problem.strerror}") from problem
+            raise CorruptKata(f"{_named(problem)}{what} is not what belongs there: {problem.strerror}") from problem
         raise
+
+
+def _named(problem: OSError) -> str:
+    """Which of its files it is, where the system says it. On one line: strangers may have named it."""
+    name = problem.filename
+    return f"{os.fsdecode(name)!r} of " if isinstance(name, str | bytes) and name else ""
 
 
 class Places:

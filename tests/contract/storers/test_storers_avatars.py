@@ -1,6 +1,7 @@
 """What every storer promises of avatars and their sandboxes."""
 
 import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -191,6 +192,32 @@ def test_bad_content_is_refused_and_the_file_stays(
     with pytest.raises(errors.BadContent):
         storer.sandbox_save(kata, lion, Delta(changed=["hiker.py"]), files)
     assert (cell.sandbox() / "hiker.py").read_text() == START["hiker.py"], why
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.parametrize("delta", [Delta(changed=["hiker\n.py"]), Delta(deleted=["hiker\n.py"])])
+def test_a_directory_that_is_in_a_files_way_is_named(
+    storer: Storer, kata: str, lion: str, cell: Cell, delta: Delta
+) -> None:
+    (cell.sandbox() / "hiker\n.py").mkdir()
+    with pytest.raises(
+        errors.CorruptKata, match=rf"^'hiker\\n.py' of avatar {lion} of kata {kata} is not what belongs"
+    ):
+        storer.sandbox_save(kata, lion, delta, {"hiker\n.py": "x"})
+
+
+@WHATEVER_THE_STORE
+def test_a_file_that_is_larger_than_files_may_be_is_not_said_to_be_read(
+    storer: Storer, kata: str, lion: str, cell: Cell
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(errors.TooLarge, match="written"):
+            storer.sandbox_save(kata, lion, Delta(changed=["hiker.py"]), {"hiker.py": "x" * 5000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (cell.sandbox() / "hiker.py").read_text() == START["hiker.py"]
 
 
 @WHATEVER_THE_STORE
