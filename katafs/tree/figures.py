@@ -41,7 +41,7 @@ def figures_of(parts: Sequence[tuple[Core, Files, Directories]]) -> Figures:
     catalog = store.catalog()
     volumes = catalog.names()
     return Figures(
-        katas=catalog.count(),
+        katas=catalog.distinct_count(),
         volumes=len(volumes),
         volumes_live=sum(map(store.in_use, volumes)),
         nodes=sum(len(core.nodes) for core in cores),

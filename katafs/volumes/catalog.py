@@ -52,6 +52,10 @@ class Catalog:
         """How many katas there are."""
         return len(self._owners)
 
+    def distinct_count(self) -> int:
+        """The same, each once for sure: for figures, since with an old disk it takes as long as a listing."""
+        return self.count()
+
     def has_kata(self, kata: KataId) -> bool:
         """Whether the kata has a volume of its own or one of an avatar's."""
         return kata in self._owners

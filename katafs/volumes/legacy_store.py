@@ -215,12 +215,19 @@ class LegacyCatalog(Catalog):
             return True
 
     def count_in(self, outer: str) -> int:
-        """As in Catalog. A kata whose conversion was broken off counts twice until it is converted."""
+        """As in Catalog. A kata that was copied and kept, or whose conversion was broken off, counts twice until it is
+        converted: this is asked with each status of a directory, for its link count."""
         return len(self._disk.katas_in(outer)) + self._store.catalog().count_in(outer)
 
     def count(self) -> int:
         """As in Catalog, and `count_in`."""
         return sum(len(self._disk.katas_in(outer)) for outer in self._disk.outers()) + self._store.catalog().count()
+
+    def distinct_count(self) -> int:
+        """As in Catalog."""
+        inside = self._store.catalog()
+        on_disk = (kata for outer in self._disk.outers() for kata in self._disk.katas_in(outer))
+        return inside.count() + sum(not inside.has_kata(kata) for kata in on_disk)
 
     def has_kata(self, kata: KataId) -> bool:
         """As in Catalog."""

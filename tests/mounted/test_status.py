@@ -102,6 +102,16 @@ def test_katas_volumes_and_options(mount: Mounts, disk: Path) -> None:
     assert shown["store"] == {"url": f"dir:{disk}/volumes", "reachable": True, "fault": None, "last_error": None}
 
 
+def test_a_kata_that_is_on_the_old_disk_and_in_a_volume_counts_once(mount: Mounts, disk: Path) -> None:
+    needs.root()
+    for kata in (disk / "old" / KATA[:2] / KATA[2:], disk / "volumes" / KATA):  # as `convert --keep` leaves it
+        kata.mkdir(parents=True)
+
+    shown = status_of(mount("--legacy", str(disk / "old")).path)
+
+    assert (shown["katas"], shown["volumes"]["total"]) == (1, 2)
+
+
 def test_a_store_that_is_gone_is_told_and_what_it_last_failed_with(serve: Serve) -> None:
     served = serve("-o", "timeout=0")
     served.mounted.expect("is gone")

@@ -90,6 +90,7 @@ def test_the_catalog_has_both_and_each_once(store: LegacyStore) -> None:
     katas = [KataId(volume) for volume in (ON_DISK, IN_BOTH, IN_STORE)]
     assert catalog.katas_in("12") == katas
     assert catalog.katas() == [*katas, KataId("AB00000000")]
+    assert catalog.distinct_count() == 4
     assert catalog.outers() == ["12", "AB"]
     assert catalog.avatars_of(KataId("AB00000000")) == [AvatarName("lion")]
     assert all(name in catalog for name in (ON_DISK, IN_BOTH, IN_STORE, LION))
