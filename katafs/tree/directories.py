@@ -15,6 +15,7 @@ from katafs.tree.core import Core
 from katafs.tree.entering import Entering
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenDirectory
+from katafs.tree.listings import Listed, Listings
 from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import Node
 from katafs.tree.requests import Elsewhere
@@ -68,6 +69,7 @@ class Directories:
         self._lookups = lookups
         self._tags = tags
         self.handles: Handles[OpenDirectory] = Handles(core.first_handle)
+        self._listings = Listings()
 
     def open(self, number: int) -> int:
         """A handle of the directory. Raises a fault where its volume can't be served."""
@@ -84,23 +86,21 @@ class Directories:
         """Put entries into the reply, from the one at `start` on, as many as have room.
 
         A reading from the beginning takes the names anew (rewinddir(3)); until then none is seen twice or missed. Each
-        entry but `.` and `..` is a lookup, also where an error comes after it."""
-        opened = self._opened(handle)
-        entering = Entering(self._core, self._finder, opened.node)
-        if start == 0:
-            listed = _DOTS | self._names_in(opened.node)
-            self._opened(handle)  # nor was it replaced meanwhile
-            opened.names, opened.inodes = [*listed], [*listed.values()]
-        while start < len(opened.names):
-            glimpse = self._glance(opened, start)
+        entry but `.` and `..` is a lookup, also where an error comes after it. Raises OSError(ENOMEM) where the names
+        had to make room for others', and are other ones now."""
+        node = self._opened(handle).node
+        entering = Entering(self._core, self._finder, node)
+        listed = self._listed(handle, node, start)
+        while start < len(listed.names):
+            glimpse = self._glance(node, listed, start)
             end = start + max(1, len(glimpse.found))
             while start < end:
-                start += self._add(opened, start, glimpse, reply, entering)
+                start += self._add(node, listed.names, start, glimpse, reply, entering)
                 if start == end:
                     break
-                if not reply.room_for(opened.names[start : start + 1]):
+                if not reply.room_for(listed.names[start : start + 1]):
                     return
-                self._fill_one(opened, start, reply)
+                self._fill_one(node, listed.names[start], start, reply)
                 start += 1
 
     def _opened(self, handle: int) -> OpenDirectory:
@@ -111,29 +111,42 @@ class Directories:
             raise answer(errno.ESTALE, opened.node.name)
         return opened
 
-    def _glance(self, opened: OpenDirectory, start: int) -> _Glimpse:
+    def _listed(self, handle: int, node: Node, start: int) -> Listed:
+        kept = self._listings.get(handle) if start else None
+        if kept is not None:
+            return kept
+        found = _DOTS | self._names_in(node)
+        self._opened(handle)  # nor was it replaced meanwhile
+        listed = Listed([*found], [*found.values()])
+        if start and not self._listings.was(handle, listed):
+            raise answer(errno.ENOMEM, node.name)
+        self._listings.put(handle, listed)
+        return listed
+
+    def _glance(self, node: Node, listed: Listed, start: int) -> _Glimpse:
         """What can be told of the next entries without opening them. A slow disk is waited for without the lock."""
-        node = opened.node
         if start < len(_DOTS) or node.identity is None or node.place.kind not in PLAIN_BELOW:
             return _Glimpse(start, [], self._core.changes, node.identity)
         # Before the lock is had for the descriptor: a change that is counted already is done by then.
         changes, identity = self._core.changes, node.identity
         with self._core.borrowed(node) as directory:
             next_ones = slice(start, start + _AT_ONCE)
-            found = names.glance(directory, opened.names[next_ones], opened.inodes[next_ones])
+            found = names.glance(directory, listed.names[next_ones], listed.inodes[next_ones])
         return _Glimpse(start, found, changes, identity)
 
-    def _add(self, opened: OpenDirectory, start: int, glimpse: _Glimpse, reply: Reply, entering: Entering) -> int:
+    def _add(
+        self, node: Node, listed: Sequence[bytes], start: int, glimpse: _Glimpse, reply: Reply, entering: Entering
+    ) -> int:
         """How many entries were added of which there was a glimpse, before one that there was none of, or that has no
         room. No entry where something may have changed since."""
         found = glimpse.run(start)
         if not found:
             return 0
         core = self._core
-        shown = opened.names[start : start + len(found)]
+        shown = listed[start : start + len(found)]
         told: list[Attributes] = []
         with core.locked:
-            parent = core.steady(opened.node)
+            parent = core.steady(node)
             if (core.changes, parent.identity) != (glimpse.changes, glimpse.identity):
                 return 0
             try:
@@ -144,8 +157,7 @@ class Directories:
                 reply.add(shown, told, start + 1)
         return len(told)
 
-    def _fill_one(self, opened: OpenDirectory, index: int, reply: Reply) -> None:
-        name, node = opened.names[index], opened.node
+    def _fill_one(self, node: Node, name: bytes, index: int, reply: Reply) -> None:
         if index < len(_DOTS):
             shown = node if name == b"." or node.parent is None else node.parent
             reply.add_unknown(name, shown.number, index + 1)
@@ -218,3 +230,4 @@ class Directories:
         """Forget the listing."""
         with self._core.lock:
             self.handles.remove(handle)
+        self._listings.drop(handle)

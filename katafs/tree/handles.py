@@ -2,7 +2,7 @@
 
 import errno
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from katafs.rooted.answer import answer
@@ -35,14 +35,11 @@ class OpenFile:
 
 @dataclass(slots=True)
 class OpenDirectory:
-    """An open directory, with the names it had when it was read from its beginning last."""
+    """An open directory."""
 
     node: Node
     replaced: int
     """How often the node had been replaced when it was opened."""
-    names: list[bytes] = field(default_factory=list)
-    inodes: list[int] = field(default_factory=list)
-    """The number that the directory says each inode has; 0 for another directory and for what no volume holds."""
 
 
 Open = TypeVar("Open", OpenFile, OpenDirectory)

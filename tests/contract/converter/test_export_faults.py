@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
-from katafs.converter import exports
+from katafs.converter import exports, staging
 from katafs.converter.exports import Form, export
 from katafs.kata_id import KataId, VolumeName
 from katafs.rooted import files, names
@@ -328,7 +328,7 @@ def test_who_owns_the_outer_directory_gets_nothing_and_loses_nothing(
         with pytest.raises(errors.ExportFailed, match=os.strerror(errno.ESTALE)):
             export(store, KATA, out, form)
     else:
-        monkeypatch.setattr(exports, "gather", swapping(exports.gather, lambda *_: b".katafs-"))
+        monkeypatch.setattr(exports, "gather", swapping(staging.gather, lambda *_: b".katafs-"))
         export(store, KATA, out, form)
     (staged,) = outer.glob(".katafs-*")
     assert os.listdir(staged) == ["precious"]
