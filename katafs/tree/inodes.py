@@ -21,7 +21,9 @@ from katafs.tree.requests import Caller
 
 PLACE_XATTR = b"user.katafs.place"
 """Says where a file or directory is kept, as JSON. It isn't listed, and no volume can answer it."""
-_ACL_PREFIX = b"system.posix_acl_"
+_SYSTEM_PREFIX = b"system."
+"""ACLs: POSIX ones, and those of NFS and others. Linux leaves it to the file system who may change which (xattr(7)),
+and here that would be asked by root, for whoever asks."""
 _TRUSTED_PREFIX = b"trusted."
 
 
@@ -192,12 +194,12 @@ class Inodes:
                 return []
             with self._core.reaching.reached(node) as reached:
                 listed = inodes.list_xattrs(reached)
-        hidden = (_ACL_PREFIX,) if caller.uid == 0 else (_ACL_PREFIX, _TRUSTED_PREFIX)
+        hidden = (_SYSTEM_PREFIX,) if caller.uid == 0 else (_SYSTEM_PREFIX, _TRUSTED_PREFIX)
         return [name for name in listed if name != PLACE_XATTR and not name.startswith(hidden)]
 
     def _refuse(self, name: bytes, caller: Caller, untrusted: int) -> None:
         """ACLs passed through without the kernel enforcing them would give `cp -a` wrong modes."""
-        if not self._core.settings.xattrs or name.startswith(_ACL_PREFIX):
+        if not self._core.settings.xattrs or name.startswith(_SYSTEM_PREFIX):
             raise answer(errno.ENOTSUP)
         if name == PLACE_XATTR:
             raise answer(errno.EPERM)
