@@ -15,7 +15,9 @@ from katafs.volumes.names import Prefix
 from katafs.volumes.store import Used
 
 _VOLUME_MODE = 0o755
-_STORE_MODE = 0o755
+_STORE_MODE = 0o700
+"""A mount is nosuid and nodev, and its directory of volumes isn't: nobody else may run what a container has left
+there."""
 
 
 class DirectoryStore:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -37,6 +38,21 @@ def test_a_missing_directory_is_not_made(disk: Path) -> None:
 def test_a_missing_directory_is_made_with_those_above_it_when_told(disk: Path) -> None:
     DirectoryStore(disk / "lib/katafs/volumes", create_missing=True).close()
     assert (disk / "lib/katafs/volumes").is_dir()
+
+
+def test_nobody_else_runs_a_program_that_a_container_left_in_one_that_was_made(disk: Path) -> None:
+    """Root's own, with set-user-ID: no mount of the store would let it be that."""
+    needs.root()
+    disk.chmod(0o755)
+    with closing(DirectoryStore(disk / "volumes", create_missing=True)) as store:
+        store.create(KATA)
+    for place in (disk, disk / "volumes" / KATA):
+        shutil.copy("/usr/bin/id", place / "program")
+        (place / "program").chmod(0o4755)
+
+    assert NOBODY.run([disk / "program", "-u"]).stdout == "0\n"
+    with pytest.raises(PermissionError):
+        NOBODY.run([disk / "volumes" / KATA / "program", "-u"])
 
 
 def test_a_file_in_place_of_the_directory_is_refused(disk: Path) -> None:
