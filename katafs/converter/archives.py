@@ -2,6 +2,7 @@
 
 It is POSIX's pax format (pax(1)), which alone has times to the nanosecond, names of any bytes, large numbers and, by
 GNU tar's own keywords, xattrs. Owners are numbers. Equal directories make equal archives.
+A file that is mostly holes is packed without them (GNU tar's `--sparse`).
 """
 
 import contextlib
@@ -11,8 +12,10 @@ import stat
 import tarfile
 from typing import BinaryIO
 
+from katafs.converter.sparse_members import add_sparse
 from katafs.errors import ExportFailed
 from katafs.rooted import inodes
+from katafs.rooted.contents import data_ranges
 from katafs.rooted.walks import Entry, walk
 
 _TYPES = {
@@ -22,6 +25,8 @@ _TYPES = {
     stat.S_IFIFO: tarfile.FIFOTYPE,
 }
 _XATTR = "SCHILY.xattr."
+_MOST_HOLES_BYTES = 64 << 20
+"""So many bytes of a file's holes are written, as zeros, which any tar can read."""
 
 
 def write_archive(top: int, name: str, file: BinaryIO) -> None:
@@ -52,7 +57,12 @@ def _add(archive: tarfile.TarFile, entry: Entry, name: str, linked: dict[int, st
         return
     member.size = entry.status.st_size
     with open(inodes.open_again(entry.descriptor, os.O_RDONLY), "rb") as content:
-        archive.addfile(member, content)
+        ranges = [*data_ranges(content.fileno(), member.size)]
+        if member.size - sum(end - start for start, end in ranges) > _MOST_HOLES_BYTES:
+            add_sparse(archive, member, content, ranges)
+        else:
+            content.seek(0)
+            archive.addfile(member, content)
 
 
 def _member(entry: Entry, name: str) -> tarfile.TarInfo:

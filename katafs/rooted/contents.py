@@ -26,7 +26,7 @@ def copy(source: int, target: int) -> None:
     disk can't take it later is told by syncfs(2), or here where that doesn't."""
     with _opened(source, _READING) as readable, _opened(target, os.O_WRONLY) as writable:
         size_bytes = os.fstat(readable).st_size
-        for start, end in _data(readable, size_bytes):
+        for start, end in data_ranges(readable, size_bytes):
             _copy_range(readable, writable, start, end)
         # Also the hole at the end, if there is one.
         os.ftruncate(writable, size_bytes)
@@ -70,8 +70,8 @@ def _opened(descriptor: int, flags: int) -> Iterator[int]:
         os.close(opened)
 
 
-def _data(readable: int, size_bytes: int) -> Iterator[tuple[int, int]]:
-    """The ranges of a file, start and end, that aren't holes."""
+def data_ranges(readable: int, size_bytes: int) -> Iterator[tuple[int, int]]:
+    """The ranges of an open file, start and end, that aren't holes. They move the file's own offset."""
     start = 0
     while (start := _seek(readable, start, os.SEEK_DATA, size_bytes)) < size_bytes:
         end = _seek(readable, start, os.SEEK_HOLE, size_bytes)

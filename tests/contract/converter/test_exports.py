@@ -1,5 +1,6 @@
 """What an export makes of katas that are kept in any way, and of what strangers put into them."""
 
+import gzip
 import json
 import os
 import shutil
@@ -116,6 +117,39 @@ def test_an_archive_begins_at_the_outer_directory(store: VolumeStore, disk: Path
     assert names[0] == "12/3456789A"
     assert all(name.startswith("12/3456789A/") for name in names[1:])
     assert "12/3456789A/lion/.git/HEAD" in names
+
+
+def test_holes_are_not_packed(store: VolumeStore, kata: Path, disk: Path) -> None:
+    """A container makes a file of 16 TB in no time."""
+    (kata / "small").write_bytes(b"before")
+    sizes = {
+        "starts with data": 3 << 30,
+        "is all hole": 1 << 30,
+        "n" * 200: (1 << 30) + 5,
+        os.fsdecode(b"\xff"): 1 << 29,
+    }
+    for name, size in sizes.items():
+        with (kata / name).open("wb") as file:
+            file.truncate(size)
+            if name != "is all hole":
+                for offset in (0, 1 << 28, size - 4):
+                    os.pwrite(file.fileno(), b"data", offset)
+    exported(store, disk, Form.TGZ)
+
+    with gzip.open(disk / f"out/{KATA}.tgz") as archive:
+        assert archive.seek(0, os.SEEK_END) < 1 << 20
+    run(["tar", "-xpzf", disk / f"out/{KATA}.tgz", "-C", disk])
+    for name, size in sizes.items():
+        unpacked = inside(disk, KATA) / name
+        assert (unpacked.stat().st_size, unpacked.stat().st_blocks < 1 << 11) == (size, True)
+        with unpacked.open("rb") as file:
+            found = [os.pread(file.fileno(), 6, offset) for offset in (0, 1 << 28, size - 4)]
+        ends = [b"data\0\0", b"data\0\0", b"data"] if name != "is all hole" else [bytes(6), bytes(6), bytes(4)]
+        assert found == ends
+    with tarfile.open(disk / f"out/{KATA}.tgz") as archived:
+        assert {f"12/3456789A/{name}": size for name, size in sizes.items()}.items() <= {
+            member.name: member.size for member in archived
+        }.items()
 
 
 def test_equal_katas_make_equal_archives(store: VolumeStore, kata: Path, disk: Path) -> None:
