@@ -181,13 +181,18 @@ class Directories:
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
             self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
-            present: dict[bytes, int] = {}
-            if node.identity is not None:
-                present = names.numbered(self._core.reaching.directory(node))
-                # A directory that was removed behind the mount has no names: it isn't empty.
-                self._core.reaching.status(node)
+        present = {} if node.identity is None else self._numbered(node)
         for name in added + self._tags.added_to(node, present):
             present.setdefault(name, 0)
+        return present
+
+    def _numbered(self, node: Node) -> dict[bytes, int]:
+        """The names on the disk, which may be a million: nobody else waits for that."""
+        with self._core.borrowed(node) as directory:
+            present = names.numbered(directory)
+        with self._core.locked:
+            # A directory that was removed behind the mount has no names: it isn't empty.
+            self._core.reaching.status(self._core.steady(node))
         return present
 
     def _entry(self, parent: Node, name: bytes) -> Attributes | None:

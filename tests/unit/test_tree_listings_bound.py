@@ -1,9 +1,12 @@
 """The tree without a mount: what open directories take of memory, however many of them somebody opens."""
 
 import errno
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from katafs.rooted import names
 from katafs.tree import listings
 from tests.harness.refusals import refused
 from tests.unit.conftest import Trees
@@ -79,3 +82,21 @@ def test_a_closed_one_takes_nothing(tree: Kernel) -> None:
         tree.listed(goes_on, 10, 1)
 
     assert tree.tree.directories._listings.get(goes_on)  # noqa: SLF001  # as above
+
+
+def test_nobody_waits_for_the_names_of_a_large_directory(tree: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, told = threading.Event(), threading.Event()
+    numbered = names.numbered
+
+    def slowly(directory: int) -> dict[bytes, int]:
+        began.set()
+        assert told.wait(10), "whoever asks for something else waits for the listing"
+        return numbered(directory)
+
+    monkeypatch.setattr(names, "numbered", slowly)
+    with ThreadPoolExecutor(1) as another:
+        listing = another.submit(begun, tree)
+        assert began.wait(10)
+        tree.tree.inodes.getattr(tree.number(b"d"))
+        told.set()
+        listing.result()
