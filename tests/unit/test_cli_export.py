@@ -26,7 +26,8 @@ OTHER = "FEDCBA9876"
 def volumes(disk: Path) -> Path:
     """Two katas; in one of them a lion that is kept without git."""
     path = disk / "volumes"
-    with closing(DirectoryStore(path, create_missing=True)) as store:
+    path.mkdir()  # an operator's own, where others may come
+    with closing(DirectoryStore(path)) as store:
         storer = PlainStorer(store)
         for kata in (KATA, OTHER):
             storer.create_kata({"id": kata, "visible_files": {"hiker.c": "int x;\n"}})
@@ -109,7 +110,8 @@ def everybodys(disk: Path) -> Iterator[Path]:
     needs.root()
     disk.chmod(0o777)
     katas = [f"{number}00000000A" for number in range(8)]
-    with closing(DirectoryStore(disk / "volumes", create_missing=True)) as store:
+    (disk / "volumes").mkdir()
+    with closing(DirectoryStore(disk / "volumes")) as store:
         for kata in katas:
             PlainStorer(store).create_kata({"id": kata, "visible_files": {"hiker.c": "int x;\n"}})
     run(["chown", "-R", f"{NOBODY.uid}:{NOBODY.gid}", disk / "volumes" / katas[-1]])

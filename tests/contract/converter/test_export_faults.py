@@ -35,7 +35,8 @@ FORMS = pytest.mark.parametrize("form", Form)
 @pytest.fixture
 def store(disk: Path) -> Iterator[DirectoryStore]:
     """A store with one kata, whose lion is kept without git."""
-    with closing(DirectoryStore(disk / "volumes", create_missing=True)) as made:
+    (disk / "volumes").mkdir()  # an operator's own, where others may come
+    with closing(DirectoryStore(disk / "volumes")) as made:
         storer = PlainStorer(made)
         storer.create_kata(MANIFEST)
         storer.start_avatar(KATA, ["lion"])
