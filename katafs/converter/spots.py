@@ -140,6 +140,16 @@ def refuse_changed(now: Survey, before: Survey) -> None:
         raise PieceChanged("it changed while it was copied")
 
 
+def refuse_different(source: Spot, spot: Spot, so: str, *, still: bool) -> None:
+    """Raise ConversionRefused where the two differ; `still`: PieceBusy where somebody may write to the source."""
+    with changes_told():
+        if still:
+            source.survey_unwritten()
+        difference = source.difference_from(spot)
+    if difference is not None:
+        raise ConversionRefused(f"{so}, {difference}")
+
+
 @contextlib.contextmanager
 def volume_spot(store: VolumeStore, volume: VolumeName) -> Iterator[tuple[int, Spot]]:
     """A volume's top, and where that is. Raises ConversionRefused for an OSError(EBUSY) of the block."""
