@@ -30,7 +30,7 @@ class Creation:
 
     def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The entry of a file that was just made there, which counts as a lookup."""
-        try:
+        try:  # as in _entered, by two calls less for each file
             return self._enter_made(parent, name, status)
         except Unasked as first:
             self._core.ask(first)
