@@ -55,13 +55,13 @@ class KataVolumes:
 
     def _unmake(self, volume: VolumeName, empty: Found) -> None:
         """Remove the volume, unless somebody has filled it or made it anew: no other conversion can while its place is
-        locked."""
+        locked. Where an error came before it was looked at, nothing was done but to make it."""
         with (
             contextlib.suppress(OSError, KatafsError),
             volume_spot(self._store, volume) as (top, spot),
             files.locked(spot.folder),
         ):
-            if empty.has(os.fstat(top)):
+            if empty.has(os.fstat(top)) or (not empty.is_known and names.is_empty(top)):
                 self._store.remove(volume)
 
     def held(self, top: int, volume: VolumeName, source: Spot, spot: Spot) -> Held:

@@ -104,6 +104,11 @@ class Found:
     def __init__(self) -> None:
         self._descriptor: int | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is held."""
+        return self._descriptor is not None
+
     def look(self, spot: Spot) -> None:
         """Hold what is there, and no longer what was held before. Raises OSError(ENOENT)."""
         self.close()

@@ -45,7 +45,8 @@ class TagsStorer:
         """As in Storer, but for the sandbox, which isn't here. Of racing runs each gets a number of its own."""
         time, word = checked_run(now, output, colour)
         shown = {**checked_files(visible_files), OUTPUT: output}
-        with self._opened(kata, name) as (avatar, tags):
+        # One run at a time: a tag that its disk can't be made to keep is undone, and the next one has the number then.
+        with self._opened(kata, name) as (avatar, tags), files.locked(avatar):
             while True:
                 increments = self._increments(avatar, tags, kata, name)
                 tag = new_tag(next_number(increments), word, time, shown)
@@ -53,7 +54,7 @@ class TagsStorer:
                     create_tag(tags, tag)
                     break
                 except FileExistsError:
-                    continue  # another run has just taken the number, so the next count is higher
+                    continue  # a run by other means has just taken the number, so the next count is higher
             increments.append(increment_of(tag))
             try:
                 write_increments(avatar, increments)

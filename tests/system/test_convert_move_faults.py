@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from katafs.converter.spots import Spot
+from katafs.converter.spots import Found, Spot
 from katafs.rooted import files
 from katafs.volumes.legacy_disk import LegacyDisk
 from tests.harness import needs
@@ -107,3 +107,24 @@ def test_a_move_after_which_the_disk_can_not_be_looked_at_is_told_as_done(disk: 
 
     assert running.ended() == 1, running.output()
     assert f"{KATA}: failed: it is in its volume, but" in running.output()
+
+
+@pytest.mark.parametrize("fault", [errno.EMFILE, errno.EIO, errno.ENOSPC], ids=lambda number: errno.errorcode[number])
+def test_no_empty_kata_is_left_where_the_first_look_into_its_volume_fails(disk: Path, fault: int) -> None:
+    needs.root()
+    make_disk(disk / "katas")
+    (disk / "volumes").mkdir()
+    before = look(disk / "katas" / OUTER / INNER)
+    failed: list[int] = []
+
+    def fail(*_: object) -> None:
+        if not failed:
+            failed.append(fault)
+            raise OSError(fault, os.strerror(fault))
+
+    command = words(disk / "katas", disk / "volumes", KATA)
+    running = Forked(command, disk / "out", prepare=lambda: around(Found, "look", before=fail))
+
+    assert running.ended() == 1, running.output()
+    assert not (disk / "volumes" / KATA).exists()
+    assert look(disk / "katas" / OUTER / INNER) == before

@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
+from katafs.rooted import files
 from katafs.storers import tags
 from katafs.storers.git import GitStorer
 from katafs.storers.git_program import GitProgram
@@ -24,6 +26,7 @@ from tests.harness import needs
 from tests.harness.ext4_disks import made_image, mounted_image
 from tests.harness.other_mounts import bound
 from tests.harness.programs import run
+from tests.harness.waiting import until
 from tests.harness.wall_clock import HOUR_S, WallClock
 
 FILES = {**START, "hiker.py": "changed\n"}
@@ -147,6 +150,33 @@ def test_anothers_volume_stays_where_one_of_that_name_can_not_be_locked(
     with pytest.raises(OSError, match="No locks available"):
         storer.create_kata({**MANIFEST, "id": OTHER})
     assert volume.is_dir()
+
+
+def test_a_run_that_is_undone_leaves_no_gap_below_one_that_came_meanwhile(
+    plain: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a tag that is missing below others every look at all of them would tell."""
+    inode, sync = (disk / KATA / "lion").stat().st_ino, files.sync_directory
+    other = threading.Thread(target=lambda: plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "green"))
+
+    def is_over_or_waits() -> bool:
+        locks = Path("/proc/locks").read_text().splitlines()
+        return not other.is_alive() or any("->" in line and f":{inode} " in line for line in locks)
+
+    def fail(_: int) -> None:
+        monkeypatch.setattr(files, "sync_directory", sync)
+        other.start()
+        until(is_over_or_waits, "the other run")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "sync_directory", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "first", "amber")
+    other.join(60)
+
+    numbers = range(len(plain.tags(KATA, "lion")))
+    assert [tag["number"] for tag in plain.tags(KATA, "lion")] == [*numbers]
+    assert plain.tags(KATA, "lion")[-1]["output"] == "second"
 
 
 def test_increments_that_do_not_fit_are_completed_from_the_tags(plain: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
