@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,12 +15,23 @@ from katafs.cli.completion import directories
 from katafs.cli.plain_text import in_a_line
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import engine_is_here, open_store
-from katafs.doctor import machine, machine_facts, mount_answers, mount_facts, mount_points, volume_facts, volumes
+from katafs.doctor import (
+    machine,
+    machine_facts,
+    mount_answers,
+    mount_facts,
+    mount_points,
+    unit_facts,
+    units,
+    volume_facts,
+    volumes,
+)
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
 from katafs.doctor.findings import Finding, Severity
-from katafs.errors import KatafsError
+from katafs.errors import BadSetting, KatafsError
 from katafs.settings.kinds import DIRECTORY_SCHEME, DOCKER
 from katafs.settings.settings import DEFAULT_DIRECTORY
+from katafs.settings.sources import of_file
 
 if TYPE_CHECKING:
     from katafs.volumes.docker_engine import About
@@ -67,6 +79,7 @@ def _findings(paths: tuple[str, ...], wanted: str | None, prefix: str) -> Iterat
         yield updatedb
     for path in paths or mount_facts.all_mounted():
         yield from _of_mount_point(path)
+    yield from _of_units({mount_answers.resolved(path) for path in paths})
     yield from _of_store(wanted, prefix)
 
 
@@ -77,13 +90,33 @@ def _of_mount_point(path: str) -> Iterator[Finding]:
     except OSError as refused:
         yield mount_points.unusable(path, refused.strerror or str(refused))
         return
-    yield mount_points.mount(path, state)
+    yield mount_answers.judged(path, state)
     try:
         yield mount_points.bare(path, within(ANSWER_S, mount_facts.bare, path))
     except Unanswered:
         yield mount_points.hidden(path, "the disk doesn't answer")
     except OSError as refused:
         yield mount_points.hidden(path, refused.strerror or str(refused))
+
+
+def _of_units(paths: set[str]) -> Iterator[Finding]:
+    """What there is to say of the units that mount on these paths; of all, where none are named."""
+    try:
+        found = within(ANSWER_S, unit_facts.units, _mount_point_of)
+    except Unanswered:
+        return  # nor do systemd's own programs have an answer, and they say so
+    for each in found:
+        judged = units.unit(each) if not paths or each.path in paths else None
+        if judged is not None:
+            yield judged
+
+
+def _mount_point_of(file: Path) -> str | None:
+    try:
+        given = of_file(file).get("mountpoint")
+    except BadSetting:
+        return None  # its daemon says what is wrong there
+    return None if given is None else str(given.value)
 
 
 def _of_store(wanted: str | None, prefix: str) -> Iterator[Finding]:

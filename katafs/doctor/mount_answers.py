@@ -4,7 +4,8 @@ import os
 
 from katafs.doctor import mount_facts, mount_points
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
-from katafs.doctor.mount_facts import State
+from katafs.doctor.findings import Finding
+from katafs.doctor.mount_facts import Above, State
 from katafs.errors import MountPointUnusable
 from katafs.mount import mount_point
 
@@ -26,6 +27,22 @@ def state(path: str) -> State:
         return State.HANGS
 
 
+def judged(path: str, found: State) -> Finding:
+    """What there is to say of an absolute path in this state. Of one that hangs it is found out which mount does."""
+    return mount_points.mount(path, found, _hanging_above(path) if found is State.HANGS else None)
+
+
+def _hanging_above(path: str) -> Above | None:
+    for above in mount_facts.mounted_above(path):
+        try:
+            within(ANSWER_S, os.statvfs, above.path)
+        except Unanswered:
+            return above
+        except OSError:
+            continue
+    return None
+
+
 def answered(path: str) -> State | None:
     """The same; None where whoever goes on will say what is wrong. Raises MountPointUnusable where it hangs: whoever
     goes on would wait for it, too."""
@@ -34,5 +51,5 @@ def answered(path: str) -> State | None:
     except OSError:
         return None
     if found is State.HANGS:
-        raise MountPointUnusable(mount_points.mount(path, found).in_a_line())
+        raise MountPointUnusable(judged(path, found).in_a_line())
     return found

@@ -40,10 +40,25 @@ class Bare:
     entries: int
 
 
+@dataclass(frozen=True)
+class Above:
+    """Something that is mounted on a directory above a path."""
+
+    path: str
+    is_katafs: bool
+
+
 def all_mounted() -> list[str]:
     """Every path that katafs is mounted on. Reads the kernel's table only."""
     found = (os.fsdecode(mount.point) for mount in mounts() if os.fsdecode(mount.type) == TYPE)
     return list(dict.fromkeys(found))
+
+
+def mounted_above(path: str) -> list[Above]:
+    """What is mounted on the way to an absolute path without symlinks, `/` excepted, the outermost first. Reads the
+    kernel's table only."""
+    on_the_way = [mount for mount in mounts() if path.startswith(os.fsdecode(mount.point) + "/")]
+    return [Above(os.fsdecode(mount.point), mount.type == os.fsencode(TYPE)) for mount in on_the_way]
 
 
 def is_mounted(path: str) -> bool:

@@ -4,13 +4,13 @@ import shlex
 import stat
 
 from katafs.doctor.findings import Finding, note, ok, problem
-from katafs.doctor.mount_facts import Bare, State
+from katafs.doctor.mount_facts import Above, Bare, State
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def mount(path: str, state: State) -> Finding:
-    """What is mounted on the path."""
+def mount(path: str, state: State, hanging: Above | None = None) -> Finding:
+    """What is mounted on the path; `hanging` is what is mounted above it and makes it hang."""
     word = shlex.quote(path)
     if state is State.DEAD:
         return problem(
@@ -18,6 +18,8 @@ def mount(path: str, state: State) -> Finding:
             f"{path}: Transport endpoint is not connected: a dead daemon left its mount there",
             f"mount again, which takes it away first; or katafs umount {word}",
         )
+    if state is State.HANGS and hanging is not None:
+        return _below(path, hanging)
     if state is State.HANGS:
         return problem(
             "mount",
@@ -28,6 +30,16 @@ def mount(path: str, state: State) -> Finding:
         return problem("mount", f"{path}: something else than katafs is mounted there", f"umount {word}")
     said = {State.SERVED: "katafs is mounted there and answers", State.BARE: "nothing is mounted there"}
     return ok("mount", f"{path}: {said[state]}")
+
+
+def _below(path: str, hanging: Above) -> Finding:
+    """Of a path that hangs because of what is mounted above it."""
+    where = shlex.quote(hanging.path)
+    if not hanging.is_katafs:
+        text = f"{path}: doesn't answer: the disk that is mounted on {hanging.path} doesn't"
+        return problem("mount", text, f"see to that disk first; umount --lazy {where} takes it away")
+    text = f"{path}: doesn't answer: it is below {hanging.path}, whose daemon hangs, or the disk below that does"
+    return problem("mount", text, f"katafs doctor {where}, whose remedy comes first; or name a path outside of it")
 
 
 def unusable(path: str, reason: str) -> Finding:

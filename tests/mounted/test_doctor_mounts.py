@@ -8,6 +8,7 @@ import pytest
 
 from tests.harness import needs
 from tests.harness.doctored import Report, doctor
+from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
 from tests.harness.other_mounts import memory_disk
 from tests.harness.programs import run
@@ -50,6 +51,28 @@ def test_a_daemon_that_hangs_holds_up_nobody(mount: Mounts, volumes: Path, clean
     assert (report.status, report.new_troubles(clean)) == (1, {("mount", "problem")})
     assert "doesn't answer" in report.the("mount").text
     assert "kill -USR1" in report.the("mount").remedy
+
+
+def test_below_a_mount_that_hangs_the_remedy_is_for_that_one(mount: Mounts, volumes: Path, clean: Report) -> None:
+    mounted = mount()
+    below = mounted.path / "123456789A" / "there"
+    below.mkdir(parents=True)
+    mounted.signal(signal.SIGSTOP)
+    try:
+        report = doctor(below, "--volumes", f"dir:{volumes}", timeout=60)
+        commands = [
+            run([*PROGRAM, command, str(below), *options], timeout=60, status=4)
+            for command, *options in (["mount", "--volumes", f"dir:{volumes}"], ["umount"])
+        ]
+    finally:
+        mounted.signal(signal.SIGCONT)
+
+    assert report.new_troubles(clean) == {("mount", "problem")}
+    assert f"it is below {mounted.path}, whose daemon hangs" in report.the("mount").text
+    assert f"katafs doctor {mounted.path}," in report.the("mount").remedy
+    for command in commands:
+        assert f"it is below {mounted.path}, whose daemon hangs" in command.stderr
+        assert "--lazy" not in command.stderr
 
 
 @pytest.mark.parametrize("is_mounted", [False, True], ids=["bare", "mounted"])
