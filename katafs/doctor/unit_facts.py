@@ -9,17 +9,22 @@ from pathlib import Path
 
 from katafs.mount.mount_point import TYPE, mounted_types, resolved
 
-_UNITS = "katafs@*.service"
+_UNITS = "katafs@{}.service"
+_SETTINGS = Path("/etc/katafs")
+"""Where the units' files of settings are, one an instance."""
+_SHOWN = "Id,ActiveState,UnitFileState,ExecStart"
 _CONFIG = re.compile(r"\s--config[ =](\S+)")
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that systemd has loaded, and its mount point."""
+    """A unit, and its mount point."""
 
     name: str
     state: str
     """systemd's ActiveState: active, inactive, failed, activating, deactivating."""
+    is_enabled: bool
+    """Whether systemd is to start it by itself."""
     path: str
     is_mounted: bool
     """Whether katafs is what is found at the path, whoever mounted it."""
@@ -30,9 +35,13 @@ def units(mount_point_of: Callable[[Path], str | None]) -> list[Unit]:
     program = shutil.which("systemctl")
     if program is None:
         return []
-    command = [program, "show", "--property=Id,ActiveState,ExecStart", "--", _UNITS]
+    # What is loaded, and what only could be.
+    instances = ["*", *sorted(file.stem for file in _SETTINGS.glob("*.toml"))]
+    command = [program, "show", f"--property={_SHOWN}", "--", *map(_UNITS.format, instances)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    return [] if done.returncode else list(_told(done.stdout, mount_point_of))
+    if done.returncode:
+        return []
+    return list({unit.name: unit for unit in _told(done.stdout, mount_point_of)}.values())
 
 
 def _told(said: str, mount_point_of: Callable[[Path], str | None]) -> Iterator[Unit]:
@@ -43,4 +52,6 @@ def _told(said: str, mount_point_of: Callable[[Path], str | None]) -> Iterator[U
         if said_path is not None and "Id" in shown:
             path = resolved(said_path)
             is_mounted = mounted_types(path)[-1:] == [TYPE]
-            yield Unit(shown["Id"].removesuffix(".service"), shown.get("ActiveState", ""), path, is_mounted)
+            is_enabled = shown.get("UnitFileState") == "enabled"
+            name, state = shown["Id"].removesuffix(".service"), shown.get("ActiveState", "")
+            yield Unit(name, state, is_enabled, path, is_mounted)

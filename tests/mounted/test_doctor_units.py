@@ -16,15 +16,15 @@ Told = Callable[..., list[Found]]
 def told(disk: Path, volumes: Path) -> Told:
     """What the doctor says of a unit in this state that mounts there."""
 
-    def of_unit(state: str, path: Path, *arguments: str | Path) -> list[Found]:
+    def of_unit(state: str, path: Path, *arguments: str | Path, enabled: str = "enabled") -> list[Found]:
         config = disk / "katas.toml"
         config.write_text(f'mountpoint = "{path}"\n')
         programs = disk / "programs"
         programs.mkdir()
         systemctl = programs / "systemctl"
         start = f"{{ path=/usr/bin/katafs ; argv[]=katafs mount --config {config} ; ignore_errors=no ; }}"
-        lines = f"ExecStart={start}\nId=katafs@katas.service\nActiveState={state}\n\nId=katafs@other.service\n"
-        systemctl.write_text(f"#!/bin/sh\ncat <<'END'\n{lines}END\n")
+        shown = f"ExecStart={start}\nId=katafs@katas.service\nActiveState={state}\nUnitFileState={enabled}\n"
+        systemctl.write_text(f"#!/bin/sh\ncat <<'END'\n{shown}\nId=katafs@other.service\nEND\n")
         systemctl.chmod(0o755)
         env = {**NO_ENGINE, "PATH": f"{programs}:{os.environ['PATH']}"}
         report = doctor(*arguments, "--volumes", f"dir:{volumes}", env=env)
@@ -66,6 +66,10 @@ def test_a_unit_that_does_not_come_up(state: str, bare: Path, told: Told) -> Non
 
 def test_nothing_is_said_of_one_that_is_off(bare: Path, told: Told) -> None:
     assert told("inactive", bare) == []
+
+
+def test_nor_where_it_is_to_be_off_and_others_have_mounted(mount: Mounts, told: Told) -> None:
+    assert told("inactive", mount().path, enabled="disabled") == []
 
 
 def test_only_what_is_named_is_looked_at(bare: Path, disk: Path, told: Told) -> None:

@@ -165,6 +165,19 @@ def test_an_unmount_by_hand_is_a_good_end(machine: Machine) -> None:
     assert machine.shown(UNIT, "Result") == "success"
 
 
+def test_the_doctor_notices_where_its_mount_is_not_found_at_its_path(machine: Machine) -> None:
+    asked = "katafs doctor /katas --volumes dir:/srv/volumes | grep ' unit '"
+    before = machine.run(asked).stdout
+    covered = machine.run(f"mount -t tmpfs tmpfs /katas; {asked}; umount /katas").stdout
+    machine.run(
+        f"systemctl enable {UNIT}; systemctl stop {UNIT}; katafs mount --config /etc/katafs/katas.toml --daemon"
+    )
+    by_hand = machine.run(f"{asked}; katafs umount /katas; systemctl disable {UNIT}").stdout
+
+    assert [said.split()[0] for said in (before, covered, by_hand)] == ["ok", "problem", "note"]
+    assert "its mount isn't on /katas" in covered
+
+
 def test_a_wrong_setting_fails_at_once_and_is_not_tried_again(machine: Machine) -> None:
     machine.run("mkdir -p /etc/katafs; echo 'layuot = \"split\"' >/etc/katafs/wrong.toml")
 
