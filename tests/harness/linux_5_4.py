@@ -6,6 +6,7 @@ Run as a program it goes on as `katafs`. What else such a kernel does otherwise 
 
 import ctypes
 import errno
+import os
 import platform
 import struct
 import sys
@@ -31,6 +32,7 @@ _LOAD, _AT_LEAST, _EQUAL, _ANY_OF, _ANSWER = 0x20, 0x35, 0x15, 0x45, 0x06
 _NUMBER, _FOURTH_ARGUMENT = 0, 40
 """Where seccomp_data has them; of an argument its lower half."""
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
+_PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
@@ -49,8 +51,11 @@ def _filter() -> bytes:
 
 
 def lose_later_calls() -> None:
-    """Refuse this process and its children, from now on and for good, the calls that Linux 5.4 hasn't. Needs root."""
+    """Refuse this process and its children, from now on and for good, the calls that Linux 5.4 hasn't. Who isn't root
+    loses set-user-ID programs, too: seccomp(2) wants that."""
     libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() != 0:
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     instructions = ctypes.create_string_buffer(content := _filter(), len(content))
     program = ctypes.create_string_buffer(struct.pack("=H6xQ", len(content) // 8, ctypes.addressof(instructions)))
     if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0) != 0:
