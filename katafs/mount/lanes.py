@@ -32,7 +32,8 @@ class _Lane:
     turns: int = 0
     """How often it is with a thread, or in the queue for one."""
     # and as in `patience`:
-    moved_s: float = field(default_factory=time.monotonic)
+    returned: int = 0
+    stuck_at: int = -1
     given_up: list[Patient] = field(default_factory=list)
 
 
@@ -62,7 +63,7 @@ class Lanes:
         self, name: str, threads: int, share: int, idle_s: float = _IDLE_S, patience_s: float = PATIENCE_S
     ) -> None:
         """`share` of the threads are for one lane at most; more calls of it wait their turn, and are cancelled only
-        when none of its lane has returned for so long as there is patience."""
+        when none of its lane returns for so long as there is patience."""
         self._name = name
         self._most = threads
         self._share = share
@@ -194,7 +195,7 @@ class Lanes:
             return True
 
     def _end_call(self, lane: _Lane) -> None:
-        lane.moved_s = time.monotonic()
+        lane.returned += 1
         if lane.waiting:  # and so not closed
             self._queue.append(lane)
         else:

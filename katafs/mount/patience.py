@@ -16,6 +16,9 @@ from katafs.threads import started
 
 PATIENCE_S = 1.0
 """A lane of which nothing comes for so long is stuck: then who doesn't want to wait any longer needn't."""
+_LOOKS = 10
+"""So often it is looked for that meanwhile. By the clock alone a lane would also be stuck where this process was
+stopped, or had no processor; but then who looks has none either."""
 
 
 class Patient(Future[Any]):
@@ -33,10 +36,12 @@ class Patient(Future[Any]):
 class Lane(Protocol):
     """What is to be known of the calls of one."""
 
-    moved_s: float
-    """When it had nothing to do last, or a call of it returned, by time.monotonic()."""
+    returned: int
+    """How many of its calls have."""
+    stuck_at: int
+    """How many had when it was found to be stuck: when another has, it isn't any more. -1 of a new lane."""
     given_up: list[Patient]
-    """Calls that are to be cancelled if it turns out to be stuck. Only `Patience` uses it."""
+    """Calls that are to be cancelled if it turns out to be stuck. Only `Patience` uses this and `stuck_at`."""
 
 
 class Patience:
@@ -50,25 +55,38 @@ class Patience:
 
     def is_over(self, lane: Lane, call: Patient) -> bool:
         """Whether the lane is stuck, so that the call may be cancelled. Else that is seen to once it is."""
-        if time.monotonic() - lane.moved_s >= self._seconds:
+        if lane.stuck_at == lane.returned or self._seconds == 0:
             return True
         with self._lock:
             lane.given_up.append(call)
             if len(lane.given_up) > 1:
                 return False
         try:
-            started(functools.partial(self._look_later, lane), self._thread_name)
+            started(functools.partial(self._look, lane), self._thread_name)
         except NoThread:
             for each in self._given_up(lane):
                 Future.cancel(each)
             return True
         return False
 
-    def _look_later(self, lane: Lane) -> None:
-        time.sleep(self._seconds)
+    def _look(self, lane: Lane) -> None:
+        """Cancel what programs don't wait for any more, once the lane is stuck."""
+        looks, returned = 0, lane.returned
+        while looks < _LOOKS:
+            time.sleep(self._seconds / _LOOKS)
+            if self._nobody_waits(lane):
+                return
+            looks = looks + 1 if lane.returned == returned else 0
+            returned = lane.returned
+        lane.stuck_at = returned
         for call in self._given_up(lane):
-            if not call.done():
-                call.cancel()
+            call.cancel()
+
+    def _nobody_waits(self, lane: Lane) -> bool:
+        """Whether all that was given up is done."""
+        with self._lock:
+            lane.given_up = [call for call in lane.given_up if not call.done()]
+            return not lane.given_up
 
     def _given_up(self, lane: Lane) -> list[Patient]:
         with self._lock:

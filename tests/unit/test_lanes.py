@@ -1,5 +1,7 @@
 """Threads with a share for each lane. What waits does so until the test lets it go on."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -268,6 +270,29 @@ def test_what_was_given_up_is_cancelled_once_its_lane_is_stuck() -> None:
     held.free.set()
     assert first.result(60) == "done"
     assert lanes.close(60)
+
+
+def test_a_lane_is_not_stuck_where_the_process_was_stopped() -> None:
+    """So a program on a machine that stood still, or is busy, gets no EINTR."""
+    program = """
+import os, signal, sys, threading
+from katafs.mount.lanes import Lanes
+lanes, free, begun = Lanes("test", threads=1, share=1, patience_s=1), threading.Event(), threading.Event()
+first = lanes.of("one").submit(lambda: (begun.set(), free.wait()))
+second = lanes.of("one").submit(lambda: "done")
+begun.wait()
+os.kill(os.getpid(), signal.SIGSTOP)
+second.cancel()
+free.set()
+print("cancelled" if second.cancelled() else second.result())
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        stopped_s = time.monotonic()
+        until(lambda: time.monotonic() - stopped_s > 1.5, "it to have been stopped for longer than there is patience")
+        process.send_signal(signal.SIGCONT)
+        assert process.communicate(timeout=60)[0] == "done\n"
 
 
 def test_the_end_of_the_process_does_not_wait_for_a_call() -> None:
