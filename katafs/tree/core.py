@@ -31,6 +31,9 @@ from katafs.volumes.legacy_disk import Piece
 from katafs.volumes.legacy_store import Unasked
 from katafs.volumes.store import VolumeStore
 
+ROOT_REMOVED = f"the root volume {ROOT_VOLUME} was removed while it was mounted: restore it, and mount again"
+"""The fault of a tree whose top can't be changed any more, nor listed: what is restored, it would not show."""
+
 
 class Part(NamedTuple):
     """What makes a state that of a part of a tree: the volumes on another disk than the root volume."""

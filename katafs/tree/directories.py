@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from katafs.errors import KatafsError
+from katafs.errors import KatafsError, StoreUnreachable
 from katafs.namespace import PLAIN_BELOW, Kind
 from katafs.rooted import names
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
-from katafs.tree.core import Core
+from katafs.tree.core import ROOT_REMOVED, Core
 from katafs.tree.entering import Entering
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenDirectory
@@ -192,7 +192,9 @@ class Directories:
             present = names.numbered(directory)
         with self._core.locked:
             # A directory that was removed behind the mount has no names: it isn't empty.
-            self._core.reaching.status(self._core.steady(node))
+            status = self._core.reaching.status(self._core.steady(node))
+        if node.place.kind is Kind.ROOT and status is not None and not status.st_nlink:
+            raise StoreUnreachable(ROOT_REMOVED)
         return present
 
     def _entry(self, parent: Node, name: bytes) -> Attributes | None:

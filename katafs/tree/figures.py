@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from katafs.kata_id import ROOT_VOLUME
-from katafs.tree.core import Core
+from katafs.tree.core import ROOT_REMOVED, Core
 from katafs.tree.directories import Directories
 from katafs.tree.files import Files
 from katafs.tree.nodes import Node
@@ -62,7 +62,7 @@ def _root_fault(store: VolumeStore, root: Node) -> str | None:
     if root.held is None:
         return None
     if not os.fstat(root.held).st_nlink:
-        return f"the root volume {ROOT_VOLUME} was removed while it was mounted: restore it, and mount again"
+        return ROOT_REMOVED
     if ROOT_VOLUME not in store.catalog():
         return f"the root volume {ROOT_VOLUME} that is mounted is not in the store any more: mount again"
     return None

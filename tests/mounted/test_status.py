@@ -143,6 +143,22 @@ def test_a_root_volume_that_was_removed_is_told(serve: Serve) -> None:
     assert f"UNREACHABLE: {told['fault']}" in said
 
 
+def test_the_top_is_not_listed_without_what_a_removed_root_volume_held(serve: Serve) -> None:
+    """A backup would take it for deleted, also when it is back in a volume that isn't mounted."""
+    served = serve()
+    (served.top / "readme.txt").write_text("stray")
+    (served.top / KATA).mkdir()
+    kept = served.root_volume.with_name("kept")
+    shutil.copytree(served.root_volume, kept)
+    shutil.rmtree(served.root_volume)
+    kept.rename(served.root_volume)
+    served.mounted.expect("the root volume katafs_root was removed")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        os.listdir(served.top)
+    assert (served.top / KATA).is_dir()
+
+
 def test_the_command_prints_lines_or_the_file(mount: Mounts) -> None:
     path = mount().path
     (path / KATA).mkdir()
