@@ -118,7 +118,7 @@ class Directories:
         found = _DOTS | self._names_in(node)
         self._opened(handle)  # nor was it replaced meanwhile
         listed = Listed([*found], [*found.values()])
-        if start and not self._listings.was(handle, listed):
+        if start and self._listings.has_changed(handle, listed):
             raise answer(errno.ENOMEM, node.name)
         self._listings.put(handle, listed)
         return listed

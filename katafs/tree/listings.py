@@ -57,9 +57,10 @@ class Listings:
                 self._kept.move_to_end(handle)
             return listed
 
-    def was(self, handle: int, listed: Listed) -> bool:
-        """Whether the listing that had to make room had the same names in the same order."""
-        return self._given_up.get(handle) == hash(tuple(listed.names))
+    def has_changed(self, handle: int, listed: Listed) -> bool:
+        """Whether a listing had to make room that had other names, or had them in another order."""
+        digest = hash(tuple(listed.names))
+        return self._given_up.get(handle, digest) != digest
 
     def drop(self, handle: int) -> None:
         """Keep nothing of the handle."""

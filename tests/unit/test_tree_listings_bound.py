@@ -69,6 +69,13 @@ def test_one_that_can_not_go_on_is_no_shorter_directory(tree: Kernel) -> None:
     assert len(tree.listed(first)) == NAMES + 1, "from the beginning it can be read again"
 
 
+def test_a_reading_may_begin_anywhere(tree: Kernel) -> None:
+    """lseek(2) to where another descriptor of the directory is."""
+    expected = rest(tree, begun(tree))
+
+    assert rest(tree, tree.tree.directories.open(tree.number(b"d"))) == expected
+
+
 def test_one_alone_may_be_larger_than_all_together(tree: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listings, "LIMIT_BYTES", 1)
 
