@@ -25,8 +25,9 @@ _SETTINGS = {
     "core.fsync": "all",  # a run that was answered is on the disk, as without git; gits before 2.36 pass it over
     "core.hooksPath": "/dev/null",
     "core.quotePath": "false",
-    # A test run can make a repository of a file in the sandbox: git would run another git in there, which obeys it.
-    "diff.ignoreSubmodules": "all",
+    # A test run can make a repository of a file in the sandbox: git would run another git in there, which obeys it. Not
+    # "all", which would go on to store that where a file is again.
+    "diff.ignoreSubmodules": "dirty",
     "gc.autoDetach": "false",  # or it would go on in a volume that its caller has closed
     "init.defaultBranch": "master",
     "safe.directory": "*",

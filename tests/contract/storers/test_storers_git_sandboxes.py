@@ -1,5 +1,6 @@
 """What a test run's container leaves in the sandbox is stored by git, and never obeyed by it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,4 +45,21 @@ def test_git_enters_no_repository_that_a_test_run_has_made_of_a_file(disk: Path,
     assert not canary.exists()
     git(place, "add", "file")
     assert canary.exists(), "the attack itself does nothing"
+    store.close()
+
+
+@pytest.mark.parametrize(("again", "kind"), [(True, "100644"), (False, "")])
+def test_git_has_what_is_where_a_repository_was(disk: Path, tmp_path: Path, *, again: bool, kind: str) -> None:
+    store = DirectoryStore(disk)
+    storer = GitStorer(store)
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    place = disk / KATA / "lion/sandbox/hiker.py"
+    hostile_repository(place, tmp_path / "canary")
+    storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
+    shutil.rmtree(place)
+    if again:
+        place.write_text(START["hiker.py"])
+    storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
+    assert git(disk / KATA / "lion", "ls-tree", "2", "sandbox/hiker.py").partition(" ")[0] == kind
     store.close()
