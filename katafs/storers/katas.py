@@ -15,6 +15,7 @@ from typing import Any
 from katafs.errors import BadId, CorruptKata, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
 from katafs.kata_id import AVATARS, OUTER_LENGTH, KataId, VolumeName, avatar_volume, is_outer, kata_volume
 from katafs.rooted import files, names
+from katafs.rooted.answer import answer
 from katafs.rooted.removing import remove_all
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
@@ -164,13 +165,16 @@ class KatasStorer:
 
     def _remove(self, volume: VolumeName) -> None:
         """Remove a volume with all that is in it, also what a test run that goes on puts there meanwhile: it soon finds
-        its directories gone. Raises FileNotFoundError, and OSError(ENOTEMPTY) where that doesn't end."""
+        its directories gone. Raises FileNotFoundError, also where another has its name by now, and OSError(ENOTEMPTY)
+        where that doesn't end."""
         with named_faults(f"volume {volume}"), self._places.volume(volume) as top:
             for left in reversed(range(_REMOVALS)):
                 try:
                     remove_all(top)
                     self._store.remove(volume)
                 except OSError as problem:
+                    if problem.errno == errno.ENOTEMPTY and not os.fstat(top).st_nlink:
+                        raise answer(errno.ENOENT, volume.encode()) from None
                     if problem.errno != errno.ENOTEMPTY or not left:
                         raise
                 else:

@@ -207,6 +207,24 @@ def test_a_kata_that_somebody_else_deletes_meanwhile_is_not_found(
             storer.delete_kata(KATA)
 
 
+def test_a_kata_that_others_delete_and_make_anew_meanwhile_stays(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(DirectoryStore(disk)) as store:
+        storer = PlainStorer(store)
+        storer.create_kata(MANIFEST)
+        remove = store.remove
+
+        def too_late(name: VolumeName) -> None:
+            monkeypatch.undo()
+            storer.delete_kata(KATA)
+            storer.create_kata(MANIFEST)
+            remove(name)
+
+        monkeypatch.setattr(store, "remove", too_late)
+        with pytest.raises(errors.KataNotFound):
+            storer.delete_kata(KATA)
+        assert storer.kata_manifest(KATA) == MANIFEST
+
+
 def test_deleting_a_missing_kata_is_not_found(storer: Storer) -> None:
     with pytest.raises(errors.KataNotFound):
         storer.delete_kata(KATA)
