@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from typing import NoReturn
 
 _M_ARENA_MAX = -8
 """malloc.h"""
@@ -24,12 +25,14 @@ def fill_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
 
 
-def end_by(number: int) -> None:
+def end_by(number: int) -> NoReturn:
     """End by this signal, as a program without a handler of it: whoever waits for it sees that it was stopped. A shell
-    ends its loop with a program that SIGINT has ended, and goes on after one that took it for its orderly end."""
+    ends its loop with a program that SIGINT has ended, and goes on after one that took it for its orderly end. The
+    first process of a container, which no signal of its own ends, exits with what a shell makes of the signal."""
     sys.stdout.flush()
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
+    sys.exit(128 + number)
 
 
 def raised_limit() -> int:

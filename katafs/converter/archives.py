@@ -2,7 +2,7 @@
 
 It is POSIX's pax format (pax(1)), which alone has times to the nanosecond, names of any bytes, large numbers and, by
 GNU tar's own keywords, xattrs. Owners are numbers. Equal directories make equal archives.
-A file that is mostly holes is packed without them (GNU tar's `--sparse`).
+A file with many holes is packed without them (GNU tar's `--sparse`), so that these have to be equal, too.
 """
 
 import contextlib

@@ -1,9 +1,12 @@
 """What a process asks for itself; each in a process of its own, since it can't be taken back."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
+
+from tests.harness import needs
 
 HEAPS = """
 import ctypes, os, sys, threading
@@ -58,3 +61,19 @@ def test_there_is_room_for_descriptors(wanted: int, limit: int, room: int) -> No
     words = [sys.executable, "-c", ROOM, str(wanted), str(limit)]
     told = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
     assert int(told.stdout) >= room
+
+
+ENDS = "import sys; from katafs.cli.process import end_by; end_by(int(sys.argv[1]))"
+STOPPING = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+
+@STOPPING
+def test_it_ends_by_the_signal(number: signal.Signals) -> None:
+    assert subprocess.run([sys.executable, "-c", ENDS, str(number)], check=False).returncode == -number
+
+
+@STOPPING
+def test_the_first_process_of_a_container_says_it_in_its_exit_code(number: signal.Signals) -> None:
+    needs.root()
+    first = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", ENDS, str(number)]
+    assert subprocess.run(first, check=False).returncode == 128 + number
