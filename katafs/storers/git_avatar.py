@@ -1,7 +1,7 @@
 """One avatar kept with git, as the servers' code of 2016 keeps it: the files, the index, the commits and the tags.
 
-Each method is the server's commands for one step (`git add`, `git commit -a`, `git tag`), and what those lack: a step
-that fails leaves what was there before.
+Each method does what the server's commands for one step do (`git add`, `git commit -a`, `git tag`), and what those
+lack: a step that fails leaves what was there before.
 """
 
 import contextlib
@@ -52,7 +52,8 @@ class GitAvatar:
         """Write and remove files of the sandbox, and tell git of them.
 
         Of the changed ones as well, which the servers leave to `commit -a`: git has forgotten one that a test run
-        removed. `--force`: a `.gitignore` among the files must not keep others from being stored."""
+        removed. Not `git add`: a `.gitignore` among the files, or a `.git` beside them, must not keep others from being
+        stored."""
         if not files.is_directory(self._directory, SANDBOX_NAME):
             raise CorruptKata(f"{self._whose} has no sandbox")
         with files.opened_directory(self._directory, SANDBOX_NAME) as sandbox:
@@ -60,7 +61,7 @@ class GitAvatar:
                 write_file(sandbox, name, content)
             for name in deleted:
                 remove_file(sandbox, name)
-        self._git.run_on(["add", "--force"], [_SANDBOX + n for n in written if n not in deleted])
+        self._git.run_on(["update-index", "--add", "--replace"], [_SANDBOX + n for n in written if n not in deleted])
         # `git rm` alone would take the sandbox away with its last file.
         self._git.run_on(["rm", "--cached", "--force", "--quiet", "--ignore-unmatch"], [_SANDBOX + n for n in deleted])
 

@@ -63,3 +63,21 @@ def test_git_has_what_is_where_a_repository_was(disk: Path, tmp_path: Path, *, a
     storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
     assert git(disk / KATA / "lion", "ls-tree", "2", "sandbox/hiker.py").partition(" ")[0] == kind
     store.close()
+
+
+def test_git_has_what_is_saved_where_the_sandbox_itself_was_made_a_repository(disk: Path) -> None:
+    store = DirectoryStore(disk)
+    storer = GitStorer(store)
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    sandbox = disk / KATA / "lion/sandbox"
+    git(sandbox, "init", "--quiet")
+    author = ("-c", "user.name=evil", "-c", "user.email=evil@example.org")
+    git(sandbox, *author, "commit", "--quiet", "--allow-empty", "--message", "evil")
+    storer.sandbox_save(KATA, "lion", Delta(deleted=list(START)), {})
+    storer.avatar_ran_tests(KATA, "lion", {}, NOW, "nothing", "amber")
+    storer.sandbox_save(KATA, "lion", Delta(new=["hiker.py"]), START)
+    storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
+    stored = git(disk / KATA / "lion", "ls-tree", "-r", "--name-only", "2", "sandbox").split()
+    assert stored == ["sandbox/hiker.py", "sandbox/output"]
+    store.close()
