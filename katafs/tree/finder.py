@@ -178,7 +178,9 @@ class Finder:
         if node is None:
             node = Node(found.number, found.place, found.volume, parent, name, identity, self._is_directory(found))
             core.nodes.add(node)
-        elif not found.closed or node.identity is None:  # what is known of one that can't be served now goes on
+        elif found.closed and node.identity is not None:
+            return node  # what is known of one that can't be served now goes on, on a legacy disk or in a volume
+        else:
             try:
                 core.steady(node)
             except BaseException:

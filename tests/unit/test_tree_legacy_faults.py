@@ -63,3 +63,18 @@ def test_a_store_that_is_gone_after_a_conversion_is_a_fault_until_it_is_back(
     assert read(tree_beside.kernel, handle) == FILES["lion/sandbox/hiker.c"].encode()
     assert walked(tree_beside.kernel) == before
     tree_beside.kernel.tree.files.release(handle)
+
+
+def test_a_converted_kata_goes_on_where_it_was_also_if_it_is_listed_while_the_store_is_gone(
+    tree_beside: Beside, store: MemoryStore
+) -> None:
+    """The listing shows it closed. It is the same one when the store is back, under the same numbers."""
+    before = walked(tree_beside.kernel)
+    handle = tree_beside.kernel.tree.directories.open(before[IN[:-1]])
+    tree_beside.convert_elsewhere(KATA)
+    store.fail(GONE)
+    assert tree_beside.kernel.entries(b"12")[IN[3:-1]].number == before[IN[:-1]]
+    store.heal()
+
+    assert {b"lion", b"manifest.json"} < {entry.name for entry in tree_beside.kernel.listed(handle)}
+    assert walked(tree_beside.kernel) == before
