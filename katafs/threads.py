@@ -1,10 +1,15 @@
-"""Threads of which it is known that they run. Knows nothing of what they do."""
+"""Threads of which it is known that they run, and go on. Knows nothing of what they do."""
 
 import threading
+import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from katafs.errors import NoThread
 
+Result = TypeVar("Result")
+
+_MEMORY_PAUSE_S = 0.1
 _PATIENCE_S = 5.0
 """A thread that hasn't begun by then had no memory for it, on however busy a machine."""
 
@@ -38,3 +43,13 @@ def _wait_for_nothing(thread: threading.Thread) -> None:
     event = vars(thread).get("_started")
     if event is not None:
         event.wait = lambda: True
+
+
+def insisting(step: Callable[[], Result]) -> Result:
+    """Take the step, when there is memory for it: where a thread ended here instead, those who count on it would wait
+    for ever."""
+    while True:
+        try:
+            return step()
+        except MemoryError:
+            time.sleep(_MEMORY_PAUSE_S)

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from katafs.errors import NoThread
 from katafs.mount.patience import PATIENCE_S, Patience, Patient
-from katafs.threads import started
+from katafs.threads import insisting, started
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -20,7 +20,6 @@ _Task = tuple[Future[Any], Callable[[], Any]]
 
 _IDLE_S = 10.0
 """A thread that has nothing to do for so long ends: each holds some 100 KB."""
-_MEMORY_PAUSE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -169,7 +168,7 @@ class Lanes:
 
     def _go_on(self, worker: _Worker) -> None:
         """Find out what the worker is to do next."""
-        if not _insisting(functools.partial(self._is_idle, worker)):
+        if not insisting(functools.partial(self._is_idle, worker)):
             return
         if not worker.called.acquire(timeout=self._idle_s):
             with self._lock:
@@ -219,7 +218,7 @@ class _OfOne(Executor):
 
 def _do(future: Future[Any], call: Callable[[], Any]) -> None:
     """Make the call, unless it was cancelled. Whatever it raises is for who asks the future."""
-    if not _insisting(future.set_running_or_notify_cancel):
+    if not insisting(future.set_running_or_notify_cancel):
         return
     try:
         result = call()
@@ -231,14 +230,4 @@ def _do(future: Future[Any], call: Callable[[], Any]) -> None:
 
 
 def _tell(future: Future[Any], how: Callable[[], None]) -> None:
-    _insisting(lambda: None if future.done() else how())
-
-
-def _insisting(step: Callable[[], Result]) -> Result:
-    """Take the step, when there is memory for it: a thread that ended here instead would take its lane's turn along,
-    and who waits in the lane would wait for ever."""
-    while True:
-        try:
-            return step()
-        except MemoryError:
-            time.sleep(_MEMORY_PAUSE_S)
+    insisting(lambda: None if future.done() else how())

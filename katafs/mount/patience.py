@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from katafs.errors import NoThread
-from katafs.threads import started
+from katafs.threads import insisting, started
 
 PATIENCE_S = 1.0
 """A lane of which nothing comes for so long is stuck: then who doesn't want to wait any longer needn't."""
@@ -63,7 +63,7 @@ class Patience:
                 return False
         try:
             started(functools.partial(self._look, lane), self._thread_name)
-        except NoThread:
+        except (NoThread, MemoryError):
             for each in self._given_up(lane):
                 Future.cancel(each)
             return True
@@ -74,18 +74,18 @@ class Patience:
         looks, returned = 0, lane.returned
         while looks < _LOOKS:
             time.sleep(self._seconds / _LOOKS)
-            if self._nobody_waits(lane):
+            if insisting(functools.partial(self._nobody_waits, lane)):
                 return
             looks = looks + 1 if lane.returned == returned else 0
             returned = lane.returned
         lane.stuck_at = returned
-        for call in self._given_up(lane):
-            call.cancel()
+        for call in insisting(functools.partial(self._given_up, lane)):
+            insisting(call.cancel)
 
     def _nobody_waits(self, lane: Lane) -> bool:
-        """Whether all that was given up is done."""
+        """Whether all that was given up is done, or has begun: it can't be cancelled then, and may never end."""
         with self._lock:
-            lane.given_up = [call for call in lane.given_up if not call.done()]
+            lane.given_up = [call for call in lane.given_up if not (call.running() or call.done())]
             return not lane.given_up
 
     def _given_up(self, lane: Lane) -> list[Patient]:

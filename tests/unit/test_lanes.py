@@ -272,6 +272,43 @@ def test_what_was_given_up_is_cancelled_once_its_lane_is_stuck() -> None:
     assert lanes.close(60)
 
 
+def test_nobody_looks_after_a_call_that_has_begun_for_as_long_as_it_takes() -> None:
+    """A call that hangs can't be cancelled, while the lane's others come and go."""
+    lanes, held = Lanes("begun", threads=2, share=2, patience_s=0.5), Held()
+    first = lanes.of("one").submit(held)
+    until(first.running, "the call that hangs")
+    assert not first.cancel()
+
+    def is_left_alone() -> bool:
+        lanes.of("one").submit(lambda: None).result(60)
+        return "begun-patience" not in [thread.name for thread in threading.enumerate()]
+
+    until(is_left_alone, "nobody to look", seconds=10)
+    held.free.set()
+    assert first.result(60) == "done"
+    assert lanes.close(60)
+
+
+def test_what_was_given_up_is_cancelled_also_where_there_was_no_memory_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes, held = Lanes("test", threads=1, share=1, patience_s=0.2), Held()
+    first, second = (lanes.of("stuck").submit(held) for _ in range(2))
+    until(first.running, "the first call")
+    done, failures = Future.done, [MemoryError()]
+
+    def exhausted(future: Future[str]) -> bool:
+        if failures:
+            raise failures.pop()
+        return done(future)
+
+    monkeypatch.setattr(Future, "done", exhausted)
+    second.cancel()
+
+    until(second.cancelled, "the second call to be cancelled", seconds=10)
+    held.free.set()
+    assert first.result(60) == "done"
+    assert lanes.close(60)
+
+
 def test_a_lane_is_not_stuck_where_the_process_was_stopped() -> None:
     """So a program on a machine that stood still, or is busy, gets no EINTR."""
     program = """
