@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from katafs.fuse.device import Device, GivenUp
+from katafs.fuse.handed_out import given_back
 from katafs.fuse.operations import Later
 from katafs.fuse.requests import Around, Carried, Method, Request
 from katafs.fuse.tally import Tally
@@ -13,8 +14,8 @@ from katafs.fuse.tally import Tally
 Explain = Callable[[str, Exception], int]
 """The errno that an exception in an operation of this name becomes; says of it what there is to say."""
 
-TakeBack = Callable[[Request, bytes], None]
-"""Takes back what a reply carries that the kernel doesn't have."""
+Give = Callable[[Request], None]
+"""Serves a request that has no reply. Raises what is raised in it."""
 
 _MOST_EARLY = 64
 """How many interrupts are remembered of requests that no pool has: a few are on their way to one, the rest are done."""
@@ -23,12 +24,12 @@ _MOST_EARLY = 64
 class Answering:
     """Gives the replies of one connection. Whatever happens in it, each request that is to have one has it."""
 
-    def __init__(self, device: Device, tally: Tally, explain: Explain, take_back: TakeBack) -> None:
-        """Errors are counted in the tally."""
+    def __init__(self, device: Device, tally: Tally, explain: Explain, give: Give) -> None:
+        """Errors are counted in the tally. `give` gives back what the kernel has no reply of."""
         self._device = device
         self._tally = tally
         self._explain = explain
-        self._take_back = take_back
+        self._give = give
         self._later: dict[int, Future[None]] = {}
         """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
         its setting and removing, are one step each."""
@@ -59,10 +60,11 @@ class Answering:
 
     def _lost(self, request: Request, method: Method, content: bytes) -> None:
         """The kernel gives back only what it has: a handle that it doesn't know would stay open for ever."""
-        try:
-            self._take_back(request, content)
-        except Exception as error:  # noqa: BLE001 as above
-            self._explain(f"the taking back of {method.__name__}", error)
+        for giving in given_back(request, content):
+            try:
+                self._give(giving)
+            except Exception as error:  # noqa: BLE001 as above
+                self._explain(f"the taking back of {method.__name__}", error)
 
     def refuse(self, unique: int, method: Method, error: Exception) -> None:
         """Reply with the errno that an exception becomes."""

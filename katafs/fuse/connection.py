@@ -10,7 +10,6 @@ from katafs.fuse import negotiation, wire
 from katafs.fuse.answering import Answering, Explain
 from katafs.fuse.device import REQUEST_BYTES, Device, GivenUp
 from katafs.fuse.dispatcher import Dispatcher
-from katafs.fuse.handed_out import given_back
 from katafs.fuse.methods import Methods
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
 from katafs.fuse.operations import Later, Operations
@@ -56,7 +55,7 @@ class Connection:
         self.methods = Methods(dispatcher.methods)
         """What serves its requests."""
         self._tally = Tally()
-        self._answering = Answering(self.device, self._tally, self._explain, self._take_back)
+        self._answering = Answering(self.device, self._tally, self._explain, self._give)
         self._closed = False
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
@@ -255,15 +254,21 @@ class Connection:
         else:
             self._answering.submit(request, method, answer, lent)
 
-    def _take_back(self, request: Request, content: bytes) -> None:
+    def _give(self, giving: Request) -> None:
         """Be the kernel, and give back what it has no reply of."""
-        for giving in given_back(request, content):
-            if giving.opcode in self._unanswered:
-                self._unanswered[giving.opcode](giving)
-                continue
-            answer = self.methods.serving[giving.opcode](giving)
-            if isinstance(answer, Later):
-                answer.pool.submit(answer.call)
+        if giving.opcode in self._unanswered:
+            self._unanswered[giving.opcode](giving)
+            return
+        method = self.methods.serving[giving.opcode]
+        answer = method(giving)
+        if isinstance(answer, Later):
+            answer.pool.submit(self._explained, method, answer.call)
+
+    def _explained(self, method: Method, call: Callable[[], Carried]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 as above
+            self._explain(method.__name__, error)
 
     # What isn't passed on, or has no reply
 

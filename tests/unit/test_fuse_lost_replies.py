@@ -100,3 +100,27 @@ def test_a_bug_in_the_giving_back_takes_nothing_else_along(served: Served, recor
 
     assert served.kernel.ask(wire.READLINK) == (0, b"target")
     assert [operation for operation, _ in served.said][-1] == "the taking back of open"
+
+
+def test_an_error_in_the_giving_back_of_a_file_keeps_nobody_from_giving_back_its_inode(
+    served: Served, recorder: Recorder, refusing: int
+) -> None:
+    recorder.answers["create"] = HANDED_OUT["create"][2]
+    recorder.answers["release"] = lambda: 1 // 0
+    served.kernel.send(wire.CREATE, HANDED_OUT["create"][1])
+    if refusing == errno.ENOMEM:
+        served.kernel.receive()
+    assert served.kernel.ask(wire.READLINK) == (0, b"target")
+
+    assert given_back(recorder, "create")[1:] == ENTRY
+
+
+def test_an_error_in_the_giving_back_is_said_also_where_a_pool_does_that(
+    served: Served, recorder: Recorder, refusing: int
+) -> None:
+    recorder.answers["release"] = lambda: Later(recorder.pool, lambda: 1 // 0)
+    served.kernel.send(wire.OPEN, bytes(8))
+    if refusing == errno.ENOMEM:
+        served.kernel.receive()
+
+    until(lambda: [operation for operation, _ in served.said][-1:] == ["release"], "the error to be said")
