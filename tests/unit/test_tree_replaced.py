@@ -1,14 +1,19 @@
 """The tree without a mount: directories that others have put others in the place of, while somebody has them open."""
 
+import contextlib
 import errno
 import shutil
+from pathlib import Path
 
 import pytest
 
+from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.namespace import Layout
 from katafs.tree.directories import Directories
+from katafs.tree.tree import Tree
+from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
 from tests.harness.waiting import until
@@ -90,6 +95,25 @@ def test_nor_where_an_avatars_volume_stood_for_it_meanwhile(known: Kernel, store
 
     assert refused_for_good(known, handle)
     assert refused_for_good(known, between)
+
+
+def test_nor_where_the_new_one_has_the_inode_number_of_the_old(own_process: None, disk: Path) -> None:
+    """As ext4 gives it, once nobody has the old one open on the disk any more."""
+    with contextlib.closing(Tree(DirectoryStore(disk), TreeSettings())) as tree:
+        known = Kernel(tree)
+        number = known.mkdir(KATA).number
+        handle = tree.directories.open(number)
+        (disk / VOLUME).rmdir()
+        with refused(errno.ESTALE):
+            tree.inodes.getattr(number)
+        (disk / VOLUME).mkdir()
+        (disk / VOLUME / "another's").touch()
+        for ask in (lambda: tree.inodes.getattr(number), lambda: known.listed(handle)):
+            with refused(errno.ESTALE):
+                ask()
+
+        assert known.names(KATA) == [b"another's"]
+        assert refused_for_good(known, handle)
 
 
 def test_an_open_listing_does_not_go_on_in_the_new_one(known: Kernel, store: MemoryStore) -> None:
