@@ -1,11 +1,17 @@
 """What the kernel says of a thread that waits for a reply: its groups, its capabilities, and over whose files it has
-these. Known of who can be seen from here, in /proc."""
+these. Known of who can be seen from here, in /proc: nobody of another PID namespace, nor with its option hidepid, where
+this process hasn't CAP_SYS_PTRACE (proc(5))."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 CAP_CHOWN, CAP_FOWNER, CAP_FSETID = 0, 3, 4
 """capabilities(7)."""
+
+
+def is_seen(pid: int) -> bool:
+    """Whether anything is known of it."""
+    return bool(_lines(f"{pid}/status"))
 
 
 def groups_of(pid: int) -> set[int]:
@@ -42,5 +48,5 @@ def _ranges(lines: list[str]) -> Iterator[tuple[int, int]]:
 def _lines(name: str) -> list[str]:
     try:
         return Path("/proc", name).read_text(errors="replace").splitlines()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []

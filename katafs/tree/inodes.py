@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
-from katafs.rooted.credentials import CAP_CHOWN, CAP_FOWNER, has_capability
+from katafs.rooted.credentials import CAP_CHOWN, CAP_FOWNER, has_capability, is_seen
 from katafs.rooted.syscalls import NOW_NS
 from katafs.tree.attributes import Attributes, with_mtime
 from katafs.tree.core import Core
@@ -105,7 +105,7 @@ class Inodes:
             return
         if changes.size is not None:  # the mode says who may change that; all else only the owner may
             outdated = node.told != rights_of(status)
-        elif caller.pid == 0:  # nobody can say what they may
+        elif not is_seen(caller.pid):  # nobody can say what they may
             outdated = node.told[1] != status.st_uid
         else:  # what the kernel was told may be newer than its check
             outdated = not _may_without_owning(status, changes, caller)

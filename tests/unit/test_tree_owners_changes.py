@@ -118,7 +118,21 @@ def test_what_others_may_do_they_still_do(tree: Kernel, file: Path, changes: Cha
         change(tree, changes, who)
 
 
-def test_of_whom_nothing_can_be_seen_the_kernel_is_believed(tree: Kernel, file: Path) -> None:
-    change(tree, Changes(mode=stat.S_IFREG | 0o700), Somebody(FORMER, FORMER, 0))
+@pytest.mark.parametrize("pid", [0, 1 << 30], ids=["in no namespace of ours", "hidden"])
+def test_of_whom_nothing_can_be_seen_the_kernel_is_believed(tree: Kernel, file: Path, pid: int) -> None:
+    change(tree, Changes(mode=stat.S_IFREG | 0o700), Somebody(FORMER, FORMER, pid))
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o700
+
+
+def test_nor_can_of_whom_the_kernel_says_nothing(tree: Kernel, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with hidepid=1."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with waiting(*capable("fowner")) as who, monkeypatch.context() as hidden:
+        hidden.setattr(Path, "read_text", refuse)
+        change(tree, Changes(mode=stat.S_IFREG | 0o700), who)
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o700
