@@ -1,8 +1,10 @@
 """Asks of a store's volumes: which are refused, and how much room is where they are. May wait for a dead disk."""
 
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from katafs.errors import VolumeRefused
 from katafs.kata_id import VolumeName
@@ -33,6 +35,8 @@ class Volumes:
     """Why, one line for each that is refused; those whose directory is gone included."""
     unseen: tuple[str, ...]
     """Places for volumes that can't be opened, each with the reason."""
+    entered: tuple[str, ...]
+    """Those that every local user can enter."""
     spaces: tuple[Space, ...]
     """One for each file system."""
 
@@ -44,7 +48,7 @@ _Spaces = dict[tuple[int, bool], Space]
 def volumes(store: VolumeStore, places: Iterable[str]) -> Volumes:
     """Opens each volume. `places` are paths that new volumes will be made below."""
     spaces: _Spaces = {}
-    unseen = []
+    unseen, entered = [], []
     for place in places:
         try:
             descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
@@ -52,9 +56,17 @@ def volumes(store: VolumeStore, places: Iterable[str]) -> Volumes:
             unseen.append(f"{place}: {problem.strerror}")
         else:
             _look(spaces, descriptor, place)
+            if _can_be_entered(place):
+                entered.append(place)
     names = sorted(store.catalog().names())
     refused = [reason for name in names if (reason := _refusal(store, name, spaces))]
-    return Volumes(store.url, len(names), tuple(refused), tuple(unseen), tuple(spaces.values()))
+    return Volumes(store.url, len(names), tuple(refused), tuple(unseen), tuple(entered), tuple(spaces.values()))
+
+
+def _can_be_entered(place: str) -> bool:
+    """Whether others than owners and groups can, on the whole way (path_resolution(7))."""
+    path = Path(place).resolve()
+    return all(each.stat().st_mode & stat.S_IXOTH for each in (path, *path.parents))
 
 
 def _refusal(store: VolumeStore, name: VolumeName, spaces: _Spaces) -> str | None:

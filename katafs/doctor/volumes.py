@@ -1,6 +1,7 @@
 """Judges the engine and the volumes: reachable, refused, and how much room is left. Asks nobody."""
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from katafs.doctor.findings import Finding, note, ok, problem
@@ -76,6 +77,12 @@ def volumes(found: Volumes) -> Iterator[Finding]:
             "volumes",
             f"the volumes' own directory can't be opened: {place}",
             "run katafs on the engine's host, as root; in a container, give it this directory at the same path",
+        )
+    for place in found.entered:
+        yield note(
+            "access",
+            f"every local user can enter {place}, and run set-user-ID programs that containers leave in volumes there",
+            f"chmod o-x {shlex.quote(place)}, unless others than root are to come there",
         )
     for reason in found.refused[:_MOST_REFUSED]:
         yield problem(

@@ -24,6 +24,32 @@ def test_a_clean_machine_is_0(clean: Report) -> None:
     assert "problem" not in {found.severity for found in clean.findings}
 
 
+def test_volumes_that_every_user_can_come_to_are_named(disk: Path) -> None:
+    (disk / "bare").mkdir()
+    place = disk / "open"
+    place.mkdir(0o755)
+
+    note = doctor(disk / "bare", "--volumes", f"dir:{place}").the("access")
+    assert note.severity == "note"
+    assert str(place) in note.text
+    run(["sh", "-c", note.remedy.partition(",")[0]])
+
+    closed = doctor(disk / "bare", "--volumes", f"dir:{place}")
+    assert "access" not in {found.check for found in closed.findings}
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_what_is_below_a_closed_directory_is_closed(disk: Path, mode: int) -> None:
+    (disk / "bare").mkdir()
+    place = disk / "above" / "volumes"
+    place.mkdir(parents=True)
+    place.parent.chmod(mode)
+
+    checks = {found.check for found in doctor(disk / "bare", "--volumes", f"dir:{place}").findings}
+
+    assert ("access" in checks) == (mode == 0o755)
+
+
 def test_the_text_says_the_same_and_has_every_remedy(volumes: Path, disk: Path) -> None:
     shown = run([*PROGRAM, "doctor", disk / "nowhere", "--volumes", f"dir:{volumes}"], status=1).stdout
 

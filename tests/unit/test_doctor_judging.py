@@ -85,7 +85,7 @@ def test_an_updatedb_that_does_not(text: str) -> None:
 def test_room_left_of_1000(free: int, severity: Severity) -> None:
     space = Space("/srv", 1000, free, 1000, free)
 
-    found = {each.check: each.severity for each in volumes.volumes(Volumes("dir:/srv", 1, (), (), (space,)))}
+    found = {each.check: each.severity for each in volumes.volumes(Volumes("dir:/srv", 1, (), (), (), (space,)))}
 
     assert (found["space"], found["inodes"]) == (severity, severity)
 
@@ -93,7 +93,7 @@ def test_room_left_of_1000(free: int, severity: Severity) -> None:
 def test_a_file_system_that_makes_inodes_as_they_are_needed_lacks_none() -> None:
     space = Space("/srv", 1000, 1000, 0, 0)
 
-    found = {each.check: each.severity for each in volumes.volumes(Volumes("dir:/srv", 1, (), (), (space,)))}
+    found = {each.check: each.severity for each in volumes.volumes(Volumes("dir:/srv", 1, (), (), (), (space,)))}
 
     assert found["inodes"] is Severity.OK
 
@@ -101,7 +101,7 @@ def test_a_file_system_that_makes_inodes_as_they_are_needed_lacks_none() -> None
 def test_many_refused_volumes_are_counted() -> None:
     refused = tuple(f"volume {number} is refused" for number in range(1000))
 
-    found = [each.text for each in volumes.volumes(Volumes("docker", 1000, refused, (), ()))]
+    found = [each.text for each in volumes.volumes(Volumes("docker", 1000, refused, (), (), ()))]
 
     assert (len(found), found[-1]) == (21, "980 more volumes can't be served")
 
