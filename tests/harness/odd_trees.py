@@ -17,9 +17,10 @@ _LONG = b"n" * 255
 _OLD_NS = 1_111_111_111_123_456_789
 
 
-def acl(user: int, permissions: int) -> bytes:
-    """system.posix_acl_access or _default as the kernel keeps it: one named user beside rw- r-- ---."""
-    entries = ((0x01, 6, -1), (0x02, permissions, user), (0x04, 4, -1), (0x10, 4, -1), (0x20, 0, -1))
+def acl(user: int, permissions: int, group: int = 4) -> bytes:
+    """system.posix_acl_access or _default as the kernel keeps it: one named user beside rw- r-- ---, or what the
+    group's permissions are in the place of r--."""
+    entries = ((0x01, 6, -1), (0x02, permissions, user), (0x04, group, -1), (0x10, 4, -1), (0x20, 0, -1))
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
 
 
