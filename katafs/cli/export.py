@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from katafs.cli import exit_codes, katas
-from katafs.cli.plain_text import in_a_line
+from katafs.cli import exit_codes, faults, katas
 from katafs.converter.exports import Form, prepare
 from katafs.converter.exports import export as export_kata
 from katafs.errors import KatafsError, OwnersNotKept, StoreUnreachable
@@ -70,7 +69,7 @@ def export(
                 of_others.append(kata)
             except KatafsError as fault:
                 failed = True
-                click.echo(f"katafs: {in_a_line(str(fault))}", err=True)
+                faults.complain(str(fault))
     if of_others:
         raise KatafsError(
             "export must be run as root: it keeps the owners of all files, "

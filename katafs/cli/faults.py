@@ -21,13 +21,13 @@ def told(program: str) -> Iterator[None]:
     try:
         yield
     except KatafsError as fault:
-        _say(f"{program}: {in_a_line(str(fault))}")
+        _say(_line(program, str(fault)))
         sys.exit(exit_codes.of_fault(fault))
     except BrokenPipeError:
         raise  # click's: who reads has read enough
     except OSError as refused:
         named = f"{os.fsdecode(refused.filename)}: " if isinstance(refused.filename, str | bytes) else ""
-        _say(f"{program}: {in_a_line(f'{named}{refused.strerror or refused}')}")
+        _say(_line(program, f"{named}{refused.strerror or refused}"))
         _give_up_output()
         sys.exit(exit_codes.ExitCode.FAILED)
 
@@ -37,6 +37,15 @@ def tell_usage(wrong: click.ClickException) -> None:
     text = io.StringIO()
     wrong.show(text)
     _say(text.getvalue().rstrip("\n"))
+
+
+def complain(problem: str) -> None:
+    """What is wrong with one thing of several: a line on stderr, after which the command goes on."""
+    click.echo(_line("katafs", problem), err=True)
+
+
+def _line(program: str, problem: str) -> str:
+    return f"{program}: {in_a_line(problem)}"
 
 
 def _say(text: str) -> None:

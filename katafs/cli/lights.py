@@ -10,8 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from katafs.cli import exit_codes, katas
-from katafs.cli.plain_text import in_a_line
+from katafs.cli import exit_codes, faults, katas
 from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import KataId
 from katafs.storers.git_tags_increments import Light
@@ -46,7 +45,7 @@ def lights(kata: KataId | None, as_json: bool, mount: str | None, volumes: str |
 
     def complain(problem: str) -> None:
         problems.append(problem)
-        click.echo(f"katafs: {in_a_line(problem)}", err=True)
+        faults.complain(problem)
 
     with katas.opened(mount, volumes, prefix) as reader:
         rows = _rows(reader, kata, complain)

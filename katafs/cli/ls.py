@@ -9,8 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from katafs.cli import exit_codes
-from katafs.cli.plain_text import in_a_line
+from katafs.cli import exit_codes, faults
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import open_store
 from katafs.errors import KatafsError, VolumeRefused
@@ -50,10 +49,10 @@ def _print_katas(store: VolumeStore) -> None:
         try:
             table.add_row(kata, " ".join(avatar for avatar, _ in _avatars_of(store, kata)))
         except OSError as problem:
-            click.echo(f"katafs: kata {kata}: {problem.strerror}", err=True)
+            faults.complain(f"kata {kata}: {problem.strerror}")
             good = False
         except VolumeRefused as problem:
-            click.echo(f"katafs: {in_a_line(str(problem))}", err=True)
+            faults.complain(str(problem))
             good = False
     _print(table)
     if not good:
