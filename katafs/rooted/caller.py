@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from katafs.rooted import syscalls
-from katafs.rooted.credentials import CAP_FSETID, groups_of, has_capability
+from katafs.rooted.credentials import CAP_FSETID, credentials_of
 
 _AS_ITSELF = contextlib.nullcontext()
 _PAUSE_S = 0.01
@@ -24,9 +24,12 @@ def granted(mode: int, directory: int, uid: int, gid: int, pid: int) -> int:
     if mode & _AS_THE_GROUP != _AS_THE_GROUP or uid == 0:
         return mode
     above = os.fstat(directory)
-    if not above.st_mode & stat.S_ISGID or above.st_gid == gid or above.st_gid in groups_of(pid):
+    if not above.st_mode & stat.S_ISGID or above.st_gid == gid:
         return mode
-    return mode if has_capability(pid, CAP_FSETID, above.st_uid, above.st_gid) else mode & ~stat.S_ISGID
+    maker = credentials_of(pid)
+    if maker and (above.st_gid in maker.groups or maker.has(CAP_FSETID, above.st_uid, above.st_gid)):
+        return mode
+    return mode & ~stat.S_ISGID
 
 
 class Creator:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from katafs.namespace import alias_target
 from katafs.rooted import inodes
 from katafs.rooted.answer import answer
-from katafs.rooted.credentials import CAP_CHOWN, CAP_FOWNER, has_capability, is_seen
+from katafs.rooted.credentials import CAP_CHOWN, CAP_FOWNER, Credentials, credentials_of
 from katafs.rooted.syscalls import NOW_NS
 from katafs.tree.attributes import Attributes, with_mtime
 from katafs.tree.core import Core
@@ -105,10 +105,10 @@ class Inodes:
             return
         if changes.size is not None:  # the mode says who may change that; all else only the owner may
             outdated = node.told != rights_of(status)
-        elif not is_seen(caller.pid):  # nobody can say what they may
+        elif (credentials := credentials_of(caller.pid)) is None:  # nobody can say what they may
             outdated = node.told[1] != status.st_uid
         else:  # what the kernel was told may be newer than its check
-            outdated = not _may_without_owning(status, changes, caller)
+            outdated = not _may_without_owning(status, changes, credentials)
         if outdated:
             raise answer(errno.ESTALE, node.name)
 
@@ -222,13 +222,13 @@ class Inodes:
         return json.dumps({"volume": node.volume, "path": path, "location": location}).encode()
 
 
-def _may_without_owning(status: os.stat_result, changes: Changes, caller: Caller) -> bool:
+def _may_without_owning(status: os.stat_result, changes: Changes, credentials: Credentials) -> bool:
     """Whether who doesn't own an inode may make such changes of it, none of the size among them, as chmod(2), chown(2)
     and utimensat(2) have it."""
     if changes.only_takes_privilege(status.st_mode):
         return True
     if (changes.uid, changes.gid) != (None, None):
-        if not has_capability(caller.pid, CAP_CHOWN, status.st_uid, status.st_gid):
+        if not credentials.has(CAP_CHOWN, status.st_uid, status.st_gid):
             return False
         changes = dataclasses.replace(changes, uid=None, gid=None)
-    return changes.only_takes_privilege(status.st_mode) or has_capability(caller.pid, CAP_FOWNER, status.st_uid)
+    return changes.only_takes_privilege(status.st_mode) or credentials.has(CAP_FOWNER, status.st_uid)
