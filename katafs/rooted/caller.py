@@ -1,12 +1,14 @@
 """Creating as somebody else: what a program makes belongs to it, although the daemon makes it."""
 
 import contextlib
+import errno
 import os
 import stat
 import time
 from collections.abc import Iterator
 
 from katafs.rooted import syscalls
+from katafs.rooted.answer import answer
 from katafs.rooted.credentials import CAP_FSETID, credentials_of
 
 _AS_ITSELF = contextlib.nullcontext()
@@ -43,14 +45,20 @@ class Creator:
         """Prepare this thread and those it will start. Raises OSError(EPERM) for a root that lacks CAP_SETPCAP."""
         self._uid = os.geteuid()
         self._gid = os.getegid()
+        # Under a filter of system calls it never becomes anybody else, and mustn't try to become itself again.
+        self._may_act = syscalls.file_system_ids() == (self._uid, self._gid)
         if self._uid == 0:
             syscalls.keep_capabilities()
         os.umask(0)
 
     def acting_as(self, uid: int, gid: int) -> contextlib.AbstractContextManager[None]:
-        """Create as `uid` and `gid`; an ordinary user's daemon serves only itself and creates as itself."""
+        """Create as `uid` and `gid`; an ordinary user's daemon serves only itself and creates as itself.
+
+        Raises OSError(EPERM) where that can't be."""
         if self._uid != 0 or (uid == self._uid and gid == self._gid):
             return _AS_ITSELF
+        if not self._may_act:
+            raise answer(errno.EPERM)
         return self._acting_as_other(uid, gid)
 
     @contextlib.contextmanager
@@ -63,13 +71,10 @@ class Creator:
 
     def _act_as_itself(self) -> None:
         """Tried until it succeeds, since only memory can be missing: else what this thread makes next for root would
-        be the caller's, who could write to it, and what was made now would be told to have failed. Raises IdsFiltered,
-        where it never became the caller."""
+        be the caller's, who could write to it, and what was made now would be told to have failed."""
         while True:
             try:
                 syscalls.set_file_system_ids(self._uid, self._gid)
-            except syscalls.IdsFiltered:
-                raise
             except Exception:  # noqa: BLE001 ctypes makes an ArgumentError of a MemoryError
                 time.sleep(_PAUSE_S)
             else:

@@ -34,6 +34,8 @@ _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
 _RESOLVE = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV
+_NO_ID = 0xFFFFFFFF
+"""-1 among user and group ids (chown(2), setfsuid(2))."""
 _PR_SET_SECUREBITS = 28
 _SECBIT_NO_SETUID_FIXUP = 1 << 2
 
@@ -43,21 +45,15 @@ class _OpenHow(ctypes.Structure):
 
 
 _OPEN_HOW_BYTES = ctypes.sizeof(_OpenHow)
+_syscall = _libc.syscall
+"""For openat2(2), the most frequent. Its numbers are ints and its names bytes, as ctypes takes them for itself; with
+`argtypes` a call took half as long again."""
 
 
 class _Timespec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
 
 
-_openat2 = ctypes.CFUNCTYPE(
-    ctypes.c_long,
-    ctypes.c_long,
-    ctypes.c_int,
-    ctypes.c_char_p,
-    ctypes.POINTER(_OpenHow),
-    ctypes.c_size_t,
-    use_errno=True,
-)(("syscall", _libc))
 _libc.renameat2.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _libc.utimensat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_Timespec), ctypes.c_int)
 _libc.fchownat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
@@ -65,6 +61,7 @@ _libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c
 _libc.syncfs.argtypes = (ctypes.c_int,)
 _libc.setfsuid.argtypes = (ctypes.c_uint32,)
 _libc.setfsgid.argtypes = (ctypes.c_uint32,)
+_libc.setfsuid.restype = _libc.setfsgid.restype = ctypes.c_uint32
 
 
 def _checked(result: int, name: bytes = b"") -> int:
@@ -77,7 +74,7 @@ def open_inside(directory: int, name: bytes, flags: int, mode: int = 0) -> int:
     """openat2(2) of one name that follows no link and crosses no mount point.
 
     Raises OSError(ELOOP) where an open for I/O meets a symbolic link, OSError(EXDEV) at a mount point."""
-    opened: int = _openat2(_SYS_OPENAT2, directory, name, _how(flags, mode), _OPEN_HOW_BYTES)
+    opened: int = _syscall(_SYS_OPENAT2, directory, name, _how(flags, mode), _OPEN_HOW_BYTES)
     if opened >= 0:
         return opened
     if ctypes.get_errno() == errno.ENOSYS:
@@ -87,7 +84,7 @@ def open_inside(directory: int, name: bytes, flags: int, mode: int = 0) -> int:
 
 def open_inside_if_there(directory: int, name: bytes, flags: int) -> int | None:
     """The same of a name that may well not be there: None then. An exception takes several times as long."""
-    opened: int = _openat2(_SYS_OPENAT2, directory, name, _how(flags, 0), _OPEN_HOW_BYTES)
+    opened: int = _syscall(_SYS_OPENAT2, directory, name, _how(flags, 0), _OPEN_HOW_BYTES)
     if opened >= 0:
         return opened
     if ctypes.get_errno() == errno.ENOSYS:
@@ -156,7 +153,7 @@ def _timespec(time_ns: int | None) -> _Timespec:
 
 def set_owner(descriptor: int, uid: int, gid: int) -> None:
     """fchownat(2) on an inode itself; -1 leaves an id alone."""
-    _checked(_libc.fchownat(descriptor, b"", uid & 0xFFFFFFFF, gid & 0xFFFFFFFF, AT_EMPTY_PATH))
+    _checked(_libc.fchownat(descriptor, b"", uid & _NO_ID, gid & _NO_ID, AT_EMPTY_PATH))
 
 
 def allocate(descriptor: int, mode: int, offset: int, size_bytes: int) -> None:
@@ -177,20 +174,19 @@ def syncfs_tells_of_content() -> bool:
     return numbers is not None and (int(numbers[1]), int(numbers[2])) >= (5, 8)
 
 
-class IdsFiltered(PermissionError):
-    """The process may not make the call at all (seccomp(2), SystemCallFilter= of a service): the id that it is of is
-    as it always was, and the other one is set."""
+def file_system_ids() -> tuple[int, int]:
+    """The uid and gid that the calling thread makes files as. setfsuid(2) tells which it was, and no id is -1.
+
+    Of who may not make the call (seccomp(2), SystemCallFilter= of a service) an errno, which looks like an id."""
+    return _libc.setfsuid(_NO_ID), _libc.setfsgid(_NO_ID)
 
 
 def set_file_system_ids(uid: int, gid: int) -> None:
     """setfsgid(2) and setfsuid(2) of the calling thread. They report no errors, so what they did is asked for."""
     _libc.setfsgid(gid)
     _libc.setfsuid(uid)
-    found = _libc.setfsuid(0xFFFFFFFF), _libc.setfsgid(0xFFFFFFFF)
-    if found != (uid, gid):
-        # The kernel itself always tells an id, and no id is -1.
-        refusal = IdsFiltered if -1 in found else PermissionError
-        raise refusal(errno.EPERM, f"cannot act as uid {uid}, gid {gid}")
+    if file_system_ids() != (uid, gid):
+        raise answer(errno.EPERM)
 
 
 def keep_capabilities() -> None:

@@ -11,6 +11,8 @@ import pytest
 from katafs.rooted import syscalls
 from katafs.rooted.caller import Creator
 from tests.harness import needs
+from tests.harness.call_filter import filter_call
+from tests.harness.programs import in_child
 
 OTHER = 12345
 """A user and a group that need not exist."""
@@ -27,12 +29,14 @@ def creator(own_process: None) -> Creator:
     return Creator()
 
 
-def test_what_is_made_belongs_to_the_caller(disk: Path, creator: Creator) -> None:
+@pytest.mark.parametrize("uid", [OTHER, 1 << 31, 0xFFFFFFFE])
+def test_what_is_made_belongs_to_the_caller(disk: Path, creator: Creator, uid: int) -> None:
+    """Also where an int has no room for the number, as those of directory services have."""
     needs.root()
-    with creator.acting_as(OTHER, OTHER + 1):
+    with creator.acting_as(uid, uid - 1):
         (disk / "d").mkdir()
 
-    assert owner_of(disk / "d") == (OTHER, OTHER + 1)
+    assert owner_of(disk / "d") == (uid, uid - 1)
 
 
 def test_a_link_that_is_made_belongs_to_the_caller(disk: Path, creator: Creator) -> None:
@@ -141,17 +145,22 @@ def test_who_finds_no_memory_to_be_itself_again_is_not_the_caller_from_then_on(
 
 
 @pytest.mark.timeout(20)
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
 @pytest.mark.parametrize("filtered", ["setfsuid", "setfsgid"])
 def test_a_filter_of_system_calls_refuses_the_caller_and_keeps_nobody_waiting(
-    disk: Path, creator: Creator, monkeypatch: pytest.MonkeyPatch, filtered: str
+    disk: Path, filtered: str, number: int
 ) -> None:
-    """As SystemCallFilter=~@privileged with SystemCallErrorNumber=EPERM does."""
+    """As SystemCallFilter=~@privileged with a SystemCallErrorNumber= does."""
     needs.root()
 
-    with monkeypatch.context() as service:
-        service.setattr(syscalls._libc, filtered, lambda _: -1)  # noqa: SLF001
-        with pytest.raises(PermissionError), creator.acting_as(OTHER, OTHER):
-            pass
-    (disk / "ours").mkdir()
+    in_child(_create_filtered, filtered, number, disk)
 
     assert owner_of(disk / "ours") == (0, 0)
+
+
+def _create_filtered(filtered: str, number: int, disk: Path) -> None:
+    filter_call(filtered, number)
+    creator = Creator()
+    with pytest.raises(PermissionError), creator.acting_as(OTHER, OTHER):
+        (disk / "theirs").mkdir()
+    (disk / "ours").mkdir()
