@@ -14,7 +14,7 @@ class Tally:
     def __init__(self) -> None:
         self.asked = [0] * _KINDS
         """By the request's number. To add 1 is one step: CPython lets no other thread in between two instructions that
-        neither call nor jump back."""
+        neither call nor jump back. PyPy may, and loses one then of some thousands that two threads count at once."""
         self._failed: defaultdict[tuple[str, int], int] = defaultdict(int)
         """By the operation's name and the errno; as above. A Counter's entries are set by way of Python."""
 

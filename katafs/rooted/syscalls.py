@@ -10,6 +10,8 @@ import errno
 import functools
 import os
 import re
+import struct
+import sys
 
 from katafs.rooted import descriptors
 from katafs.rooted.answer import answer
@@ -33,21 +35,13 @@ _RESOLVE_NO_XDEV = 0x01
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
+_OPEN_HOW = struct.Struct("QQQ")
+"""Flags, mode, and how names are resolved (openat2(2), struct open_how)."""
 _RESOLVE = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_XDEV
 _NO_ID = 0xFFFFFFFF
 """-1 among user and group ids (chown(2), setfsuid(2))."""
 _PR_SET_SECUREBITS = 28
 _SECBIT_NO_SETUID_FIXUP = 1 << 2
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
-_OPEN_HOW_BYTES = ctypes.sizeof(_OpenHow)
-_syscall = _libc.syscall
-"""For openat2(2), the most frequent. Its numbers are ints and its names bytes, as ctypes takes them for itself; with
-`argtypes` a call took half as long again."""
 
 
 class _Timespec(ctypes.Structure):
@@ -59,9 +53,16 @@ _libc.utimensat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(_Times
 _libc.fchownat.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
 _libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 _libc.syncfs.argtypes = (ctypes.c_int,)
-_libc.setfsuid.argtypes = (ctypes.c_uint32,)
-_libc.setfsgid.argtypes = (ctypes.c_uint32,)
-_libc.setfsuid.restype = _libc.setfsgid.restype = ctypes.c_uint32
+
+if sys.implementation.name == "pypy":
+    from katafs.pypy import last_errno
+    from katafs.pypy import libc as _frequent
+else:
+    _frequent, last_errno = ctypes.CDLL(None, use_errno=True), ctypes.get_errno
+    _frequent.setfsuid.restype = _frequent.setfsgid.restype = ctypes.c_uint32
+# So frequent that the way counts. Numbers are ints and texts bytes here, which ctypes takes by itself: with `argtypes`
+# a call took half as long again.
+_syscall, _setfsuid, _setfsgid = _frequent.syscall, _frequent.setfsuid, _frequent.setfsgid
 
 
 def _checked(result: int, name: bytes = b"") -> int:
@@ -74,24 +75,27 @@ def open_inside(directory: int, name: bytes, flags: int, mode: int = 0) -> int:
     """openat2(2) of one name that follows no link and crosses no mount point.
 
     Raises OSError(ELOOP) where an open for I/O meets a symbolic link, OSError(EXDEV) at a mount point."""
-    opened: int = _syscall(_SYS_OPENAT2, directory, name, _how(flags, mode), _OPEN_HOW_BYTES)
+    opened: int = _syscall(_SYS_OPENAT2, directory, name, _how(flags, mode), _OPEN_HOW.size)
     if opened >= 0:
         return opened
-    if ctypes.get_errno() == errno.ENOSYS:
+    number = last_errno()
+    if number == errno.ENOSYS:
         return _open_inside_before_5_6(directory, name, flags, mode)
-    return _checked(opened, name)
+    raise answer(number, name)
 
 
 def open_inside_if_there(directory: int, name: bytes, flags: int) -> int | None:
     """The same of a name that may well not be there: None then. An exception takes several times as long."""
-    opened: int = _syscall(_SYS_OPENAT2, directory, name, _how(flags, 0), _OPEN_HOW_BYTES)
+    opened: int = _syscall(_SYS_OPENAT2, directory, name, _how(flags, 0), _OPEN_HOW.size)
     if opened >= 0:
         return opened
-    if ctypes.get_errno() == errno.ENOSYS:
+    number = last_errno()
+    if number == errno.ENOSYS:
         with contextlib.suppress(FileNotFoundError):
             return _open_inside_before_5_6(directory, name, flags, 0)
-        return None
-    return None if ctypes.get_errno() == errno.ENOENT else _checked(opened, name)
+    elif number != errno.ENOENT:
+        raise answer(number, name)
+    return None
 
 
 def _open_inside_before_5_6(directory: int, name: bytes, flags: int, mode: int) -> int:
@@ -109,9 +113,8 @@ def _open_inside_before_5_6(directory: int, name: bytes, flags: int, mode: int) 
 
 
 @functools.lru_cache(maxsize=256)
-def _how(flags: int, mode: int) -> object:
-    """The kernel only reads it, and to make one costs as much as the call."""
-    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, _RESOLVE))
+def _how(flags: int, mode: int) -> bytes:
+    return _OPEN_HOW.pack(flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode, _RESOLVE)
 
 
 def clone_mount(path: bytes) -> int:
@@ -178,13 +181,13 @@ def file_system_ids() -> tuple[int, int]:
     """The uid and gid that the calling thread makes files as. setfsuid(2) tells which it was, and no id is -1.
 
     Of who may not make the call (seccomp(2), SystemCallFilter= of a service) an errno, which looks like an id."""
-    return _libc.setfsuid(_NO_ID), _libc.setfsgid(_NO_ID)
+    return _setfsuid(_NO_ID), _setfsgid(_NO_ID)
 
 
 def set_file_system_ids(uid: int, gid: int) -> None:
     """setfsgid(2) and setfsuid(2) of the calling thread. They report no errors, so what they did is asked for."""
-    _libc.setfsgid(gid)
-    _libc.setfsuid(uid)
+    _setfsgid(gid)
+    _setfsuid(uid)
     if file_system_ids() != (uid, gid):
         raise answer(errno.EPERM)
 

@@ -1,36 +1,39 @@
-"""A filter of system calls, as a service has it by SystemCallFilter= and SystemCallErrorNumber= (systemd.exec(5))."""
+"""Filters of system calls (seccomp(2)), as a service has them by SystemCallFilter= and SystemCallErrorNumber=."""
 
 import ctypes
 import os
+import platform
 import struct
+from collections.abc import Sequence
 
-_libc = ctypes.CDLL(None, use_errno=True)
+LOAD, AT_LEAST, EQUAL, ANY_OF, ANSWER = 0x20, 0x35, 0x15, 0x45, 0x06
+"""What an instruction of BPF does (linux/filter.h)."""
+NUMBER, FOURTH_ARGUMENT = 0, 40
+"""Where seccomp_data has them; of an argument its lower half."""
+ALLOW, REFUSE = 0x7FFF0000, 0x00050000
+"""An answer; the second one with an errno."""
+Instruction = tuple[int, int, int, int]
+"""What it does, how many to skip if that is true and if not, and its operand."""
+
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _NUMBERS = {"x86_64": {"setfsuid": 122, "setfsgid": 123}, "aarch64": {"setfsuid": 151, "setfsgid": 152}}
-_PR_SET_SECCOMP = 22
-_SECCOMP_MODE_FILTER = 2
-_RETURN_ERRNO = 0x00050000
-_RETURN_ALLOW = 0x7FFF0000
-_INSTRUCTION = struct.Struct("HBBI")
-"""Code, how many to skip if true and if not, operand (linux/filter.h)."""
-_LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
 
 
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+def refuse_call(name: str, number: int) -> None:
+    """Refuse one call with an errno, as `filter_calls` does."""
+    its_own = _NUMBERS[platform.machine()][name]
+    filter_calls([(LOAD, 0, 0, NUMBER), (EQUAL, 0, 1, its_own), (ANSWER, 0, 0, REFUSE | number), (ANSWER, 0, 0, ALLOW)])
 
 
-def filter_call(name: str, number: int) -> None:
-    """From now on the call fails in this thread, and in what it starts, with this errno (seccomp(2)). For good: only in
-    a child."""
-    instructions = b"".join(
-        _INSTRUCTION.pack(*each)
-        for each in (
-            (_LOAD_WORD, 0, 0, 0),  # the call's number is what seccomp_data begins with
-            (_JUMP_IF_EQUAL, 0, 1, _NUMBERS[os.uname().machine][name]),
-            (_RETURN, 0, 0, _RETURN_ERRNO | number),
-            (_RETURN, 0, 0, _RETURN_ALLOW),
-        )
-    )
-    program = _Program(len(instructions) // _INSTRUCTION.size, instructions)
-    if _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+def filter_calls(instructions: Sequence[Instruction]) -> None:
+    """Have them answer each call of this thread and of what it starts, from now on and for good. Who isn't root loses
+    set-user-ID programs, too: seccomp(2) wants that."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() != 0:
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    content = b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
+    kept = ctypes.create_string_buffer(content, len(content))
+    program = ctypes.create_string_buffer(struct.pack("=H6xQ", len(instructions), ctypes.addressof(kept)))
+    if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "PR_SET_SECCOMP")

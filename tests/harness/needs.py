@@ -7,6 +7,7 @@ import importlib
 import os
 import resource
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -28,8 +29,21 @@ def _want(reason: str) -> None:
     pytest.skip(reason)
 
 
+def cpython(what: str) -> None:
+    """The daemon's Python is CPython: another one is no want of this machine's, so this is a skip everywhere."""
+    if sys.implementation.name != "cpython":
+        pytest.skip(f"needs CPython, for {what}")
+
+
+def traced_allocations() -> ModuleType:
+    """A Python that says how much memory it has allocated, and what asks it."""
+    cpython("tracemalloc")
+    return importlib.import_module("tracemalloc")
+
+
 def allocations_that_fail() -> ModuleType:
     """A Python that can be let run out of memory, and what does that."""
+    cpython("_testcapi")
     try:
         return importlib.import_module("_testcapi")
     except ImportError:

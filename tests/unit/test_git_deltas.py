@@ -1,7 +1,6 @@
 """Deltas in packs that nobody vouches for: a result that is larger than it says is never made."""
 
 import errno
-import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from katafs.errors import CorruptKata
 from katafs.storers.dulwich_deltas import applied
 from katafs.storers.dulwich_inflate import Work
+from tests.harness import needs
 from tests.harness.refusals import refused
 
 MIB = b"\x80\x80\x40"
@@ -38,6 +38,7 @@ def test_a_copy_has_a_start_and_a_size_of_up_to_four_and_three_bytes(work: Work)
 
 
 def test_copies_past_the_end_of_the_result_are_refused_at_once(work: Work) -> None:
+    tracemalloc = needs.traced_allocations()
     tracemalloc.start()
     try:
         with pytest.raises(CorruptKata, match="leads outside"):

@@ -4,7 +4,6 @@ import errno
 import os
 import threading
 import time
-import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,6 +74,7 @@ def test_no_descriptor_is_left_open(disk: Path, attack: Attack) -> None:
 def test_what_is_refused_for_its_size_is_never_in_memory(disk: Path, name: str) -> None:
     needs.programs("git")
     place = hostile_git.built(disk, ATTACKS[name])
+    tracemalloc = needs.traced_allocations()
     tracemalloc.start()
     try:
         outcome(place.avatar, 1)

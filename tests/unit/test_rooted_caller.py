@@ -11,7 +11,7 @@ import pytest
 from katafs.rooted import syscalls
 from katafs.rooted.caller import Creator
 from tests.harness import needs
-from tests.harness.call_filter import filter_call
+from tests.harness.call_filter import refuse_call
 from tests.harness.programs import in_child
 
 OTHER = 12345
@@ -126,14 +126,14 @@ def test_who_finds_no_memory_to_be_itself_again_is_not_the_caller_from_then_on(
 ) -> None:
     """The kernel needs memory for it. What root makes next in this thread would be the caller's, who could write it."""
     needs.root()
-    original, failures = getattr(syscalls._libc, failing), list[int]()  # noqa: SLF001
+    original, failures = getattr(syscalls, f"_{failing}"), list[int]()
 
     def exhausted(number: int) -> int:
         if number != OTHER and failures:
             return failures.pop()
         return int(original(number))
 
-    monkeypatch.setattr(syscalls._libc, failing, exhausted)  # noqa: SLF001
+    monkeypatch.setattr(syscalls, f"_{failing}", exhausted)
     with creator.acting_as(OTHER, OTHER):
         (disk / "d").mkdir()
         failures += [OTHER, OTHER]  # to be set, and to be asked whether it was
@@ -159,7 +159,7 @@ def test_a_filter_of_system_calls_refuses_the_caller_and_keeps_nobody_waiting(
 
 
 def _create_filtered(filtered: str, number: int, disk: Path) -> None:
-    filter_call(filtered, number)
+    refuse_call(filtered, number)
     creator = Creator()
     with pytest.raises(PermissionError), creator.acting_as(OTHER, OTHER):
         (disk / "theirs").mkdir()

@@ -1,0 +1,167 @@
+"""What PyPy's `os`, `fcntl` and `gc` lack of CPython's is added to them, and libc in the way that is quick there.
+
+Only PyPy imports this: katafs/__init__.py. What a later PyPy has is left as it is.
+"""
+
+import fcntl
+import gc
+import os
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+import cffi
+
+_ffi = cffi.FFI()
+_ffi.cdef(
+    """
+    struct iovec { void *base; size_t size; };
+    long syscall(long number, int directory, const char *name, const char *how, size_t size);
+    unsigned setfsuid(unsigned uid);
+    unsigned setfsgid(unsigned gid);
+    ssize_t readv(int descriptor, const struct iovec *buffers, int count);
+    ssize_t writev(int descriptor, const struct iovec *buffers, int count);
+    ssize_t preadv(int descriptor, const struct iovec *buffers, int count, int64_t offset);
+    ssize_t pwritev2(int descriptor, const struct iovec *buffers, int count, int64_t offset, int flags);
+    ssize_t copy_file_range(int from, int64_t *start, int to, int64_t *to_start, size_t size, unsigned flags);
+    int eventfd(unsigned count, int flags);
+    int posix_spawn_file_actions_init(void *actions);
+    int posix_spawn_file_actions_destroy(void *actions);
+    int posix_spawn_file_actions_addopen(void *actions, int number, const char *path, int flags, unsigned mode);
+    int posix_spawn_file_actions_adddup2(void *actions, int number, int to);
+    int posix_spawnp(int *pid, const char *program, void *actions, void *attributes, char **words, char **environment);
+    """
+)
+libc = _ffi.dlopen(None)
+"""ctypes takes ten times as long for a call as this does."""
+
+_ACTIONS_BYTES = 256
+"""More than posix_spawn_file_actions_t takes of any libc (80)."""
+NUMBERS = {
+    os: {
+        "EFD_CLOEXEC": os.O_CLOEXEC,
+        "EFD_NONBLOCK": os.O_NONBLOCK,
+        "O_ACCMODE": 3,
+        "O_PATH": 0o10000000,
+        "POSIX_SPAWN_OPEN": 0,
+        "POSIX_SPAWN_DUP2": 2,
+        "RWF_APPEND": 0x10,
+        "SEEK_DATA": 3,
+        "SEEK_HOLE": 4,
+        "ST_RDONLY": 1,
+    },
+    fcntl: {"F_DUPFD_CLOEXEC": 1030, "F_OFD_SETLK": 37, "F_OFD_SETLKW": 38},
+}
+"""Of fcntl.h, spawn.h, linux/fs.h and statvfs.h. They are the same on every architecture that PyPy is built for."""
+
+
+def last_errno() -> int:
+    """The errno of this thread's last call by `libc`."""
+    return int(_ffi.errno)
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        raise OSError(_ffi.errno, os.strerror(_ffi.errno))
+    return result
+
+
+def _vector(buffers: Sequence[object]) -> tuple[object, object]:
+    """An array of struct iovec, and what has to be kept as long as it."""
+    views = [_ffi.from_buffer(each) for each in buffers]
+    return _ffi.new("struct iovec[]", [(each, len(each)) for each in views]), views
+
+
+def readv(descriptor: int, buffers: Sequence[object]) -> int:
+    vector, _kept = _vector(buffers)
+    return _checked(libc.readv(descriptor, vector, len(buffers)))
+
+
+def writev(descriptor: int, buffers: Sequence[object]) -> int:
+    vector, _kept = _vector(buffers)
+    return _checked(libc.writev(descriptor, vector, len(buffers)))
+
+
+def preadv(descriptor: int, buffers: Sequence[object], offset: int) -> int:
+    vector, _kept = _vector(buffers)
+    return _checked(libc.preadv(descriptor, vector, len(buffers), offset))
+
+
+def pwritev(descriptor: int, buffers: Sequence[object], offset: int, flags: int = 0) -> int:
+    vector, _kept = _vector(buffers)
+    return _checked(libc.pwritev2(descriptor, vector, len(buffers), offset, flags))
+
+
+def copy_file_range(src: int, dst: int, count: int, offset_src: int, offset_dst: int) -> int:
+    start, to_start = _ffi.new("int64_t *", offset_src), _ffi.new("int64_t *", offset_dst)
+    return _checked(libc.copy_file_range(src, start, dst, to_start, count, 0))
+
+
+def eventfd(initval: int, flags: int = os.O_CLOEXEC) -> int:
+    return _checked(libc.eventfd(initval, flags))
+
+
+def eventfd_write(fd: int, value: int) -> None:
+    os.write(fd, _ffi.buffer(_ffi.new("uint64_t *", value))[:])
+
+
+def posix_spawnp(
+    path: str, argv: Sequence[str], env: Mapping[str, str], *, file_actions: Sequence[tuple[object, ...]] = ()
+) -> int:
+    """Knows the actions POSIX_SPAWN_OPEN and POSIX_SPAWN_DUP2."""
+    actions, pid = _ffi.new("char[]", _ACTIONS_BYTES), _ffi.new("int *")
+    words, environment = _strings(argv), _strings([f"{name}={value}" for name, value in env.items()])
+    _spawn_checked(libc.posix_spawn_file_actions_init(actions))
+    try:
+        for kind, *what in file_actions:
+            if kind == NUMBERS[os]["POSIX_SPAWN_OPEN"]:
+                number, name, flags, mode = what
+                _spawn_checked(
+                    libc.posix_spawn_file_actions_addopen(actions, number, os.fsencode(name), flags, mode)  # type: ignore[arg-type]
+                )
+            else:
+                _spawn_checked(libc.posix_spawn_file_actions_adddup2(actions, *what))
+        _spawn_checked(libc.posix_spawnp(pid, os.fsencode(path), actions, _ffi.NULL, words[0], environment[0]))
+    finally:
+        libc.posix_spawn_file_actions_destroy(actions)
+    return int(pid[0])
+
+
+def _strings(texts: Sequence[str]) -> tuple[object, list[object]]:
+    """An array of strings that ends with NULL, and what has to be kept as long as it."""
+    kept: list[object] = [_ffi.new("char[]", os.fsencode(each)) for each in texts]
+    return _ffi.new("char *[]", [*kept, _ffi.NULL]), kept
+
+
+def _spawn_checked(number: int) -> None:
+    """These give an errno."""
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
+def _nothing(*_: object) -> None:
+    """Of the collector: PyPy's is another one, and needs no such hint."""
+
+
+_LACKING: Mapping[ModuleType, Mapping[str, object]] = {
+    os: {
+        **NUMBERS[os],
+        "copy_file_range": copy_file_range,
+        "eventfd": eventfd,
+        "eventfd_write": eventfd_write,
+        "posix_spawnp": posix_spawnp,
+        "preadv": preadv,
+        "pwritev": pwritev,
+        "readv": readv,
+        "writev": writev,
+    },
+    fcntl: NUMBERS[fcntl],
+    gc: {"freeze": _nothing, "set_threshold": _nothing},
+}
+
+
+def complete() -> None:
+    """Add what is lacking."""
+    for module, additions in _LACKING.items():
+        for name, addition in additions.items():
+            if not hasattr(module, name):
+                setattr(module, name, addition)
