@@ -17,14 +17,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import conversion, growth, requests, table
-from benchmarks.candidates import KATAFS, candidates, file_system_of, is_mounted_below
+from benchmarks.candidates import KATAFS, PYTHON, candidates, file_system_of, is_mounted_below
 from benchmarks.files import Workload
 from benchmarks.runs import measure
 from benchmarks.workloads import workloads
 from tests.harness.ext4_disks import ext4_disk
 
 _EPILOG = """The first table and --requests work on an ext4 of their own, in a file below DIR: on one where files were
-deleted in the last minutes creates are slower for every candidate."""
+deleted in the last minutes creates are slower for every candidate. KATAFS_PYTHON in the environment is what katafs's
+daemons run on, another Python that has katafs installed."""
 _DISK_MB = 16 << 10
 """In a file that takes no more room than what is written."""
 
@@ -49,7 +50,7 @@ def main() -> None:
             if arguments.requests:
                 print(_requests(chosen, disk, arguments))
             else:
-                seconds = measure(chosen, disk, arguments.rounds, _say)
+                seconds = measure(chosen, disk, arguments.rounds, arguments.warm_up, _say)
                 setting = _setting(arguments, _file_system_versions())
                 if arguments.json:
                     arguments.json.write_text(json.dumps({"setting": asdict(setting), "seconds": seconds}, indent=1))
@@ -65,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="scripts/bench", description="Compares katafs with bindfs and ext4: prints one table.", epilog=_EPILOG
     )
     parser.add_argument("--rounds", type=_positive, default=5, metavar="N", help="runs of each candidate (default 5)")
+    parser.add_argument(
+        "--warm-up",
+        type=_positive,
+        default=0,
+        metavar="N",
+        help="let daemons stay from round to round, and don't count so many rounds before",
+    )
     names = [each.name for each in workloads(1)]
     parser.add_argument("--only", action="append", choices=names, help="only this workload; may be repeated")
     parser.add_argument(
@@ -185,11 +193,17 @@ def _file_system_versions() -> dict[str, str]:
 
 
 def _setting(arguments: argparse.Namespace, others: dict[str, str]) -> table.Setting:
-    versions = {"katafs": version("katafs"), **others}
+    versions = {"katafs": f"{version('katafs')} on {_interpreter()}", **others}
     # Only the number: what a distribution or a cloud adds to it is its own.
     kernel = _number_in(platform.release())
     cpus = os.cpu_count() or 1
-    return table.Setting(kernel, cpus, arguments.pin, arguments.rounds, versions)
+    return table.Setting(kernel, cpus, arguments.pin, arguments.rounds, versions, arguments.warm_up)
+
+
+def _interpreter() -> str:
+    which = "import sys; each = sys.implementation; print(each.name, *each.version[:3])"
+    name, *numbers = subprocess.run([PYTHON, "-c", which], capture_output=True, text=True, check=True).stdout.split()
+    return f"{ {'cpython': 'CPython', 'pypy': 'PyPy'}.get(name, name) } {'.'.join(numbers)}"
 
 
 def _version_said_by(program: str) -> str:

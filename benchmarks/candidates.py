@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXT4, BINDFS, KATAFS = "ext4", "bindfs", "katafs"
+PYTHON = os.environ.get("KATAFS_PYTHON", sys.executable)
+"""What katafs's daemons run on, which must have katafs installed."""
 
 _DEADLINE_S = 60.0
 _MOUNT_TABLE = Path("/proc/self/mountinfo")
@@ -35,9 +37,9 @@ class CPU:
 class Candidate:
     """One way to reach a directory of katas in the split layout."""
 
-    def __init__(self, name: str, root: Path, command: Sequence[str], directory: Path) -> None:
+    def __init__(self, name: str, root: Path, command: Sequence[str], directory: Path, *, stays: bool = False) -> None:
         """`command` mounts `root` in the foreground, and is empty where there is nothing to mount. `directory`, on
-        ext4, takes its log and what workloads copy out of it."""
+        ext4, takes its log and what workloads copy out of it. One that `stays` is made cold without a new daemon."""
         self.name = name
         self.root = root
         self.connections: set[int] = set()
@@ -49,6 +51,7 @@ class Candidate:
         """How long it took the last time until it answered."""
         self._command = command
         self._directory = directory
+        self._stays = stays
         self._daemon: subprocess.Popen[bytes] | None = None
         self._katas = 0
         self._copies = 0
@@ -57,7 +60,7 @@ class Candidate:
 
     def timing(self, file: Path) -> None:
         """From now on its daemon is katafs with its operations timed, which leaves their seconds in the file."""
-        self._command = [sys.executable, "-m", "benchmarks.timed_daemon", str(file), *self._command[3:]]
+        self._command = [PYTHON, "-m", "benchmarks.timed_daemon", str(file), *self._command[3:]]
 
     @contextlib.contextmanager
     def mounted(self) -> Iterator[None]:
@@ -80,9 +83,10 @@ class Candidate:
         return (self._directory / "log").read_text(errors="replace")
 
     def chill(self) -> None:
-        """Make it cold again: in the place of its mount comes a new one."""
-        self._stop()
-        self._start()
+        """Make it cold again: in the place of its mount comes a new one, unless it stays."""
+        if not self._stays:
+            self._stop()
+            self._start()
         _forget_names()
 
     def new_kata(self) -> Path:
@@ -155,18 +159,18 @@ class Candidate:
             _tear_off(self.root)
 
 
-def candidates(base: Path) -> list[Candidate]:
+def candidates(base: Path, *, stay: bool = False) -> list[Candidate]:
     """The three of them, empty, each in a place of its own below a directory that is to be made."""
     bindfs_backing, katafs_volumes = base / "bindfs" / "backing", base / "katafs" / "volumes"
     bindfs_backing.mkdir(parents=True)
     katafs_volumes.mkdir(parents=True)
     bindfs_root, katafs_root = base / "bindfs" / "katas", base / "katafs" / "katas"
     bindfs = ["bindfs", "-f", "--multithreaded", str(bindfs_backing), str(bindfs_root)]
-    katafs = [sys.executable, "-m", "katafs", "mount", str(katafs_root), "--volumes", f"dir:{katafs_volumes}"]
+    katafs = [PYTHON, "-m", "katafs", "mount", str(katafs_root), "--volumes", f"dir:{katafs_volumes}"]
     return [
-        Candidate(EXT4, base / "ext4" / "katas", [], base / "ext4"),
-        Candidate(BINDFS, bindfs_root, bindfs, base / "bindfs"),
-        Candidate(KATAFS, katafs_root, [*katafs, "--layout", "split"], base / "katafs"),
+        Candidate(EXT4, base / "ext4" / "katas", [], base / "ext4", stays=stay),
+        Candidate(BINDFS, bindfs_root, bindfs, base / "bindfs", stays=stay),
+        Candidate(KATAFS, katafs_root, [*katafs, "--layout", "split"], base / "katafs", stays=stay),
     ]
 
 

@@ -4,7 +4,6 @@ import os
 import random
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks.candidates import KATAFS, Candidate
+from benchmarks.candidates import KATAFS, PYTHON, Candidate
 from benchmarks.stub_engine import stub_engine
 from benchmarks.table import Grown, Walked
 
@@ -141,7 +140,7 @@ def _list(mount: Candidate, katas: int, grown: Grown) -> None:
 
 
 def _katafs(place: Path, volumes: str, *options: str, environment: Sequence[str] = ()) -> Candidate:
-    command = ["env", *environment, sys.executable, "-m", "katafs", "mount", str(place / "katas")]
+    command = ["env", *environment, PYTHON, "-m", "katafs", "mount", str(place / "katas")]
     return Candidate(KATAFS, place / "katas", [*command, "--volumes", volumes, *options], place)
 
 

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from functools import partial
 from pathlib import Path
 
-from benchmarks.candidates import BINDFS, EXT4, KATAFS, Candidate
+from benchmarks.candidates import BINDFS, EXT4, KATAFS, PYTHON, Candidate
 from benchmarks.table import NOTHING_ELSE, Latencies
 from tests.harness.directory_engine import DirectoryEngine
 from tests.harness.ext4_disks import made_image, mounted_image
@@ -140,7 +140,7 @@ def _on_an_engine(scratch: Path, rounds: int, window_s: float, say: Callable[[st
 
 
 def _command(scratch: Path, volumes: str, name: str = KATAFS) -> list[str]:
-    return [sys.executable, "-m", "katafs", "mount", str(scratch / name), "--volumes", volumes, "--layout", "split"]
+    return [PYTHON, "-m", "katafs", "mount", str(scratch / name), "--volumes", volumes, "--layout", "split"]
 
 
 def _kata(candidate: Candidate, name: str) -> Path:

@@ -24,6 +24,8 @@ class Setting:
     rounds: int
     versions: Mapping[str, str]
     """By the program's or library's name."""
+    warm_up: int = 0
+    """So many rounds before them, which don't count, had the same daemons; 0 where each round has new ones."""
 
     def line(self) -> str:
         """One line above the table."""
@@ -194,9 +196,12 @@ def _tails(row: Latencies, quiet: Latencies, candidate: str) -> list[str]:
 def times(setting: Setting, seconds: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     """The table of medians in seconds and of their ratios."""
     rounds = f"{setting.rounds} round{'s' if setting.rounds > 1 else ''}"
+    if setting.warm_up:
+        rounds += f" after {setting.warm_up} by the same daemons"
+    mount = "" if setting.warm_up else "a new mount and "
     heading = (
-        f"{setting.line()}. Medians of {rounds} in random order, in seconds. Cold: a new mount and no names or inodes "
-        "in the kernel's caches (`drop_caches` 2), while the disk's blocks are in memory."
+        f"{setting.line()}. Medians of {rounds} in random order, in seconds. Cold: {mount}no names or inodes in the "
+        "kernel's caches (`drop_caches` 2), while the disk's blocks are in memory."
     )
     header = ["", *_CANDIDATES, *(f"{one}/{other}" for one, other in _RATIOS)]
     rows = [[row, *_figures(by_candidate)] for row, by_candidate in seconds.items()]

@@ -1,6 +1,7 @@
 """The benchmark's arithmetic and its table; the runs themselves are for scripts/bench."""
 
 from collections import Counter
+from dataclasses import replace
 
 from benchmarks.candidates import CPU
 from benchmarks.requests import Profile, counted
@@ -48,6 +49,15 @@ def test_the_heading_says_what_it_was_measured_on() -> None:
     heading = times(_SETTING, _SECONDS).splitlines()[0]
 
     assert heading.startswith("Linux 6.1.0, 2 CPUs, katafs 1.0, libfuse 3.14.0. Medians of 3 rounds in random order")
+
+
+def test_the_heading_says_where_daemons_were_warm() -> None:
+    cold, warm = (times(replace(_SETTING, warm_up=rounds), _SECONDS).splitlines()[0] for rounds in (0, 5))
+
+    assert "Medians of 3 rounds in" in cold
+    assert "Cold: a new mount and no names" in cold
+    assert "Medians of 3 rounds after 5 by the same daemons in" in warm
+    assert "Cold: no names" in warm
 
 
 def test_the_heading_says_that_one_cpu_was_shared() -> None:
