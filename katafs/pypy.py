@@ -23,6 +23,7 @@ _ffi.cdef(
     ssize_t preadv(int descriptor, const struct iovec *buffers, int count, int64_t offset);
     ssize_t pwritev2(int descriptor, const struct iovec *buffers, int count, int64_t offset, int flags);
     ssize_t copy_file_range(int from, int64_t *start, int to, int64_t *to_start, size_t size, unsigned flags);
+    int close(int descriptor);
     int eventfd(unsigned count, int flags);
     int posix_spawn_file_actions_init(void *actions);
     int posix_spawn_file_actions_destroy(void *actions);
@@ -96,6 +97,11 @@ def copy_file_range(src: int, dst: int, count: int, offset_src: int, offset_dst:
     return _checked(libc.copy_file_range(src, start, dst, to_start, count, 0))
 
 
+def close(fd: int) -> None:
+    """PyPy's own lets no other thread run meanwhile, and a file on a disk that hangs may take for ever to close."""
+    _checked(libc.close(fd))
+
+
 def eventfd(initval: int, flags: int = os.O_CLOEXEC) -> int:
     return _checked(libc.eventfd(initval, flags))
 
@@ -160,7 +166,8 @@ _LACKING: Mapping[ModuleType, Mapping[str, object]] = {
 
 
 def complete() -> None:
-    """Add what is lacking."""
+    """Add what is lacking, and a close(2) beside which other threads run."""
+    os.close = close
     for module, additions in _LACKING.items():
         for name, addition in additions.items():
             if not hasattr(module, name):

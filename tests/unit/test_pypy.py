@@ -35,6 +35,7 @@ def test_the_numbers_are_the_systems_own(module: object) -> None:
 
 
 def test_what_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "close", os.close)  # which is to be what it was
     module = ModuleType("incomplete")
     module.there = "own"  # type: ignore[attr-defined]
     monkeypatch.setattr(pypy, "_LACKING", {module: {"there": "added", "missing": "added"}})
@@ -68,6 +69,14 @@ def test_writes_take_whatever_has_bytes(file: int) -> None:
 def test_writes_at_a_place_or_at_the_end(file: int, flags: int, expected: bytes) -> None:
     assert pypy.pwritev(file, [memoryview(b"ab")], 2, flags) == 2
     assert content(file) == expected
+
+
+def test_what_is_closed_is_closed_once(file: int) -> None:
+    other = os.dup(file)
+    pypy.close(other)
+
+    with refused(errno.EBADF):
+        pypy.close(other)
 
 
 def test_an_error_is_the_calls_own(file: int) -> None:
