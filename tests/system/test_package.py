@@ -14,7 +14,13 @@ from tests.harness.places import fresh_directory, remove_directory
 from tests.harness.programs import run
 from tests.harness.systemd import Machine, booted
 
-ROOTS = os.environ.get("KATAFS_TEST_ROOTS", "/").split(":")
+MACHINES = [
+    pytest.param((Path(root), pypy), id=f"{root}, pypy3" if pypy else root)
+    for root in os.environ.get("KATAFS_TEST_ROOTS", "/").split(":")
+    for pypy in (False, True)
+    if not pypy or Path(root, "usr/bin/pypy3.11").exists()
+]
+"""The roots, and whether the service is to run on their PyPy, if they have one that will do."""
 
 KATA = "123456789A"
 UNIT = "katafs@katas.service"
@@ -24,7 +30,9 @@ INSTALL = (
     Page("../README.md").commands("apt-get install --yes ./katafs_*_all.deb").replace('"docker"', '"dir:/srv/katas"')
 )
 
-UPGRADE = Page("operating.md").commands("apt-get install --yes")
+UPGRADE = Page("operating.md").commands("apt-get install --yes ./katafs")
+
+ON_PYPY = Page("operating.md").commands("pypy3")
 
 FSTAB = "echo 'dir:/srv/katas /fstab fuse.katafs layout=split,nofail 0 0' >/etc/fstab; mkdir -p /fstab"
 
@@ -58,14 +66,17 @@ def later(package: Path) -> Iterator[Path]:
     remove_directory(directory)
 
 
-@pytest.fixture(scope="module", params=ROOTS)
+@pytest.fixture(scope="module", params=MACHINES)
 def installed(request: pytest.FixtureRequest, package: Path) -> Iterator[Machine]:
     """A machine on which the README's commands were run."""
     needs.fuse()
     directory = fresh_directory()
-    with booted(directory, OwnRoot(directory, like=Path(request.param), installed=False)) as machine:
+    root, pypy = request.param
+    with booted(directory, OwnRoot(directory, like=root, installed=False)) as machine:
         # man-db would read every page of the machine again each time.
         machine.run(f"rm -f /var/lib/man-db/auto-update; mkdir /srv/katas; cd {package.parent}; {INSTALL}")
+        if pypy:
+            machine.run(ON_PYPY)
         yield machine
     remove_directory(directory)
 
@@ -84,6 +95,13 @@ def test_the_commands_are_those_of_the_package(machine: Machine) -> None:
 
     assert shown[:2] == ["/usr/bin/katafs", "katafs"]
     assert shown[-1] == KATA
+
+
+def test_the_service_runs_on_the_python_that_it_is_told_to(request: pytest.FixtureRequest, machine: Machine) -> None:
+    _, pypy = request.node.callspec.params["installed"]
+    program = machine.run(f"readlink /proc/{machine.shown(UNIT, 'MainPID')}/exe").stdout
+
+    assert ("pypy" in program) == pypy
 
 
 def test_a_kata_is_a_volume(machine: Machine) -> None:
