@@ -75,17 +75,18 @@ def has_birth_time(name: str) -> bool:
     statx_btime = 0x800
     answer = ctypes.create_string_buffer(256)
     _checked(LIBC.statx(AT_FDCWD, os.fsencode(name), 0, statx_btime, answer))
-    return bool(struct.unpack_from("=I", answer)[0] & statx_btime)
+    return bool(struct.unpack_from("=I", answer.raw)[0] & statx_btime)
 
 
 def getdents(fd: int, size_bytes: int = 32768) -> list[Entry]:
     """The next names of an open directory, [] at its end."""
     buffer = ctypes.create_string_buffer(size_bytes)
     filled = _checked(LIBC.getdents64(fd, buffer, size_bytes))
+    content = buffer.raw  # PyPy's struct reads no ctypes array
     entries, position = [], 0
     while position < filled:
-        inode, offset, length, kind = GETDENTS_HEADER.unpack_from(buffer, position)
-        name = buffer.raw[position + GETDENTS_HEADER.size : position + length].split(b"\0", 1)[0]
+        inode, offset, length, kind = GETDENTS_HEADER.unpack_from(content, position)
+        name = content[position + GETDENTS_HEADER.size : position + length].split(b"\0", 1)[0]
         entries.append(Entry(inode, offset, kind, name))
         position += length
     return entries
