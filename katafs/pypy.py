@@ -25,6 +25,7 @@ _ffi.cdef(
     ssize_t copy_file_range(int from, int64_t *start, int to, int64_t *to_start, size_t size, unsigned flags);
     int close(int descriptor);
     int eventfd(unsigned count, int flags);
+    int mknodat(int directory, const char *path, unsigned mode, uint64_t device);
     int posix_spawn_file_actions_init(void *actions);
     int posix_spawn_file_actions_destroy(void *actions);
     int posix_spawn_file_actions_addopen(void *actions, int number, const char *path, int flags, unsigned mode);
@@ -35,6 +36,7 @@ _ffi.cdef(
 libc = _ffi.dlopen(None)
 """ctypes takes ten times as long for a call as this does."""
 
+_AT_FDCWD = -100
 _ACTIONS_BYTES = 256
 """More than posix_spawn_file_actions_t takes of any libc (80)."""
 NUMBERS = {
@@ -110,6 +112,17 @@ def eventfd_write(fd: int, value: int) -> None:
     os.write(fd, _ffi.buffer(_ffi.new("uint64_t *", value))[:])
 
 
+def mknod(
+    path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+    mode: int = 0o600,
+    device: int = 0,
+    *,
+    dir_fd: int | None = None,
+) -> None:
+    """PyPy's own takes no device from 2^31 on, which is a major number from 2048 on or a minor one from 2^19 on."""
+    _checked(libc.mknodat(_AT_FDCWD if dir_fd is None else dir_fd, os.fsencode(path), mode, device))
+
+
 def posix_spawnp(
     path: str, argv: Sequence[str], env: Mapping[str, str], *, file_actions: Sequence[tuple[object, ...]] = ()
 ) -> int:
@@ -166,8 +179,8 @@ _LACKING: Mapping[ModuleType, Mapping[str, object]] = {
 
 
 def complete() -> None:
-    """Add what is lacking, and a close(2) beside which other threads run."""
-    os.close = close
+    """Add what is lacking, a close(2) beside which other threads run, and a mknod(2) of every device."""
+    os.close, os.mknod = close, mknod
     for module, additions in _LACKING.items():
         for name, addition in additions.items():
             if not hasattr(module, name):

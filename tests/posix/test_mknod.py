@@ -15,7 +15,7 @@ NODES = {
     "fifo": (stat.S_IFIFO, 0),
     "socket": (stat.S_IFSOCK, 0),
     "char device": (stat.S_IFCHR, os.makedev(1, 3)),
-    "big char device": (stat.S_IFCHR, os.makedev(4095, 1048575)),
+    "big char device": (stat.S_IFCHR, 2**32 - 1),  # 4095, 1048575, of which PyPy's os.makedev makes -1
     "block device": (stat.S_IFBLK, os.makedev(7, 200)),
     "whiteout": (stat.S_IFCHR, 0),
     "folder": (stat.S_IFDIR, 0),

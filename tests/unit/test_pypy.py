@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +36,8 @@ def test_the_numbers_are_the_systems_own(module: object) -> None:
 
 
 def test_what_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "close", os.close)  # which is to be what it was
+    for name in ("close", "mknod"):  # which are to be what they were
+        monkeypatch.setattr(os, name, getattr(os, name))
     module = ModuleType("incomplete")
     module.there = "own"  # type: ignore[attr-defined]
     monkeypatch.setattr(pypy, "_LACKING", {module: {"there": "added", "missing": "added"}})
@@ -77,6 +79,17 @@ def test_what_is_closed_is_closed_once(file: int) -> None:
 
     with refused(errno.EBADF):
         pypy.close(other)
+
+
+@pytest.mark.parametrize("device", [0x103, 2**31, 2**32 - 1])
+def test_a_node_is_of_every_device(disk: Path, device: int) -> None:
+    needs.root()
+    pypy.mknod(disk / "by path", stat.S_IFCHR | 0o600, device)
+    directory = os.open(disk, os.O_RDONLY)
+    pypy.mknod(b"by name", stat.S_IFCHR | 0o600, device, dir_fd=directory)
+    os.close(directory)
+
+    assert os.lstat(disk / "by path").st_rdev == os.lstat(disk / "by name").st_rdev == device
 
 
 def test_an_error_is_the_calls_own(file: int) -> None:
