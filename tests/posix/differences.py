@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from tests.posix.place import NOBODY, SERVER, Place, acting_as, outcome
 from tests.posix.syscalls import (
     FALLOC_COLLAPSE_RANGE,
+    O_TMPFILE,
     RENAME_WHITEOUT,
+    ST_NODEV,
+    ST_NOSUID,
     fallocate,
     has_birth_time,
     renameat2,
@@ -53,7 +56,7 @@ EXTENTS_WANTED = struct.pack("=QQIIII", 0, 1 << 40, 0, 0, 0, 0)
 
 
 def _open_tmpfile(at: Place) -> object:
-    return outcome(lambda: os.close(os.open(".", os.O_TMPFILE | os.O_RDWR, 0o600)))
+    return outcome(lambda: os.close(os.open(".", O_TMPFILE | os.O_RDWR, 0o600)))
 
 
 def _open_device(at: Place) -> object:
@@ -113,7 +116,7 @@ def _birth_time(at: Place) -> object:
 
 
 def _mount_flags(at: Place) -> object:
-    return bool(os.statvfs(".").f_flag & os.ST_NODEV), bool(os.statvfs(".").f_flag & os.ST_NOSUID)
+    return bool(os.statvfs(".").f_flag & ST_NODEV), bool(os.statvfs(".").f_flag & ST_NOSUID)
 
 
 def _setgid_without_execute(at: Place) -> object:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
+O_TMPFILE = 0o20000000 | os.O_DIRECTORY
+ST_NOSUID, ST_NODEV = 2, 4
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW = 0x100
 AT_SYMLINK_FOLLOW = 0x400
