@@ -62,6 +62,11 @@ def futimens(fd: int, atime: tuple[int, int], mtime: tuple[int, int]) -> None:
     _checked(LIBC.futimens(fd, stamps))
 
 
+def truncate(name: str | bytes, size_bytes: int) -> None:
+    """PyPy's os.truncate opens the file and cuts that, which waits where it is a FIFO."""
+    _checked(LIBC.truncate(os.fsencode(name), ctypes.c_int64(size_bytes)))
+
+
 def fallocate(fd: int, mode: int, offset: int, length: int) -> None:
     _checked(LIBC.fallocate(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)))
 

@@ -8,6 +8,7 @@ from tests.posix.compare import compared
 from tests.posix.objects import contents
 from tests.posix.place import NOBODY, ROOT, SERVER, WWW, WWW_IN_SERVER, Place, User, acting_as
 from tests.posix.processes import child
+from tests.posix.syscalls import truncate
 
 USERS = {
     "root": ROOT,
@@ -30,7 +31,7 @@ def test_file(at: Place, user: str, mode: int) -> None:
         at.notes("access", [os.access("f", how) for how in (os.R_OK, os.W_OK, os.X_OK, os.R_OK | os.W_OK)])
         readable = at.opens("f", os.O_RDONLY)
         at.opens("f", os.O_WRONLY)
-        at.tries(os.truncate, "f", 2)
+        at.tries(truncate, "f", 2)
     if user == "owner":
         assert readable == ("ok" if mode & 0o400 else "EACCES")
     if user in ("group", "supplementary group", "many groups"):

@@ -10,6 +10,7 @@ import pytest
 from tests.posix.compare import compared
 from tests.posix.objects import make
 from tests.posix.place import NOBODY, ROOT, SERVER, WWW, WWW_IN_SERVER, Place, User, acting_as
+from tests.posix.syscalls import truncate
 
 CREATORS: dict[str, Callable[[str, int], None]] = {
     "open": lambda name, mode: os.close(os.open(name, os.O_CREAT | os.O_RDWR, mode)),
@@ -73,9 +74,9 @@ CHANGES: dict[str, Callable[[str, int], object]] = {
     "write": lambda name, fd: os.pwrite(fd, b"X", 0),
     "write nothing": lambda name, fd: os.pwrite(fd, b"", 0),
     "append": lambda name, fd: os.pwrite(fd, b"X", 7),
-    "truncate": lambda name, fd: os.truncate(name, 3),
+    "truncate": lambda name, fd: truncate(name, 3),
     "ftruncate": lambda name, fd: os.ftruncate(fd, 3),
-    "truncate to the same size": lambda name, fd: os.truncate(name, 7),
+    "truncate to the same size": lambda name, fd: truncate(name, 7),
     "open with O_TRUNC": lambda name, fd: os.close(os.open(name, os.O_WRONLY | os.O_TRUNC)),
     "utime": lambda name, fd: os.utime(fd),
     "chmod to the same": lambda name, fd: os.chmod(name, stat.S_IMODE(os.stat(name).st_mode)),

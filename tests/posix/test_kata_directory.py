@@ -10,7 +10,15 @@ from tests.harness import needs
 from tests.posix.compare import Pair, compared
 from tests.posix.objects import KINDS, listing, make
 from tests.posix.place import NOBODY, SERVER, Place, User, acting_as
-from tests.posix.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, UTIME_OMIT, all_dents, renameat2, utimensat
+from tests.posix.syscalls import (
+    RENAME_EXCHANGE,
+    RENAME_NOREPLACE,
+    UTIME_OMIT,
+    all_dents,
+    renameat2,
+    truncate,
+    utimensat,
+)
 
 
 @pytest.fixture
@@ -27,7 +35,7 @@ CHANGES: dict[str, Callable[[str], object]] = {
     "mtime only": lambda name: utimensat(name, (0, UTIME_OMIT), (5, 7)),
     "setxattr": lambda name: os.setxattr(name, "user.key", b"v"),
     "trusted attribute": lambda name: os.setxattr(name, "trusted.key", b"v"),
-    "truncate": lambda name: os.truncate(name, 0),
+    "truncate": lambda name: truncate(name, 0),
     "unlink": os.unlink,
     "link": lambda name: os.link(name, "linked"),
     "open for writing": lambda name: os.open(name, os.O_RDWR),

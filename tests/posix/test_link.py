@@ -7,7 +7,7 @@ import pytest
 from tests.posix.compare import compared
 from tests.posix.objects import EXISTING, KINDS, contents, listing, make
 from tests.posix.place import NOBODY, Place, acting_as
-from tests.posix.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, linkat
+from tests.posix.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW, linkat, truncate
 
 
 @pytest.mark.parametrize("source", KINDS)
@@ -48,7 +48,7 @@ def test_written_through_one_name_read_through_the_other(at: Place) -> None:
     os.write(fd, b"newer")
     assert contents("a") == b"newer"
     os.chmod("a", 0o700)
-    os.truncate("b", 2)
+    truncate("b", 2)
     at.sees("a", "b", fd)
     assert os.stat("a").st_size == os.stat("b").st_size == 2
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.posix.compare import compared
 from tests.posix.place import NOBODY, Place, acting_as
-from tests.posix.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, renameat2
+from tests.posix.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, renameat2, truncate
 
 Call = Callable[[str], object]
 
@@ -25,7 +25,7 @@ CALLS: dict[str, Call] = {
     "chown": lambda name: os.chown(name, -1, -1),
     "lchown": lambda name: os.lchown(name, 0, 0),
     "utime": os.utime,
-    "truncate": lambda name: os.truncate(name, 1),
+    "truncate": lambda name: truncate(name, 1),
     "readlink": os.readlink,
     "listdir": os.listdir,
     "statvfs": lambda name: bool(os.statvfs(name)),

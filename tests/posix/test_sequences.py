@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.posix.compare import Pair
 from tests.posix.objects import listing
 from tests.posix.place import NOBODY, ROOT, SERVER, Place, acting_as
-from tests.posix.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, renameat2
+from tests.posix.syscalls import RENAME_EXCHANGE, RENAME_NOREPLACE, renameat2, truncate
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "d/a", "d/b", "e", "e/a", "d/f", "d/f/a"])
 DATA = st.sampled_from([b"", b"x", b"hello", b"y" * 5000])
@@ -75,7 +75,7 @@ CALLS: dict[str, tuple[Callable[..., object], tuple[st.SearchStrategy[Any], ...]
         lambda opened, source, target, flags: renameat2(source, target, flags),
         (NAMES, NAMES, st.sampled_from([0, 0, RENAME_NOREPLACE, RENAME_EXCHANGE])),
     ),
-    "truncate": (lambda opened, name, size: os.truncate(name, size), (NAMES, OFFSET)),
+    "truncate": (lambda opened, name, size: truncate(name, size), (NAMES, OFFSET)),
     "chmod": (
         lambda opened, name, mode: os.chmod(name, mode),
         (NAMES, MODE),

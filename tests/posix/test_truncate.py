@@ -10,13 +10,14 @@ import pytest
 from tests.posix.compare import compared
 from tests.posix.objects import EXISTING, contents, listing, make
 from tests.posix.place import NOBODY, SERVER, Place, acting_as
+from tests.posix.syscalls import truncate
 
 SIZES = [0, 1, 4095, 4096, 4097, 10_000, 131_072, 131_073, 1 << 31, (1 << 32) + 1, 1 << 40]
 
 
 def _by(at: Place, way: str, size: int) -> str:
     if way == "truncate":
-        return at.tries(os.truncate, "f", size)
+        return at.tries(truncate, "f", size)
     return at.tries(os.ftruncate, at.open("f"), size)
 
 
@@ -44,15 +45,15 @@ def test_to_impossible_sizes(at: Place, way: str, size: int) -> None:
 @compared
 def test_every_kind(at: Place, kind: str) -> None:
     make(at, kind, "x")
-    at.tries(os.truncate, "x", 3)
+    at.tries(truncate, "x", 3)
     listing(at)
 
 
 @compared
 def test_down_and_up_again_reads_zeros(at: Place) -> None:
     at.file("f", b"x" * 10_000)
-    os.truncate("f", 5_000)
-    os.truncate("f", 9_000)
+    truncate("f", 5_000)
+    truncate("f", 9_000)
     assert at.gives(contents, "f") == b"x" * 5_000 + bytes(4_000)
 
 
@@ -81,9 +82,9 @@ def test_times(at: Place, way: str, size: int) -> None:
 def test_truncate_needs_write_permission(at: Place, mode: int) -> None:
     at.file("f", b"abc", mode, owner=NOBODY)
     with acting_as(NOBODY):
-        outcome = at.tries(os.truncate, "f", 1)
+        outcome = at.tries(truncate, "f", 1)
     with acting_as(SERVER):
-        at.tries(os.truncate, "f", 0)
+        at.tries(truncate, "f", 0)
     assert outcome == ("ok" if mode & 0o200 else "EACCES")
     at.sees("f")
 
@@ -97,7 +98,7 @@ def test_ftruncate_needs_only_its_descriptor(at: Place) -> None:
     os.chmod("f", 0)
     with acting_as(NOBODY):
         assert at.tries(os.ftruncate, fd, 1) == "ok"
-        assert at.tries(os.truncate, "f", 0) == "EACCES"
+        assert at.tries(truncate, "f", 0) == "EACCES"
     at.sees("f")
 
 
@@ -114,7 +115,7 @@ def test_ftruncate_by_flag(at: Place, flags: int) -> None:
 def test_ftruncate_of_a_folder(at: Place) -> None:
     at.folder("d")
     assert at.tries(os.ftruncate, at.open("d", os.O_RDONLY), 1) == "EINVAL"
-    assert at.tries(os.truncate, "d", 0) == "EISDIR"
+    assert at.tries(truncate, "d", 0) == "EISDIR"
 
 
 @compared
@@ -122,7 +123,7 @@ def test_position_of_others_stays(at: Place) -> None:
     at.file("f", b"0123456789")
     fd = at.open("f")
     os.read(fd, 8)
-    os.truncate("f", 2)
+    truncate("f", 2)
     assert at.gives(os.lseek, fd, 0, os.SEEK_CUR) == 8
     assert at.gives(os.read, fd, 9) == b""
     os.write(fd, b"X")
@@ -137,11 +138,11 @@ def test_limit_of_the_caller(at: Place) -> None:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
-        assert at.tries(os.truncate, "f", 4097) == "EFBIG"
+        assert at.tries(truncate, "f", 4097) == "EFBIG"
         assert at.tries(os.ftruncate, fd, 4096) == "ok"
         assert at.gives(os.pwrite, fd, b"12345678", 4090) == 6
         assert at.tries(os.pwrite, fd, b"1", 4096) == "EFBIG"
-        assert at.tries(os.truncate, "f", 10) == "ok"
+        assert at.tries(truncate, "f", 10) == "ok"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)

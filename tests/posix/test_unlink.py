@@ -8,7 +8,7 @@ import pytest
 from tests.posix.compare import compared
 from tests.posix.objects import KINDS, PLAIN, contents, listing, make
 from tests.posix.place import NOBODY, SERVER, WWW, Place, User, acting_as
-from tests.posix.syscalls import UTIME_NOW, UTIME_OMIT, futimens
+from tests.posix.syscalls import UTIME_NOW, UTIME_OMIT, futimens, truncate
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -162,7 +162,7 @@ def test_nameless_file_is_apart_from_the_next_of_its_name(at: Place, how: str) -
         at.file("f", b"another")
     os.write(fd, b"old")
     assert at.gives(contents, "f") == b"another"
-    os.truncate("f", 0)
+    truncate("f", 0)
     assert at.sees(fd)["size"] == 10
     assert os.fstat(fd).st_ino != os.stat("f").st_ino
 
