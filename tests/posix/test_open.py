@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import subprocess
 
 import pytest
 
@@ -188,24 +189,23 @@ def test_created_through_a_dangling_link(at: Place) -> None:
 def test_running_program_is_not_written(at: Place) -> None:
     with open("/bin/sleep", "rb") as program:
         at.file("program", program.read(), 0o755)
-    pid = os.posix_spawn("program", ["program", "100"], {})
+    running = subprocess.Popen(["./program", "100"])
     try:
         assert at.opens("program", os.O_RDWR) == "ETXTBSY"
         assert at.tries(truncate, "program", 0) == "ETXTBSY"
         assert at.tries(os.unlink, "program") == "ok"
     finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
+        running.kill()
+        running.wait()
 
 
 @compared
 def test_file_open_for_writing_does_not_run(at: Place) -> None:
     at.file("script", b"#!/bin/sh\nexit 7\n", 0o755)
     fd = os.open("script", os.O_RDWR)
-    assert at.tries(os.posix_spawn, "script", ["script"], {}) == "ETXTBSY"
+    assert at.tries(subprocess.run, ["./script"]) == "ETXTBSY"
     os.close(fd)
-    pid = os.posix_spawn("script", ["script"], {})
-    assert at.notes("exit", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])) == 7
+    assert at.notes("exit", subprocess.run(["./script"]).returncode) == 7
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o644, 0o111, 0o711])
@@ -214,12 +214,9 @@ def test_execute_permission(at: Place, mode: int) -> None:
     with open("/bin/true", "rb") as program:
         at.file("program", program.read(), mode)
 
-    def run() -> None:
-        os.waitpid(os.posix_spawn("./program", ["program"], {}), 0)
-
-    assert at.tries(run) == ("EACCES" if mode == 0o644 else "ok")
+    assert at.tries(subprocess.run, ["./program"]) == ("EACCES" if mode == 0o644 else "ok")
     with acting_as(NOBODY):
-        assert at.tries(run) == ("EACCES" if mode == 0o644 else "ok")
+        assert at.tries(subprocess.run, ["./program"]) == ("EACCES" if mode == 0o644 else "ok")
 
 
 @compared
@@ -228,7 +225,7 @@ def test_direct_io_with_aligned_buffers(at: Place) -> None:
     page = mmap.mmap(-1, 8192)
     page[:] = b"d" * 8192
     fd = at.open("f", os.O_CREAT | os.O_RDWR | os.O_DIRECT)
-    assert at.gives(os.write, fd, page) == 8192
+    assert at.gives(os.writev, fd, [page]) == 8192  # PyPy's os.write writes a copy, which may not be aligned
     back = mmap.mmap(-1, 8192)
     assert at.gives(os.preadv, fd, [back], 0) == 8192
     assert back[:] == page[:]
@@ -243,7 +240,7 @@ def test_direct_and_ordinary_descriptors_see_each_other(at: Place) -> None:
     page = mmap.mmap(-1, 4096)
     os.pread(ordinary, 4096, 0)
     page[:] = b"2" * 4096
-    os.pwrite(direct, page, 0)
+    os.pwritev(direct, [page], 0)
     assert at.gives(os.pread, ordinary, 4096, 0) == b"2" * 4096
     os.pwrite(ordinary, b"3" * 4096, 0)
     os.preadv(direct, [page], 0)
