@@ -1,5 +1,6 @@
 """mmap: shared and private mappings, beside descriptors that write, append, grow and close."""
 
+import gc
 import mmap
 import os
 
@@ -88,9 +89,14 @@ def test_mapping_outlives_its_descriptor_and_name(at: Place) -> None:
 @compared
 def test_mapping_needs_the_right_descriptor(at: Place) -> None:
     at.file("f", b"x" * 4096)
+
+    def mapped(fd: int, protection: int) -> None:
+        mmap.mmap(fd, 4096, mmap.MAP_SHARED, protection).close()
+
     reader, writer = at.open("f", os.O_RDONLY), at.open("f", os.O_WRONLY)
-    assert at.tries(mmap.mmap, reader, 4096, mmap.MAP_SHARED, mmap.PROT_WRITE) == "EACCES"
-    assert at.tries(mmap.mmap, writer, 4096, mmap.MAP_SHARED, mmap.PROT_READ) == "EACCES"
-    assert at.tries(mmap.mmap, reader, 4096, mmap.MAP_SHARED, mmap.PROT_READ) == "ok"
+    assert at.tries(mapped, reader, mmap.PROT_WRITE) == "EACCES"
+    assert at.tries(mapped, writer, mmap.PROT_READ) == "EACCES"
+    assert at.tries(mapped, reader, mmap.PROT_READ) == "ok"
     at.folder("d")
-    assert at.tries(mmap.mmap, at.open("d", os.O_RDONLY), 4096, mmap.MAP_SHARED, mmap.PROT_READ) in ("ENODEV", "EACCES")
+    assert at.tries(mapped, at.open("d", os.O_RDONLY), mmap.PROT_READ) in ("ENODEV", "EACCES")
+    gc.collect()  # PyPy's mmap has duplicated the descriptor before it is refused
