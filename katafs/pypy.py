@@ -139,7 +139,7 @@ def posix_spawnp(
                 )
             else:
                 _spawn_checked(libc.posix_spawn_file_actions_adddup2(actions, *what))
-        _spawn_checked(libc.posix_spawnp(pid, os.fsencode(path), actions, _ffi.NULL, words[0], environment[0]))
+        _spawn_checked(libc.posix_spawnp(pid, os.fsencode(path), actions, _ffi.NULL, words[0], environment[0]), path)
     finally:
         libc.posix_spawn_file_actions_destroy(actions)
     return int(pid[0])
@@ -151,10 +151,10 @@ def _strings(texts: Sequence[str]) -> tuple[object, list[object]]:
     return _ffi.new("char *[]", [*kept, _ffi.NULL]), kept
 
 
-def _spawn_checked(number: int) -> None:
+def _spawn_checked(number: int, path: str | None = None) -> None:
     """These give an errno."""
     if number:
-        raise OSError(number, os.strerror(number))
+        raise OSError(number, os.strerror(number), path)
 
 
 def _nothing(*_: object) -> None:

@@ -155,13 +155,15 @@ def _temporary(
     temporary = temporary_name()
     descriptor = syscalls.open_inside(directory, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        with open(descriptor, "wb", buffering=0) as file:
+        try:
             _dress(descriptor, like, mode)
             view = memoryview(content)
             while view:
-                view = view[file.write(view) :]
+                view = view[os.write(descriptor, view) :]
             if durable:
                 os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         yield temporary
     except BaseException:
         names.remove(directory, temporary)

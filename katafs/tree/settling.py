@@ -81,5 +81,7 @@ def _found(core: "Core", node: Node) -> int:
 def _redirect(handle: int, descriptor: int) -> None:
     """Make an open file's descriptor be one of another inode, in one step: a read may be under way in a thread."""
     opened = inodes.open_again(descriptor, os.O_RDONLY)
-    with contextlib.closing(os.fdopen(opened, "rb", buffering=0)):
+    try:
         os.dup2(opened, handle, inheritable=False)
+    finally:
+        os.close(opened)

@@ -134,7 +134,7 @@ def test_a_program_has_its_words_variables_and_streams(file: int) -> None:
 
 
 def test_a_program_that_is_not_there_is_said_at_once(file: int) -> None:
-    with refused(errno.ENOENT):
+    with pytest.raises(FileNotFoundError, match="'katafs-has-no-such-program'"):
         spawned(["katafs-has-no-such-program"], file)
 
 
