@@ -119,9 +119,11 @@ def test_under_a_common_limit_most_descriptors_are_left_for_files(disk: Path, se
 
 
 def test_memory_does_not_grow_from_walk_to_walk(big: Served) -> None:
-    """Names that the kernel forgets are forgotten: four walks need no more than one does, give or take a few MB."""
-    walk(big.path(KATA))
-    drop_caches()
+    """Names that the kernel forgets are forgotten: three more walks need no more than the first ones did, give or take
+    a few MB. PyPy compiles the code of the first ones meanwhile."""
+    for _ in range(3):
+        walk(big.path(KATA))
+        drop_caches()
     first = resident_kib(big)
     for _ in range(3):
         walk(big.path(KATA))
