@@ -163,7 +163,7 @@ def _temporary(
             if durable:
                 os.fsync(descriptor)
         finally:
-            os.close(descriptor)
+            os.close(descriptor)  # that of a file object keeps PyPy's other threads waiting for the disk
         yield temporary
     except BaseException:
         names.remove(directory, temporary)
