@@ -1,4 +1,5 @@
-"""What PyPy's `os`, `fcntl` and `gc` lack of CPython's is added to them, and libc in the way that is quick there.
+"""What PyPy's `os`, `fcntl`, `gc` and `signal` lack of CPython's is added to them, and libc in the way that is quick
+there.
 
 Only PyPy imports this: katafs/__init__.py. What a later PyPy has is left as it is.
 """
@@ -6,7 +7,9 @@ Only PyPy imports this: katafs/__init__.py. What a later PyPy has is left as it 
 import fcntl
 import gc
 import os
+import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 
 import cffi
@@ -157,6 +160,20 @@ def _spawn_checked(number: int, path: str | None = None) -> None:
         raise OSError(number, os.strerror(number), path)
 
 
+_getsignal = signal.getsignal
+
+
+def getsignal(signalnum: int) -> object:
+    """PyPy's own takes what the process was begun to ignore, as by nohup(1), for what has the default."""
+    known = _getsignal(signalnum)
+    return signal.SIG_IGN if known == signal.SIG_DFL and _is_ignored(signalnum) else known
+
+
+def _is_ignored(number: int) -> bool:
+    mask = Path("/proc/self/status").read_text().partition("SigIgn:")[2].split()[0]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def _nothing(*_: object) -> None:
     """Of the collector: PyPy's is another one, and needs no such hint."""
 
@@ -179,8 +196,10 @@ _LACKING: Mapping[ModuleType, Mapping[str, object]] = {
 
 
 def complete() -> None:
-    """Add what is lacking, a close(2) beside which other threads run, and a mknod(2) of every device."""
+    """Add what is lacking, a close(2) beside which other threads run, a mknod(2) of every device, and what signals are
+    ignored from the beginning on."""
     os.close, os.mknod = close, mknod
+    signal.getsignal = getsignal  # type: ignore[assignment]  # which gives what that gives
     for module, additions in _LACKING.items():
         for name, addition in additions.items():
             if not hasattr(module, name):

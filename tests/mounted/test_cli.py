@@ -258,6 +258,9 @@ def test_where_of_a_path_outside_fails_with_one_line(disk: Path, name: str) -> N
     assert len(stderr.splitlines()) == 1
 
 
+SCRIPT = str(Path(sys.executable).with_name("katafs"))
+"""PyPy itself can't be started there by `python -m`, which looks for modules in the working directory."""
+
 STANDING = """
 cd "$1"; echo there; read killed
 umount -l "$2"
@@ -281,7 +284,7 @@ def test_who_stands_in_a_dead_mount_that_was_taken_away_is_told_as_elsewhere(
     kata = mounted.path / KATA
     kata.mkdir()
     command = words.format(path=mounted.path, id=KATA, store=disk / "volumes").split()
-    argv = ["sh", "-ec", STANDING, "sh", str(kata), str(mounted.path), *PROGRAM, *command]
+    argv = ["sh", "-ec", STANDING, "sh", str(kata), str(mounted.path), SCRIPT, *command]
     with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as standing:
         assert standing.stdout is not None
         assert standing.stdout.readline() == "there\n"

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ def test_the_numbers_are_the_systems_own(module: object) -> None:
 def test_what_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("close", "mknod"):  # which are to be what they were
         monkeypatch.setattr(os, name, getattr(os, name))
+    monkeypatch.setattr(signal, "getsignal", signal.getsignal)
     module = ModuleType("incomplete")
     module.there = "own"  # type: ignore[attr-defined]
     monkeypatch.setattr(pypy, "_LACKING", {module: {"there": "added", "missing": "added"}})
@@ -141,6 +143,19 @@ def test_a_program_that_is_not_there_is_said_at_once(file: int) -> None:
 def test_nor_can_a_stream_be_what_cannot_be_opened() -> None:
     with refused(errno.ENOENT):
         pypy.posix_spawnp("true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 0, "/no/such", os.O_RDONLY, 0)])
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN])
+def test_what_the_process_was_begun_to_ignore_is_known(
+    monkeypatch: pytest.MonkeyPatch, handler: signal.Handlers
+) -> None:
+    # As if Python didn't know.
+    monkeypatch.setattr(pypy, "_getsignal", lambda _: signal.SIG_DFL)
+    before = signal.signal(signal.SIGUSR2, handler)
+    found = pypy.getsignal(signal.SIGUSR2)
+    signal.signal(signal.SIGUSR2, before)
+
+    assert found == handler
 
 
 def test_libc_keeps_its_errno(disk: Path) -> None:
