@@ -1,5 +1,4 @@
-"""What PyPy's `os`, `fcntl`, `gc` and `signal` lack of CPython's is added to them, and libc in the way that is quick
-there.
+"""What PyPy's standard library lacks of CPython's, or does otherwise, where katafs needs it; and libc in the quick way.
 
 Only PyPy imports this: katafs/__init__.py. What a later PyPy has is left as it is.
 """
@@ -195,12 +194,18 @@ _LACKING: Mapping[ModuleType, Mapping[str, object]] = {
 }
 
 
+_OTHERWISE: Mapping[ModuleType, Mapping[str, object]] = {
+    os: {"close": close, "mknod": mknod},
+    signal: {"getsignal": getsignal},
+}
+
+
 def complete() -> None:
-    """Add what is lacking, a close(2) beside which other threads run, a mknod(2) of every device, and what signals are
-    ignored from the beginning on."""
-    os.close, os.mknod = close, mknod
-    signal.getsignal = getsignal  # type: ignore[assignment]  # which gives what that gives
+    """Add what is lacking, and replace what is otherwise."""
     for module, additions in _LACKING.items():
         for name, addition in additions.items():
             if not hasattr(module, name):
                 setattr(module, name, addition)
+    for module, replacements in _OTHERWISE.items():
+        for name, replacement in replacements.items():
+            setattr(module, name, replacement)

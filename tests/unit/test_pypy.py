@@ -36,17 +36,15 @@ def test_the_numbers_are_the_systems_own(module: object) -> None:
         assert number == getattr(module, name), name
 
 
-def test_what_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("close", "mknod"):  # which are to be what they were
-        monkeypatch.setattr(os, name, getattr(os, name))
-    monkeypatch.setattr(signal, "getsignal", signal.getsignal)
+def test_what_is_lacking_is_added_and_what_is_otherwise_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("incomplete")
-    module.there = "own"  # type: ignore[attr-defined]
+    module.there, module.otherwise = "own", "own"  # type: ignore[attr-defined]
     monkeypatch.setattr(pypy, "_LACKING", {module: {"there": "added", "missing": "added"}})
+    monkeypatch.setattr(pypy, "_OTHERWISE", {module: {"otherwise": "replaced"}})
 
     pypy.complete()
 
-    assert (module.there, module.missing) == ("own", "added")
+    assert (module.there, module.missing, module.otherwise) == ("own", "added", "replaced")
 
 
 def test_reads_fill_one_buffer_after_the_other(file: int) -> None:
