@@ -26,7 +26,7 @@ from tests.harness.ext4_disks import ext4_disk
 _EPILOG = """The first table and --requests work on an ext4 of their own, in a file below DIR: on one where files were
 deleted in the last minutes creates are slower for every candidate. KATAFS_PYTHON in the environment is what katafs's
 daemons run on, another Python that has katafs installed."""
-_DISK_MB = 16 << 10
+_DISK_MB = 32 << 10
 """In a file that takes no more room than what is written."""
 
 

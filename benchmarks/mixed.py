@@ -1,6 +1,7 @@
 """Several clients at once, each at work in a kata of its own as a server's programs are."""
 
 import os
+import traceback
 from pathlib import Path
 
 from benchmarks.candidates import Candidate
@@ -40,6 +41,8 @@ class Mixed:
             for turn in range(self._turns):
                 _work(kata / f"run-{turn}")
             status = 0
+        except Exception:  # noqa: BLE001 it is the child's, and said where the child ends
+            traceback.print_exc()
         finally:
             os._exit(status)
 
