@@ -54,6 +54,22 @@ def test_reads_fill_one_buffer_after_the_other(file: int) -> None:
     assert (bytes(first), bytes(inner), bytes(last[:5])) == (b"012", b"345", b"6789\0")
 
 
+def test_a_read_of_one_buffer_says_that_there_is_nothing_yet() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    buffer = memoryview(bytearray(10))
+    with pytest.raises(BlockingIOError) as nothing:
+        pypy.readv(reader, (buffer,))
+    os.write(writer, b"abc")
+    count = pypy.readv(reader, (buffer,))
+    os.close(writer)
+    end = pypy.readv(reader, (buffer,))
+    os.close(reader)
+
+    assert nothing.value.args == (errno.EAGAIN, os.strerror(errno.EAGAIN))
+    assert (bytes(buffer[:count]), end) == (b"abc", 0)
+
+
 def test_a_read_at_a_place_moves_nothing(file: int) -> None:
     buffer = bytearray(3)
 
