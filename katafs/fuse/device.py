@@ -23,16 +23,16 @@ _SMALL_BYTES = 8192
 """Up to here it is quicker to copy a reply behind its header than to write the two from where they are."""
 _MOST_REFUSALS = 100
 _REFUSAL_PAUSE_S = 0.1
-_MOST_TRIES = 96
-"""Some 100 µs: a program that does a little with each reply is back by then."""
-_TRIES_IN_PASSING = 24
-"""Some 20 µs."""
+_MOST_NS = 200_000
+"""A program that does a little with each reply is back by then, also where it has to be woken up."""
+_IN_PASSING_NS = 20_000
+_LEAST_NS = 8_000
 _BUSY = 32
 """After so many requests in a row that were waiting already, none is expected to be waited for."""
 _PROBE = 16
 _RAREST_PROBE = 1024
-"""After so many times of too few tries it is seen whether more are worth it by now: more rarely each time that they
-aren't."""
+"""After so many times of too little patience it is seen whether more is worth it by now: more rarely each time that it
+isn't."""
 
 
 class GivenUp(OSError):
@@ -46,7 +46,7 @@ class Device:
         self.descriptor = descriptor
         os.set_blocking(descriptor, False)
         self._called_away = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._tries = _MOST_TRIES
+        self._patience_ns = _MOST_NS
         self._probe_in = self._probe_each = _PROBE
         self._away = False
         self._telling: set[int] = set()
@@ -64,35 +64,44 @@ class Device:
         None where none comes within a moment, for who isn't `patient`.
 
         On an idle machine the next request comes a moment after the last reply, and to be put to sleep and woken takes
-        longer than that. So it is asked for a few times first: as often as was of use lately, since on a busy machine
-        the program that would make it only waits for this CPU."""
+        longer than that. So it is asked for again and again first: for as long as was of use lately, since on a busy
+        machine the program that would make it only waits for this CPU."""
         while not self._away:
-            for tried in range(self._tries if patient else min(self._tries, _TRIES_IN_PASSING)):
+            since_ns = 0
+            while True:
                 try:
                     size = os.readv(self.descriptor, (buffer,))
                 except BlockingIOError:
-                    continue
+                    now_ns = time.monotonic_ns()
+                    since_ns = since_ns or now_ns
+                    if now_ns - since_ns >= (self._patience_ns if patient else min(self._patience_ns, _IN_PASSING_NS)):
+                        break
                 except OSError as problem:
                     if problem.errno in _ENDED:
                         return 0
                     if problem.errno != errno.ENOENT:  # it was taken back before it was read
                         raise
                 else:
-                    self._since_awaited = 0 if tried else self._since_awaited + 1
-                    if tried and patient:
-                        self._tries, self._probe_each = min(2 * tried + 8, _MOST_TRIES), _PROBE
+                    self._came(time.monotonic_ns() - since_ns if since_ns else 0, patient=patient)
                     return size
             if not patient:
                 return None
             self._sleep()
         return 0
 
+    def _came(self, awaited_ns: int, *, patient: bool) -> None:
+        """Take note of how long the request was asked for that came; 0 for one that was there already. If longer than
+        anybody is patient, this was kept from the processor meanwhile, which says nothing."""
+        self._since_awaited = 0 if awaited_ns else self._since_awaited + 1
+        if patient and 0 < awaited_ns < _MOST_NS:
+            self._patience_ns, self._probe_each = min(2 * awaited_ns + _LEAST_NS, _MOST_NS), _PROBE
+
     def _sleep(self) -> None:
         """Wait until there is something to read, or this was called away."""
-        self._tries = self._tries // 2 or 1
+        self._patience_ns //= 2
         self._probe_in -= 1
         if self._probe_in <= 0:
-            self._tries, self._probe_each = _MOST_TRIES, min(2 * self._probe_each, _RAREST_PROBE)
+            self._patience_ns, self._probe_each = _MOST_NS, min(2 * self._probe_each, _RAREST_PROBE)
             self._probe_in = self._probe_each
         # Of its own, since no two threads may wait on one, and for a moment two readers may be here.
         poll = select.poll()
