@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from types import FrameType
 
 from katafs.threads import started
@@ -31,10 +30,17 @@ def _wait() -> None:
             _log.info("stack", extra={"of": names.get(ident, str(ident)), "at": _stack(frame)})
 
 
-def _stack(frame: FrameType) -> str:
+def _stack(frame: FrameType | None) -> str:
     """The calls of a thread, the innermost first: `katafs/rooted/names.py:40 look < katafs/tree/finder.py:88 find`."""
-    calls = reversed(traceback.extract_stack(frame))
-    return " < ".join(f"{_short(call.filename)}:{call.lineno} {call.name}" for call in calls)
+    calls = []
+    while frame is not None:
+        calls.append(f"{_short(frame.f_code.co_filename)}:{frame.f_lineno} {frame.f_code.co_name}")
+        try:
+            frame = frame.f_back
+        except SystemError:  # PyPy's, where it has compiled the call and its caller as one
+            calls.append("…")
+            break
+    return " < ".join(calls)
 
 
 def _short(filename: str) -> str:
