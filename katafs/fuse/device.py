@@ -27,6 +27,7 @@ _MOST_NS = 200_000
 """A program that does a little with each reply is back by then, also where it has to be woken up."""
 _IN_PASSING_NS = 20_000
 _LEAST_NS = 8_000
+"""More than twice as long as it took the last time."""
 _BUSY = 32
 """After so many requests in a row that were waiting already, none is expected to be waited for."""
 _PROBE = 16
