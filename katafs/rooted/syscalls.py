@@ -58,7 +58,7 @@ if sys.implementation.name == "pypy":
     from katafs.pypy import last_errno
     from katafs.pypy import libc as _frequent
 else:
-    _frequent, last_errno = ctypes.CDLL(None, use_errno=True), ctypes.get_errno
+    _frequent, last_errno = _libc, ctypes.get_errno
     _frequent.setfsuid.restype = _frequent.setfsgid.restype = ctypes.c_uint32
 # So frequent that the way counts. Numbers are ints and texts bytes here, which ctypes takes by itself: with `argtypes`
 # a call took half as long again.
