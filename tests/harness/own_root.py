@@ -46,9 +46,8 @@ class OwnRoot:
         self._installed = installed
         self._top = directory / "own-root"
         self._top.mkdir()
-        # Where the tests' files and engines are; the clone may be on another disk.
-        always = (PARENT, PROJECT) if installed else (PARENT,)
-        self._shared = {**{str(path): path for path in always}, **(shared or {})}
+        # The clone may be on another disk.
+        self._shared = {**({str(PROJECT): PROJECT} if installed else {}), **(shared or {})}
         self._env = env or {}
 
     def run(self, script: str, *, status: int | None = 0, timeout: float = DEADLINE_S) -> Finished:
@@ -76,6 +75,8 @@ class OwnRoot:
             "  touch $root/dev/$device && mount --bind /dev/$device $root/dev/$device",
             "done",
             *(_INSTALLATION if self._installed else ()),
+            # Where the tests' files and engines are. Not what is mounted there: other tests wait for its end.
+            f"mkdir -p $root{PARENT} && mount --bind {PARENT} $root{PARENT}",
             *(
                 f"mkdir -p $root{path} && mount --rbind {shlex.quote(str(source))} $root{path}"
                 for path, source in self._shared.items()

@@ -46,8 +46,12 @@ class Machine:
         return Path(f"/proc/{self._init}/root{path}")
 
     def run(self, script: str, *, status: int | None = 0, timeout: float = DEADLINE_S) -> Finished:
-        """Run a script of bash's to its end, which is its first command that fails. stderr has each command, too."""
-        return run([*self._enter, "bash", "-euxc", script], status=status, timeout=timeout)
+        """Run a script of bash's to its end, which is its first command that fails. stderr has each command, too.
+        Raises AssertionError, with the end of the machine's journal, where it ends with another status."""
+        try:
+            return run([*self._enter, "bash", "-euxc", script], status=status, timeout=timeout)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}\n{self._told('journalctl --no-pager --lines=100')}") from None
 
     def start(self, script: str) -> "subprocess.Popen[str]":
         """The same in the background; what it prints is to be read by `communicate`."""
@@ -66,7 +70,10 @@ class Machine:
 
     def journal(self, unit: str) -> str:
         """What a unit has logged, and systemd of it."""
-        return self.run(f"systemctl status --no-pager --lines=200 {shlex.quote(unit)}", status=None).stdout
+        return self._told(f"systemctl status --no-pager --lines=200 {shlex.quote(unit)}")
+
+    def _told(self, command: str) -> str:
+        return run([*self._enter, "sh", "-c", command], status=None).stdout
 
 
 @contextmanager
