@@ -56,7 +56,7 @@ class MountSettings:
     """What the FUSE edge is told."""
 
     source: str
-    """The first column of the mount table."""
+    """The first column of the mount table: as a line of fstab has it, by which mount(8) knows what it has mounted."""
     read_only: bool = False
     noexec: bool = False
     allow_other: bool = True

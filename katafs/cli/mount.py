@@ -103,7 +103,7 @@ def _of_tree(settings: Settings) -> TreeSettings:
 
 def _of_mount(settings: Settings, store: VolumeStore) -> MountSettings:
     return MountSettings(
-        source=store.url.replace(",", "_"),
+        source=settings.volumes or store.url,
         read_only=settings.read_only,
         noexec=settings.noexec,
         allow_other=os.geteuid() == 0 if settings.allow_other is None else settings.allow_other,

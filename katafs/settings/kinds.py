@@ -67,7 +67,8 @@ class Store:
         """As in the protocol."""
         if (text != DOCKER and not text.startswith(DIRECTORY_SCHEME)) or text == DIRECTORY_SCHEME:
             raise Unfit(f"is neither {DOCKER} nor {DIRECTORY_SCHEME}PATH")
-        return text if text == DOCKER else f"{DIRECTORY_SCHEME}{Path(text.removeprefix(DIRECTORY_SCHEME)).absolute()}"
+        path = Path(text.removeprefix(DIRECTORY_SCHEME))
+        return text if text == DOCKER or path.is_absolute() else f"{DIRECTORY_SCHEME}{path.absolute()}"
 
 
 class Choice:

@@ -54,8 +54,13 @@ def test_a_line_of_fstab(machine: Machine, disk: Path, options: str, shown: str)
     assert machine.run("mount -T $FSTAB -a; ls $MNT", fstab=line).stdout.strip() == shown
 
 
-def test_mount_a_again_does_nothing(machine: Machine, disk: Path) -> None:
-    line = f"dir:{disk}/volumes {disk}/mnt fuse.katafs defaults 0 0\n"
+@pytest.mark.parametrize("source", ["volumes", "./volumes", "/volumes//", "volumes/.", "link", "a,b", "a\\040b"])
+def test_mount_a_again_does_nothing(machine: Machine, disk: Path, source: str) -> None:
+    """mount(8) knows what it has mounted by the words of the line."""
+    for name in ("a,b", "a b"):
+        (disk / name).mkdir()
+    (disk / "link").symlink_to("volumes")
+    line = f"dir:{disk}/{source} {disk}/mnt fuse.katafs defaults 0 0\n"
 
     machine.run("mount -T $FSTAB -a; mount -T $FSTAB -a; umount $MNT; ! mountpoint -q $MNT", fstab=line)
 
