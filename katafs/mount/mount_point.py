@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from katafs.errors import MountPointUnusable
 from katafs.rooted.mounts import Mount, mounts, mounts_in, opened_table
@@ -28,7 +29,8 @@ def prepare(path: str, sources: Iterable[str], *, nonempty: bool) -> str:
     Raises MountPointUnusable with the reason in one line."""
     absolute = os.path.realpath(path)
     for source in sources:
-        if _is_below(os.path.realpath(source), absolute):
+        way = (Path(source), *Path(source).parents)  # that of `/katas/../volumes` leads through a mount on /katas
+        if any(_is_below(os.path.realpath(each), absolute) for each in way):
             raise MountPointUnusable(f"{absolute}: would cover {source}, which is to be shown there")
     while _is_stale(absolute):
         _log.info("takes away what a dead daemon left mounted", extra={"path": absolute})

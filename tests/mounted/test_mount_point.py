@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from katafs.errors import MountPointUnusable
 from katafs.mount import mount_point
 from katafs.mount.mount_point import OwnMount
 from katafs.rooted.mounts import Mount
@@ -72,6 +73,15 @@ def test_one_that_would_cover_what_is_shown_there_is_refused(mount: Mounts, disk
     refusal = _refusal(mount("-o", "nonempty", at=path, volumes=f"dir:{path / place}", ready=False))
 
     assert refusal == f"katafs: {path}: would cover {path / place}, which is to be shown there"
+
+
+def test_one_that_would_cover_the_way_to_what_is_shown_there_is_refused(disk: Path) -> None:
+    """Such a daemon could not even be killed: it waits for itself in the kernel."""
+    for name in ("katas", "volumes"):
+        (disk / name).mkdir()
+
+    with pytest.raises(MountPointUnusable, match=r"katas/\.\./volumes, which is to be shown there"):
+        mount_point.prepare(str(disk / "katas"), [f"{disk}/katas/../volumes"], nonempty=False)
 
 
 def test_one_that_would_cover_the_old_disk_is_refused(mount: Mounts, disk: Path) -> None:
