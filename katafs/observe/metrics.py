@@ -4,6 +4,7 @@ What is counted everywhere comes from the status, so that the two never differ; 
 here. https://prometheus.io/docs/practices/naming/ has the names' rules.
 """
 
+import contextlib
 import logging
 import socket
 import sys
@@ -30,8 +31,8 @@ _BUCKETS_S = (50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 1
 _PATIENCE_S = 5
 """For the next bytes of a request."""
 _REST_S = 0.5
-"""Where there is no descriptor for who asks."""
-_MOST_ASKING = 8
+"""Where there is no descriptor for who asks, or no place."""
+MOST_ASKING = 8
 """Each takes a descriptor and a thread of the daemon's. Prometheus is one; and every local user may connect."""
 
 Status = Callable[[], Mapping[str, Any]]
@@ -79,14 +80,22 @@ class Metrics:
         self._thread.join()
 
 
+_Request = socket.socket | tuple[bytes, socket.socket]
+
+
 class _Server(ThreadingMixIn, WSGIServer):
-    """Hangs up at once on more than it has threads for."""
+    """Where it has no thread more, hangs up on who has been silent for the longest: who connects and says nothing takes
+    nobody's place."""
 
     daemon_threads = True
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  # the base's
         super().__init__(*arguments, **named)
-        self._room = threading.BoundedSemaphore(_MOST_ASKING)
+        self._room = threading.BoundedSemaphore(MOST_ASKING)
+        self._lock = threading.Lock()
+        """Covers what follows, and that none in it is closed."""
+        self._silent: dict[Any, None] = {}
+        """Who has connected and not asked yet, in this order."""
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """As the base has it. One that can't be taken for want of a descriptor waits on, and would be tried anew at
@@ -97,18 +106,40 @@ class _Server(ThreadingMixIn, WSGIServer):
             time.sleep(_REST_S)
             raise
 
-    def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client: Any) -> None:  # noqa: ANN401
+    def process_request(self, request: _Request, client: Any) -> None:  # noqa: ANN401  # the base's
         """As the base has it."""
-        if not self._room.acquire(blocking=False):
+        if not self._has_room():
             self.shutdown_request(request)
             return
+        with self._lock:
+            self._silent[request] = None
         try:
             super().process_request(request, client)
         except BaseException:  # there is no thread for it
             self._room.release()
             raise
 
-    def process_request_thread(self, request: socket.socket | tuple[bytes, socket.socket], client: Any) -> None:  # noqa: ANN401
+    def _has_room(self) -> bool:
+        if self._room.acquire(blocking=False):
+            return True
+        with self._lock:
+            longest = next(iter(self._silent), None)
+            if longest is not None:
+                with contextlib.suppress(OSError):  # who has hung up already
+                    longest.shutdown(socket.SHUT_RDWR)
+        return self._room.acquire(timeout=_REST_S)  # its thread, or another that is done
+
+    def has_asked(self, request: _Request) -> None:
+        """It isn't silent any more."""
+        with self._lock:
+            self._silent.pop(request, None)
+
+    def shutdown_request(self, request: _Request) -> None:
+        """As the base has it."""
+        self.has_asked(request)
+        super().shutdown_request(request)
+
+    def process_request_thread(self, request: _Request, client: Any) -> None:  # noqa: ANN401  # the base's
         """As the base has it."""
         try:
             super().process_request_thread(request, client)
@@ -123,6 +154,13 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Handler(WSGIRequestHandler):
     timeout = _PATIENCE_S
+
+    def parse_request(self) -> bool:
+        """As the base has it: read the rest of a request."""
+        assert isinstance(self.server, _Server)
+        is_one = super().parse_request()
+        self.server.has_asked(self.connection)
+        return is_one
 
     def log_message(self, *_: object) -> None:
         """The log is for what matters."""
