@@ -88,14 +88,16 @@ def times_kept_through_kills(directory: int) -> Iterator[None]:
     `give_times_back` does it then. One at a time. Where a file system has no trusted xattrs the times are lost then."""
     give_times_back(directory)
     before = os.fstat(directory)
+    is_noted = False
     with contextlib.suppress(OSError):
         set_xattr(directory, _TIMES, b"%d %d" % (before.st_atime_ns, before.st_mtime_ns))
+        is_noted = True
     try:
         yield
     finally:
         set_times(directory, before.st_atime_ns, before.st_mtime_ns)  # where that fails, they stay noted
-        with contextlib.suppress(OSError):  # another may have given them back by now
-            remove_xattr(directory, _TIMES)
+        if is_noted:
+            _forget_times(directory)
 
 
 def give_times_back(directory: int) -> None:
@@ -103,8 +105,17 @@ def give_times_back(directory: int) -> None:
     kept = find_xattr(directory, _TIMES)
     if kept is not None:
         set_times(directory, *map(int, kept.split()))
-        with contextlib.suppress(OSError):
-            remove_xattr(directory, _TIMES)
+        _forget_times(directory)
+
+
+def _forget_times(directory: int) -> None:
+    """Raises OSError where the disk refuses: else nobody would know that they are given back once more, whatever has
+    changed by then."""
+    try:
+        remove_xattr(directory, _TIMES)
+    except OSError as problem:
+        if problem.errno != errno.ENODATA:  # another has given them back by now
+            raise
 
 
 def read_link(descriptor: int) -> bytes:
