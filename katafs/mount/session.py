@@ -36,7 +36,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     answers. The tree is closed at the end, unless a request is at work in it still.
 
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, NoThread where there are too few
-    threads, KatafsError where the port for the metrics is taken."""
+    threads, KatafsError where the port for the metrics is taken, or the kernel ends the connection and not the mount.
+    """
     _collect_seldom()
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
         device = mounting.mount(mount_point, _options(settings))
@@ -53,12 +54,15 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
             started(lambda: _try(mount, serving, events), "katafs-question")
             _wait(events, lambda: _begin(ready, ending, mount))
         finally:
-            tried = serving.is_gone() or _unmount(mount)
+            is_gone = serving.is_gone()
+            tried = is_gone or _unmount(mount)
             serving.close()
             if not tried:  # when the threads have ended there is room for a process
                 _unmount(mount)
     _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
     _log.info("ends", extra={"path": mount_point})
+    if is_gone and mount.is_there():  # an unmount takes it away first; `umount -f` a moment later
+        raise KatafsError(f"{mount_point}: the kernel has ended the connection, by an abort or a time limit")
 
 
 def _collect_seldom() -> None:

@@ -98,7 +98,9 @@ def test_the_bare_mount_point_is_empty_afterwards(mount: Mounts) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["umount"], ["fusermount3", "-u"], [*PROGRAM, "umount"]], ids=["umount", "fusermount3", "katafs"]
+    "command",
+    [["umount"], ["umount", "-f"], ["fusermount3", "-u"], [*PROGRAM, "umount"]],
+    ids=["umount", "by force", "fusermount3", "katafs"],
 )
 def test_an_unmount_from_outside_ends_the_daemon_with_0(mount: Mounts, command: list[str]) -> None:
     needs.root()
@@ -107,6 +109,23 @@ def test_an_unmount_from_outside_ends_the_daemon_with_0(mount: Mounts, command: 
     run([*command, mounted.path])
 
     mounted.ended()
+
+
+def test_an_abort_of_the_connection_is_a_failure(mount: Mounts) -> None:
+    """After which systemd starts it anew; the kernel itself aborts where requests take longer than they may there."""
+    needs.root()
+    mounted = mount()
+    minor = os.minor(os.stat(mounted.path).st_dev)
+
+    aborting = 'mount -t fusectl none /sys/fs/fuse/connections; echo 1 >"/sys/fs/fuse/connections/$1/abort"'
+    run(["unshare", "--mount", "sh", "-ec", aborting, "sh", str(minor)])
+    mounted.ended(status=1)
+
+    assert mounted.log().splitlines()[-1].startswith(f"katafs: {mounted.path}: the kernel has ended the connection")
+    with pytest.raises(OSError, match="Transport endpoint is not connected"):
+        os.listdir(mounted.path)
+    again = mount(at=mounted.path)
+    assert os.listdir(again.path) == []
 
 
 def test_a_signal_after_an_unmount_from_outside_changes_nothing(mount: Mounts) -> None:
