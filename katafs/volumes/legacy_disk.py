@@ -80,9 +80,11 @@ class LegacyDisk:
             raise StoreUnreachable(f"the old disk {path} can't be opened: {problem.strerror}") from problem
         try:
             self.locks = Locks(self.top, make=not look_only)
-        except OSError as problem:
+        except BaseException as problem:
             os.close(self.top)
-            raise StoreUnreachable(f"the old disk {path} can't be locked: {problem.strerror}") from problem
+            if isinstance(problem, OSError):
+                raise StoreUnreachable(f"the old disk {path} can't be locked: {problem.strerror}") from problem
+            raise
         self._listings: dict[str, _Listing] = {}
         self._left: dict[str, set[KataId]] = {}
 

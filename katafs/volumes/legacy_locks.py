@@ -14,6 +14,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator
 
+from katafs.errors import StoreUnreachable
 from katafs.rooted import files, inodes
 from katafs.rooted.answer import answer
 
@@ -21,6 +22,7 @@ LOCK_FILE = b".katafs-lock"
 MOST_CLAIMS = 64
 """A converter claims so many pieces at a time at most."""
 _MODE = 0o600
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PRESENCE = 0
 _FLOCK = "hhqqi4x"
 """struct flock of every 64-bit Linux: type, whence, start, length, pid."""
@@ -31,7 +33,8 @@ class Locks:
     """The locks of one disk. A lock belongs to a descriptor, so each claim has one of its own."""
 
     def __init__(self, directory: int, *, make: bool = True) -> None:
-        """`directory` is the top of the disk, which must stay open. Raises OSError where no lock can be kept there."""
+        """`directory` is the top of the disk, which must stay open. Raises OSError where no lock can be kept there, and
+        StoreUnreachable, as all that locks, for a file that others can lock."""
         self._directory = directory
         self._descriptor = self._made() if make else None
         """None on a read-only disk, of which nobody can convert anything, and for who only looks."""
@@ -130,6 +133,7 @@ class Locks:
         while True:
             descriptor = os.open(LOCK_FILE, _OPEN, _MODE, dir_fd=self._directory)
             try:
+                _refuse_others(os.fstat(descriptor))
                 _lock(descriptor, fcntl.F_RDLCK, _PRESENCE, wait=True)
                 if self._is_in_place(descriptor):
                     return descriptor
@@ -139,13 +143,23 @@ class Locks:
             os.close(descriptor)
 
     def _is_in_place(self, descriptor: int) -> bool:
-        opened = os.fstat(descriptor)
-        if not stat.S_ISREG(opened.st_mode):
-            raise answer(errno.EINVAL, LOCK_FILE)
         try:
-            return os.path.samestat(os.stat(LOCK_FILE, dir_fd=self._directory, follow_symlinks=False), opened)
+            here = os.stat(LOCK_FILE, dir_fd=self._directory, follow_symlinks=False)
+            return os.path.samestat(here, os.fstat(descriptor))
         except FileNotFoundError:
             return False
+
+
+def _refuse_others(opened: os.stat_result) -> None:
+    """The disk's owner may have put a file of their own there, and whoever can open it can have everybody wait."""
+    if not stat.S_ISREG(opened.st_mode):
+        raise answer(errno.EINVAL, LOCK_FILE)
+    if opened.st_uid != os.geteuid() or opened.st_mode & _OTHERS:
+        whose = f"user {opened.st_uid}, mode {stat.S_IMODE(opened.st_mode):04o}"
+        raise StoreUnreachable(
+            f"{os.fsdecode(LOCK_FILE)} on the old disk can be locked by others ({whose}): delete it while nothing else "
+            "of katafs uses that disk"
+        )
 
 
 def _claimed(key: int) -> int:

@@ -1,5 +1,6 @@
 """The locks of an old disk: between threads, between processes, and after the death of who held them."""
 
+import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from katafs.errors import StoreUnreachable
 from katafs.volumes.legacy_locks import LOCK_FILE, Locks
-from tests.harness import waiting
+from tests.harness import needs, waiting
 from tests.harness.programs import forked, in_child
 
 KEY, OTHER = 7, 8
@@ -188,6 +190,28 @@ def test_a_link_in_the_files_place_is_not_followed(top: int, disk: Path) -> None
     (disk / ".katafs-lock").symlink_to("elsewhere")
     with pytest.raises(OSError, match="Too many levels"):
         Locks(top)
+
+
+@pytest.mark.parametrize(("owner", "mode"), [(65534, 0o600), (0, 0o644), (0, 0o660)])
+def test_a_file_that_others_can_lock_is_refused_and_not_waited_for(top: int, disk: Path, owner: int, mode: int) -> None:
+    needs.root()
+    (disk / ".katafs-lock").touch()
+    os.chown(disk / ".katafs-lock", owner, 0)
+    (disk / ".katafs-lock").chmod(mode)
+    with (disk / ".katafs-lock").open("rb+") as theirs:
+        fcntl.lockf(theirs, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnreachable, match=r"\.katafs-lock .* can be locked by others"):
+            Locks(top)
+
+
+def test_one_that_takes_the_files_place_later_is_refused_too(top: int, disk: Path) -> None:
+    needs.root()
+    with closing(Locks(top)) as locks:
+        (disk / ".katafs-lock").unlink()
+        (disk / ".katafs-lock").touch()
+        os.chown(disk / ".katafs-lock", 65534, 65534)
+        with pytest.raises(StoreUnreachable, match="can be locked by others"), locks.claim(KEY):
+            pass
 
 
 def test_two_disks_have_two_identities_and_each_keeps_its_own(top: int, disk: Path) -> None:
