@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import stat
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from dataclasses import dataclass
 from katafs.rooted import inodes
 from katafs.rooted.seen import Seen
 from katafs.rooted.walks import Entry, met, walk
-
-_NUMBERS = struct.Struct("<QQIIqqqQ")
 
 Hold = Callable[[Entry], contextlib.AbstractContextManager[None]]
 """What an entry is in while it is asked for the status that goes into a survey: what is written through a mapping that
@@ -123,7 +120,7 @@ _COARSE = getattr(time, "CLOCK_REALTIME_COARSE", 5)
 def _record(entry: Entry, status: os.stat_result) -> bytes:
     """The bytes of an entry that no two different ones share: lengths come before what they are of."""
     is_top = entry.above is None
-    numbers = _NUMBERS.pack(
+    numbers = (
         len(entry.name),
         status.st_ino,
         status.st_mode,
@@ -133,7 +130,8 @@ def _record(entry: Entry, status: os.stat_result) -> bytes:
         0 if is_top else status.st_ctime_ns,
         status.st_gid,
     )
-    return numbers + entry.name + (_xattrs(entry) if is_top else b"")
+    # As text: a time may have more than 64 bits.
+    return b"%d %d %d %d %d %d %d %d " % numbers + entry.name + (_xattrs(entry) if is_top else b"")
 
 
 def _xattrs(entry: Entry) -> bytes:

@@ -15,6 +15,8 @@ CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
 """security.capability of a program that may bind low ports (capabilities(7), VFS_CAP_REVISION_2, effective)."""
 _LONG = b"n" * 255
 _OLD_NS = 1_111_111_111_123_456_789
+_FUTURE_NS = 15_000_000_000_123_456_789
+"""The year 2445, which ext4 can keep, in more nanoseconds than 63 bits."""
 
 
 def acl(user: int, permissions: int, group: int = 4) -> bytes:
@@ -45,6 +47,7 @@ def make_odd_tree(top: Path) -> None:
         os.utime(path, ns=(_OLD_NS + number, _OLD_NS + 2 * number), follow_symlinks=False)
     shutil.copystat(top / "twin", top / "twin-b")
     os.utime(top / "negative", ns=(-1_500_000_001, -1_500_000_002))
+    os.utime(top / "future", ns=(_FUTURE_NS, _FUTURE_NS + 1))
     os.utime(top, ns=(_OLD_NS - 1, _OLD_NS - 2))
 
 
@@ -59,6 +62,7 @@ def _make_files(top: Path) -> None:
         "hard-a",
         "with-acl",
         "negative",
+        "future",
         "dir/inner/leaf",
     ):
         (top / name).write_bytes(b"content")
