@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from katafs.cli import exit_codes, katas
+from katafs.cli import exit_codes, katas, room
 from katafs.cli.process import end_by, raised_limit
 from katafs.cli.progress import Progress, shown
 from katafs.cli.reports import Report, opened_report
@@ -17,9 +17,10 @@ from katafs.cli.setting_options import store_settings
 from katafs.cli.stores import open_store
 from katafs.converter import pieces
 from katafs.converter.conversion import Conversion
-from katafs.converter.dry_runs import foreseen
+from katafs.converter.dry_runs import DryRun
 from katafs.converter.guards import refuse_source
 from katafs.converter.results import GOOD
+from katafs.converter.room import home
 from katafs.converter.runs import Run, Work, converted
 from katafs.converter.tag_runs import in_volume, with_tags
 from katafs.errors import KatafsError, StoreUnreachable
@@ -97,11 +98,16 @@ def convert(
         # What is in a volume already is said without any work, and so without a pause.
         run = Run(jobs=jobs, rate_per_s=rate, paced=disk.stands if disk is not None else lambda _: True)
         conversion = None if disk is None else Conversion(disk, store, keep=keep or dry_run)
-        work = _work(conversion, disk, store, dry_run)
+        looking = DryRun(conversion, disk, home(store), keep=keep) if dry_run and conversion and disk else None
+        work = _work(conversion, disk, store, looking)
         if form == "tags":
             work = with_tags(work, store, drop_git=drop_git)
         with _stopped_by_signals(run) as come:
             good = _carry_out(run, wanted.pieces(disk, store), work, lines)
+        if isinstance(run.fault, OSError):
+            raise room.no_room(home(store)) from run.fault
+        if looking is not None and not (run.stopped or run.fault):
+            good = room.told(looking.taken, home(store)) and good
         if conversion is not None and not (dry_run or keep or run.stopped or run.fault):
             _tidy(conversion, wanted.outers(disk))
     if isinstance(run.fault, StoreUnreachable):
@@ -154,12 +160,12 @@ class _Wanted:
         return disk.outers() if self.everything and disk is not None else []
 
 
-def _work(conversion: Conversion | None, disk: LegacyDisk | None, store: VolumeStore, dry_run: bool) -> Work:
+def _work(conversion: Conversion | None, disk: LegacyDisk | None, store: VolumeStore, looking: DryRun | None) -> Work:
     if conversion is None or disk is None:
         return lambda piece: in_volume(store, piece)
     refuse_source(disk, store)
-    if dry_run:
-        return lambda piece: foreseen(conversion, disk, piece)
+    if looking is not None:
+        return looking.foreseen
     return lambda piece: converted(conversion, piece)
 
 

@@ -24,7 +24,7 @@ from katafs.volumes.legacy_disk import LegacyDisk, Piece
 from katafs.volumes.store import VolumeStore
 
 _NO_TURNS = contextlib.nullcontext()
-_NOTHING = Survey(0, 0, (), b"")
+_NOTHING = Survey(0, 0, 0, 0, (), b"")
 _CANNOT_MOVE = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOSYS)
 """Two file systems, or no right or no call to reach both through one mount."""
 
@@ -124,16 +124,15 @@ class Conversion:
             with contextlib.suppress(OSError):  # not empty yet, or gone already
                 os.rmdir(outer, dir_fd=self._disk.top)
 
-    def survey(self, piece: Piece) -> Survey:
-        """Look at a piece, and at where it goes, without changing anything. Raises as `convert` would, as far as that
-        can be seen before."""
+    def foresee(self, piece: Piece) -> tuple[Survey, bool]:
+        """Look at a piece, and at where it goes, without changing anything; and whether a copy of it is there already.
+        Raises as `convert` would, as far as that can be seen before."""
         if self._disk.is_read_only():
             raise answer(errno.EROFS)
         with self._disk.folder(piece.outer) as folder:
             source = Spot(folder, piece.name)
             survey = _surveyed(source)
-            self._targets.foresee(piece, source)
-            return survey
+            return survey, self._targets.foresee(piece, source)
 
     def elsewhere(self, piece: Piece) -> Converted:
         """What became of a piece that isn't on the disk. Raises OSError(ENOENT) where it is in no volume either."""

@@ -1,24 +1,58 @@
-"""What a conversion would do with a piece, without doing it."""
+"""What a conversion would do with pieces, without doing it."""
 
 import os
+import threading
 import time
 
 from katafs.converter.conversion import Conversion
 from katafs.converter.oddities import oddities
 from katafs.converter.results import Outcome, Result
+from katafs.converter.room import Home, Room
+from katafs.rooted.surveys import Survey
 from katafs.volumes.legacy_disk import LegacyDisk, Piece
 
 
-def foreseen(conversion: Conversion, disk: LegacyDisk, piece: Piece) -> Result:
-    """What would become of a piece, and what looks odd in it. Raises as `Conversion.convert` would, as far as that can
-    be seen before."""
-    started = time.monotonic()
-    if not disk.stands(piece):
-        return Result(piece, conversion.elsewhere(piece).outcome)
-    survey = conversion.survey(piece)
-    reason = "; ".join(_odd(disk, piece))
-    seconds = time.monotonic() - started
-    return Result(piece, Outcome.WOULD_CONVERT, survey.entries, survey.size_bytes, seconds, reason)
+class DryRun:
+    """Looks at pieces of a disk, and sums up what their copies take. Safe for several threads."""
+
+    def __init__(self, conversion: Conversion, disk: LegacyDisk, home: Home | None, *, keep: bool) -> None:
+        """`home`: where the volumes are, if that is known; `keep`: whether all would be copied."""
+        self._conversion = conversion
+        self._disk = disk
+        self._home = home
+        self._keep = keep
+        self._lock = threading.Lock()
+        """Covers what is summed up."""
+        self._inodes = self._disk_bytes = 0
+
+    @property
+    def taken(self) -> Room:
+        """What the copies of all that was looked at take."""
+        with self._lock:
+            return Room(self._disk_bytes, self._inodes)
+
+    def foreseen(self, piece: Piece) -> Result:
+        """What would become of a piece, and what looks odd in it. Raises as `Conversion.convert` would, as far as that
+        can be seen before."""
+        started = time.monotonic()
+        if not self._disk.stands(piece):
+            return Result(piece, self._conversion.elsewhere(piece).outcome)
+        survey, is_there = self._conversion.foresee(piece)
+        if not is_there and (self._keep or not self._moves(piece)):
+            self._add(survey)
+        reason = "; ".join(_odd(self._disk, piece))
+        seconds = time.monotonic() - started
+        return Result(piece, Outcome.WOULD_CONVERT, survey.entries, survey.size_bytes, seconds, reason)
+
+    def _moves(self, piece: Piece) -> bool:
+        """Whether a rename will do."""
+        with self._disk.folder(piece.outer) as folder:
+            return self._home is not None and os.fstat(folder).st_dev == self._home.device
+
+    def _add(self, survey: Survey) -> None:
+        with self._lock:
+            self._inodes += survey.inodes
+            self._disk_bytes += survey.disk_bytes
 
 
 def _odd(disk: LegacyDisk, piece: Piece) -> list[str]:

@@ -86,18 +86,18 @@ class Targets:
                                 withdraw()
                 raise
 
-    def foresee(self, piece: Piece, source: Spot) -> None:
-        """Raise as `of` would, as far as it can be seen without changing anything."""
+    def foresee(self, piece: Piece, source: Spot) -> bool:
+        """Whether there is a copy of the piece, if only one that will make way for another. Raises as `of` would, as
+        far as it can be seen without changing anything."""
         if piece.kata is None:
             with self._root.folder(piece.outer) as folder:
-                if folder is not None:
-                    self._has_equal(piece, source, Spot(folder, piece.name))
-            return
+                return folder is not None and self._has_equal(piece, source, Spot(folder, piece.name))
         volume = kata_volume(piece.kata)
         self._volumes.refuse_used(piece.kata, source)
-        if self._store.exists(volume):
-            with volume_spot(self._store, volume) as (top, spot):
-                self._volumes.held(top, volume, source, spot)
+        if not self._store.exists(volume):
+            return False
+        with volume_spot(self._store, volume) as (top, spot):
+            return self._volumes.held(top, volume, source, spot) is not Held.NOTHING
 
     def _is_filled(self, top: int, volume: VolumeName, source: Spot, spot: Spot, staged: Spot) -> bool:
         """Whether the volume holds the piece already. Raises as `KataVolumes.held`; but a copy that was begun from

@@ -12,6 +12,9 @@ from katafs.rooted import inodes
 from katafs.rooted.seen import Seen
 from katafs.rooted.walks import Entry, met, walk
 
+_BLOCK_BYTES = 512
+"""st_blocks counts these, whatever blocks the file system has (stat(2))."""
+
 Hold = Callable[[Entry], contextlib.AbstractContextManager[None]]
 """What an entry is in while it is asked for the status that goes into a survey: what is written through a mapping that
 was made before that status shows in no later one."""
@@ -25,6 +28,10 @@ class Survey:
     """All names below the top, which isn't one of them."""
     size_bytes: int
     """The sizes (st_size, holes too) of the regular files, each once however many names it has."""
+    inodes: int
+    """What all that is, the top included, each once however many names it has."""
+    disk_bytes: int
+    """What they take of their disk, as du(1) tells it."""
     devices: tuple[bytes, ...]
     """The paths of device nodes, below the top."""
     fingerprint: bytes
@@ -40,7 +47,7 @@ def survey(directory: int, seen: Seen | None = None, hold: Hold | None = None) -
 
     Raises OSError with the path below the top as its filename: EXDEV where something is mounted, EACCES and others for
     what can't be read, ENOENT for what was removed meanwhile."""
-    entries = size_bytes = 0
+    entries = size_bytes = inode_count = disk_bytes = 0
     devices: list[bytes] = []
     linked: set[int] = set()
     """The inodes with several names that have been counted."""
@@ -55,13 +62,15 @@ def survey(directory: int, seen: Seen | None = None, hold: Hold | None = None) -
             if seen is not None:
                 seen.add(status)
             entries += entry.above is not None
-            if stat.S_ISREG(status.st_mode) and status.st_ino not in linked:
-                size_bytes += status.st_size
-                if status.st_nlink > 1:
+            if entry.is_directory or status.st_ino not in linked:
+                inode_count += 1
+                disk_bytes += _on_disk(status)
+                size_bytes += _size(status)
+                if status.st_nlink > 1 and not entry.is_directory:
                     linked.add(status.st_ino)
             if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
                 devices.append(entry.path)
-    return Survey(entries, size_bytes, tuple(devices), digest.digest())
+    return Survey(entries, size_bytes, inode_count, disk_bytes, tuple(devices), digest.digest())
 
 
 def last_change(directory: int) -> bytes:
@@ -86,9 +95,17 @@ def survey_entry(directory: int, name: bytes, hold: Hold | None) -> Survey:
         status = _held(entry, hold)
         # For a top its own name is no part of the record, which stays the same when it is moved.
         record = _record(Entry(b"", None, entry.descriptor, status), status)
-    size_bytes = status.st_size if stat.S_ISREG(status.st_mode) else 0
     devices = (name,) if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode) else ()
-    return Survey(0, size_bytes, devices, hashlib.blake2b(record, digest_size=32).digest())
+    fingerprint = hashlib.blake2b(record, digest_size=32).digest()
+    return Survey(0, _size(status), 1, _on_disk(status), devices, fingerprint)
+
+
+def _size(status: os.stat_result) -> int:
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _on_disk(status: os.stat_result) -> int:
+    return status.st_blocks * _BLOCK_BYTES
 
 
 def _held(entry: Entry, hold: Hold | None) -> os.stat_result:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -38,13 +38,15 @@ def mounted_image(image: Path, target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def ext4_disk(target: Path, size_mb: int = 64, image_in: Path | None = None) -> Iterator[Path]:
-    """A new file system at `target`, whose image lies beside it, or in another directory."""
+def ext4_disk(
+    target: Path, size_mb: int = 64, image_in: Path | None = None, features: Sequence[str] = ()
+) -> Iterator[Path]:
+    """A new file system at `target`, whose image lies beside it, or in another directory; with options of mkfs."""
     descriptor, name = tempfile.mkstemp(prefix="katafs-", suffix=".img", dir=image_in or target.parent)
     os.close(descriptor)
     image = Path(name)
     try:
-        made_image(image, size_mb)
+        made_image(image, size_mb, *features)
         with mounted_image(image, target) as disk:
             yield disk
     finally:

@@ -1,0 +1,41 @@
+"""How much room there is where volumes are made, and how much copies take of it."""
+
+import os
+from dataclasses import dataclass
+
+from katafs.volumes.store import VolumeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """So much of a file system."""
+
+    size_bytes: int = 0
+    inodes: int | None = 0
+    """None for a file system that has no fixed number of them."""
+
+    def holds(self, other: "Room") -> bool:
+        """Whether the other fits in."""
+        fits = self.inodes is None or other.inodes is None or other.inodes <= self.inodes
+        return fits and other.size_bytes <= self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where volumes are made, for the most part: an operator may have put single ones elsewhere."""
+
+    device: int
+    """Its st_dev."""
+    free: Room
+    """What is left there for others than root: a conversion that takes more fills what is kept for the system."""
+
+
+def home(store: VolumeStore) -> Home | None:
+    """Where the store makes its volumes; None for an engine that has none yet, which alone would tell.
+
+    Raises OSError for a place that can't be asked."""
+    place = next(iter(store.directories()), None)
+    if place is None:
+        return None
+    free = os.statvfs(place)
+    return Home(os.stat(place).st_dev, Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None))
