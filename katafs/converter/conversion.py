@@ -64,12 +64,13 @@ class Conversion:
         """Convert a piece, unless that was done before; waits for another who does it now.
 
         Raises ConversionRefused, PieceBusy, PieceChanged, LeftBehind, StoreUnreachable, and OSError: ENOENT for a
-        piece that is nowhere, ENOSPC for a full disk, and whatever the piece itself can't be read with. But for
-        LeftBehind the piece is on the disk as it was."""
+        piece that is nowhere, ENOSPC for a full disk, EROFS for one that is read-only, and whatever the piece itself
+        can't be read with. But for LeftBehind the piece is on the disk as it was."""
         with self._disk.locks.claim(piece.key), self._turns, self._remembered():
             if not self._disk.stands(piece):
                 self._commits.settle(piece)
                 return self.elsewhere(piece)
+            self._refuse_read_only()
             self._commits.clear(piece)
             with self._removal_told(piece), self._disk.folder(piece.outer) as folder:
                 converted = self._convert(piece, Spot(folder, piece.name))
@@ -127,12 +128,16 @@ class Conversion:
     def foresee(self, piece: Piece) -> tuple[Survey, bool]:
         """Look at a piece, and at where it goes, without changing anything; and whether a copy of it is there already.
         Raises as `convert` would, as far as that can be seen before."""
-        if self._disk.is_read_only():
-            raise answer(errno.EROFS)
+        self._refuse_read_only()
         with self._disk.folder(piece.outer) as folder:
             source = Spot(folder, piece.name)
             survey = _surveyed(source)
             return survey, self._targets.foresee(piece, source)
+
+    def _refuse_read_only(self) -> None:
+        """No locks can be kept there either."""
+        if self._disk.is_read_only():
+            raise answer(errno.EROFS)
 
     def elsewhere(self, piece: Piece) -> Converted:
         """What became of a piece that isn't on the disk. Raises OSError(ENOENT) where it is in no volume either."""

@@ -76,16 +76,24 @@ def mount_of(descriptor: int) -> Mount:
     raise answer(errno.EXDEV)
 
 
+def is_read_only(descriptor: int) -> bool:
+    """Whether nothing can be changed through the mount by which a descriptor was opened."""
+    return bool(os.fstatvfs(descriptor).f_flag & os.ST_RDONLY)
+
+
 @contextlib.contextmanager
 def through_one_mount(first: int, second: int) -> Iterator[tuple[int, int]]:
     """Descriptors of these two directories between which rename(2) works.
 
-    Raises OSError(EXDEV) where they are on two file systems, or where no mount that is seen holds both; OSError(EPERM)
-    without CAP_SYS_ADMIN where a mount would have to be cloned (open_tree(2), Linux 5.2)."""
+    Raises OSError(EXDEV) where they are on two file systems, or where no mount that is seen holds both; OSError(EROFS)
+    where one of their own is read-only; OSError(EPERM) without CAP_SYS_ADMIN where a mount would have to be cloned
+    (open_tree(2), Linux 5.2)."""
     # The same number may also be that of one that isn't seen, as in a chroot that is no mount point.
     if descriptors.mount_number(first) == descriptors.mount_number(second):
         yield first, second
         return
+    if is_read_only(first) or is_read_only(second):  # what is cloned may be another one, which isn't
+        raise answer(errno.EROFS)
     one, other = mount_of(first), mount_of(second)
     inside = _inside(one, first), _inside(other, second)
     for mount in mounts() if one.device == other.device else ():
@@ -129,7 +137,7 @@ def _cloned(mount: Mount, inside: tuple[bytes, bytes], originals: tuple[int, int
                 opened.append(os.open(os.path.relpath(path, mount.root), _DIRECTORY, dir_fd=tree))
                 if not os.path.samestat(os.fstat(opened[-1]), os.fstat(original)):
                     raise answer(errno.ENOENT, path)
-            if os.fstatvfs(opened[0]).f_flag & os.ST_RDONLY:
+            if is_read_only(opened[0]):
                 raise answer(errno.EINVAL)  # another one may let things be renamed
         finally:
             os.close(tree)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import KataId, inner_of, is_inner, is_outer, kata_id, outer_of
-from katafs.rooted import files, inodes, names
+from katafs.rooted import files, inodes, mounts, names
 from katafs.rooted.answer import answer
 from katafs.volumes.legacy_locks import Locks
 
@@ -90,7 +90,7 @@ class LegacyDisk:
 
     def is_read_only(self) -> bool:
         """Whether nothing can be taken off it: it is mounted so."""
-        return bool(os.fstatvfs(self.top).f_flag & os.ST_RDONLY)
+        return mounts.is_read_only(self.top)
 
     def stands(self, piece: Piece) -> bool:
         """Whether the piece is on the disk."""

@@ -168,14 +168,15 @@ def test_never_leaves_an_empty_outer_directory_on_the_disk(serve_legacy: ServeLe
     assert (served.disk.path / "EE").is_dir()
 
 
-def test_an_old_disk_that_is_mounted_read_only_is_served(mount: Mounts, old: OldDisk, disk: Path) -> None:
+@pytest.mark.parametrize("rule", ["never", "on-write"])
+def test_an_old_disk_that_is_mounted_read_only_is_served(mount: Mounts, old: OldDisk, disk: Path, rule: str) -> None:
     kata = fresh_id()
     old.make(kata)
     shown = disk / "read-only"
     shown.mkdir()
     with bound(old.path, shown):
         run(["mount", "-o", "remount,bind,ro", shown])
-        mounted = mount("--legacy", str(shown), "--layout", "split", "--convert", "never")
+        mounted = mount("--legacy", str(shown), "--layout", "split", "--convert", rule)
         path = mounted.path / kata[:2] / kata[2:]
         assert (path / HIKER).read_text() == FILES[HIKER]
         with refused(errno.EROFS):

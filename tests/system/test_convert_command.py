@@ -157,11 +157,14 @@ def test_a_dry_run_looks_where_each_would_go(old: Old) -> None:
 
 
 def test_nothing_can_be_taken_off_a_disk_that_is_read_only(old: Old) -> None:
+    before = look(old.disk)
     with bound(old.disk, old.disk, "ro"):
         dry = old.convert(KATAS[0], "--dry-run", status=1)
         kept = old.convert(KATAS[0], "--keep", status=1)
+        moved = old.convert(KATAS[0], status=1)
 
-    assert dry.stderr == f"{KATAS[0]}: failed: Read-only file system\n"
+    assert dry.stderr == moved.stderr == f"{KATAS[0]}: failed: Read-only file system\n"
+    assert look(old.disk) == before
     assert kept.stderr == f"katafs: --keep: {old.disk} is mounted read-only: no later run would know its copies again\n"
     assert os.listdir(old.volumes) == []
 

@@ -184,3 +184,10 @@ def test_in_a_chroot_that_is_no_mount_point_it_works_within_that_and_is_told_wha
 
     assert moved
     assert "mount --bind" in refusal
+
+
+@pytest.mark.parametrize("which", ["one", "other"])
+def test_a_read_only_mount_is_not_gone_around(pair: tuple[Path, Path], disk: Path, which: str) -> None:
+    with bound(disk / which, disk / which, "ro"), refused(errno.EROFS):
+        _move(*pair)
+    assert (pair[0] / "entry").is_dir()
