@@ -1,14 +1,19 @@
 """`python -m katafs` and the console script."""
 
 import os
+import signal
 import tempfile
 
 
 def main() -> None:
     """Run the command line."""
     _leave_dead_directory()
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:  # Ctrl-C then ends it without a word: loading takes its time
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from katafs.cli.main import katafs  # which loads rich
 
+    signal.signal(signal.SIGINT, handler)
     katafs()
 
 

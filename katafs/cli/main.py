@@ -1,5 +1,6 @@
 """The command `katafs` and what all its subcommands share."""
 
+import signal
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from katafs.cli.export import export
 from katafs.cli.lights import lights
 from katafs.cli.ls import ls
 from katafs.cli.mount import mount
-from katafs.cli.process import fill_standard_streams
+from katafs.cli.process import end_by, fill_standard_streams
 from katafs.cli.status import status
 from katafs.cli.tag import tag
 from katafs.cli.umount import umount
@@ -49,6 +50,8 @@ class _Faults(click.Group):
         except click.ClickException as wrong:
             faults.tell_usage(wrong)
             ctx.exit(wrong.exit_code)
+        except KeyboardInterrupt:
+            end_by(signal.SIGINT)
 
 
 @click.group(

@@ -29,7 +29,8 @@ def end_by(number: int) -> NoReturn:
     """End by this signal, as a program without a handler of it: whoever waits for it sees that it was stopped. A shell
     ends its loop with a program that SIGINT has ended, and goes on after one that took it for its orderly end. The
     first process of a container, which no signal of its own ends, exits with what a shell makes of the signal."""
-    sys.stdout.flush()
+    if sys.stdout is not None:  # it was closed when the program began
+        sys.stdout.flush()
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
     sys.exit(128 + number)
