@@ -36,6 +36,8 @@ class Locks:
         """`directory` is the top of the disk, which must stay open. Raises OSError where no lock can be kept there, and
         StoreUnreachable, as all that locks, for a file that others can lock."""
         self._directory = directory
+        if not make and (there := files.status_of(directory, LOCK_FILE)) is not None:
+            _refuse_others(there)
         self._descriptor = self._made() if make else None
         """None on a read-only disk, of which nobody can convert anything, and for who only looks."""
         self._held: Counter[int] = Counter()

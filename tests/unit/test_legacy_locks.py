@@ -200,8 +200,9 @@ def test_a_file_that_others_can_lock_is_refused_and_not_waited_for(top: int, dis
     (disk / ".katafs-lock").chmod(mode)
     with (disk / ".katafs-lock").open("rb+") as theirs:
         fcntl.lockf(theirs, fcntl.LOCK_EX)
-        with pytest.raises(StoreUnreachable, match=r"\.katafs-lock .* can be locked by others"):
-            Locks(top)
+        for make in (True, False):
+            with pytest.raises(StoreUnreachable, match=r"\.katafs-lock .* can be locked by others"):
+                Locks(top, make=make)
 
 
 def test_one_that_takes_the_files_place_later_is_refused_too(top: int, disk: Path) -> None:
