@@ -50,7 +50,7 @@ Examples:
               help="tags: avatars kept with git get the git-free form too; --from may be left out.")  # fmt: skip
 @click.option("--drop-git", is_flag=True, help="With --format tags: remove .git once every tag was read back equal.")
 @store_settings
-@click.option("--dry-run", is_flag=True, help="Change nothing; say what would happen, and what looks odd.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; say what would happen, what looks odd, the room needed.")
 @click.option("--keep", is_flag=True, help="Copy, compare, and leave the kata on the disk, which stays the truth.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Add a line of JSON for each kata: id, outcome, entries, bytes, seconds, reason.")  # fmt: skip
