@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from katafs.errors import StoreUnreachable
 from katafs.volumes.store import VolumeStore
 
 
@@ -33,7 +34,10 @@ class Home:
 def home(store: VolumeStore) -> Home | None:
     """Where the store makes its volumes; None for an engine that has none yet, which alone would tell.
 
-    Raises OSError for a place that can't be asked."""
+    Raises StoreUnreachable where that isn't there, and OSError where it can't be asked."""
+    gone = store.fault()
+    if gone is not None:
+        raise StoreUnreachable(gone)
     place = next(iter(store.directories()), None)
     if place is None:
         return None
