@@ -14,6 +14,7 @@ from katafs.volumes.disks import Disk, Disks
 from katafs.volumes.names import Prefix
 from katafs.volumes.store import Used
 
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _VOLUME_MODE = 0o755
 _STORE_MODE = 0o700
 """A mount is nosuid and nodev, and its directory of volumes isn't: nobody else may run what a container has left
@@ -52,10 +53,8 @@ class DirectoryStore:
         try:
             here = os.stat(self._path)
         except OSError as problem:
-            return f"the directory of volumes {self._path} is gone: {problem.strerror}"
-        if (here.st_dev, here.st_ino) != self._identity:
-            return f"the directory of volumes {self._path} is gone: another one is in its place"
-        return None
+            return self._gone(problem.strerror)
+        return self._replaced(here)
 
     def catalog(self) -> Catalog:
         """As in the protocol. In step with the disk, where others may make and remove volumes too, within a second."""
@@ -76,12 +75,13 @@ class DirectoryStore:
 
     def open(self, name: VolumeName) -> int:
         """As in the protocol. VolumeRefused for anything but a directory: a link could lead anywhere."""
-        self._check()
-        flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        here = self._opened_here()
         try:
-            return os.open(self._prefix.put(name), flags, dir_fd=self._fd)
+            return os.open(self._prefix.put(name), _DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
         except NotADirectoryError:
             raise self._refused(name) from None
+        finally:
+            os.close(here)
 
     def disk_of(self, name: VolumeName) -> Disk | None:
         """As in the protocol."""
@@ -134,6 +134,27 @@ class DirectoryStore:
         gone = self.fault()
         if gone is not None:
             raise StoreUnreachable(gone)
+
+    def _opened_here(self) -> int:
+        """The directory as who comes by its path has it. After a lazy unmount the same may be mounted there anew, and
+        from the one held no way leads to the disks that are mounted on volumes since."""
+        self._check()
+        try:
+            here = os.open(self._path, _DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError) as problem:  # since it was checked
+            raise StoreUnreachable(self._gone(problem.strerror)) from None
+        replaced = self._replaced(os.fstat(here))
+        if replaced is not None:
+            os.close(here)
+            raise StoreUnreachable(replaced)
+        return here
+
+    def _replaced(self, here: os.stat_result) -> str | None:
+        same = (here.st_dev, here.st_ino) == self._identity
+        return None if same else self._gone("another one is in its place")
+
+    def _gone(self, why: str | None) -> str:
+        return f"the directory of volumes {self._path} is gone: {why}"
 
     def _refused(self, name: VolumeName) -> VolumeRefused:
         return VolumeRefused(f"volume {name} is refused: {self._path / self._prefix.put(name)} is not a directory")
