@@ -1,5 +1,6 @@
 """Asks of mount points as `mount_facts` does, and waits only so long. Only before any thread exists: see `asking`."""
 
+import json
 import os
 
 from katafs.doctor import mount_facts, mount_points
@@ -28,8 +29,22 @@ def state(path: str) -> State:
 
 
 def judged(path: str, found: State) -> Finding:
-    """What there is to say of an absolute path in this state. Of one that hangs it is found out which mount does."""
+    """What there is to say of an absolute path in this state. Of one that hangs it is found out which mount does, and
+    one that answers is asked for its volumes."""
+    fault = _store_fault(path) if found is State.SERVED else None
+    if fault is not None:
+        return mount_points.without_store(path, fault)
     return mount_points.mount(path, found, _hanging_above(path) if found is State.HANGS else None)
+
+
+def _store_fault(path: str) -> str | None:
+    """Why the mount can't reach its store; None also where it may not be asked, or doesn't say in time."""
+    try:
+        status = json.loads(within(ANSWER_S, mount_facts.status, path))
+    except (Unanswered, OSError):
+        return None
+    fault: str | None = status["store"]["fault"]
+    return fault
 
 
 def _hanging_above(path: str) -> Above | None:

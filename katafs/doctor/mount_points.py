@@ -32,6 +32,15 @@ def mount(path: str, state: State, hanging: Above | None = None) -> Finding:
     return ok("mount", f"{path}: {said[state]}")
 
 
+def without_store(path: str, fault: str) -> Finding:
+    """A mount that answers and says of its store that it can't be reached."""
+    return problem(
+        "mount",
+        f"{path}: katafs is mounted there, and can't reach its volumes: {fault}",
+        "bring back what it misses, and it goes on; where another one is there to stay, unmount and mount again",
+    )
+
+
 def _below(path: str, hanging: Above) -> Finding:
     """Of a path that hangs because of what is mounted above it."""
     where = shlex.quote(hanging.path)

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from katafs.errors import VolumeRefused
 from katafs.kata_id import VolumeName
+from katafs.rooted.mounts import mounts
 from katafs.volumes.store import VolumeStore
+
+_STOPPED = ("shutdown", "emergency_ro")
+"""Of ext4's options: all is an input/output error, or each change a refusal."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class Space:
     """0 where the file system makes them as they are needed."""
     free_inodes: int
     read_only: bool = False
+    stopped: str = ""
+    """The option by which ext4 says that it stores nothing more after an error. Newer kernels don't make it read-only
+    for that, as anybody would see."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +91,17 @@ def _look(spaces: _Spaces, descriptor: int, where: str) -> None:
     """Closes the descriptor."""
     try:
         found = os.fstatvfs(descriptor)
-        unit, read_only = found.f_frsize, bool(found.f_flag & os.ST_RDONLY)
-        spaces.setdefault(
-            (os.fstat(descriptor).st_dev, read_only),
-            Space(where, found.f_blocks * unit, found.f_bavail * unit, found.f_files, found.f_favail, read_only),
-        )
+        unit, read_only, device = found.f_frsize, bool(found.f_flag & os.ST_RDONLY), os.fstat(descriptor).st_dev
+        if (device, read_only) not in spaces:
+            size_bytes, free_bytes = found.f_blocks * unit, found.f_bavail * unit
+            spaces[device, read_only] = Space(
+                where, size_bytes, free_bytes, found.f_files, found.f_favail, read_only, _stopped(device)
+            )
     finally:
         os.close(descriptor)
+
+
+def _stopped(device: int) -> str:
+    number = f"{os.major(device)}:{os.minor(device)}".encode()
+    options = {option.decode() for mount in mounts() if mount.device == number for option in mount.options}
+    return next((option for option in _STOPPED if option in options), "")

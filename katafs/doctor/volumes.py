@@ -15,6 +15,10 @@ _WRITABLE = (
     "dmesg says whether the disk failed, for then file systems do so themselves; else mount -o remount,rw, "
     "or katafs mount --read-only where it is meant to be"
 )
+_REPAIRED = (
+    "dmesg has the error; unmount katafs and the disk, check it (fsck), and mount both again: "
+    "katafs holds the disk, so that a lazy unmount doesn't end it"
+)
 _MOST_REFUSED = 20
 """Told one by one; the rest is counted."""
 _NAMED_VOLUMES_SPARED_SINCE = 23
@@ -99,6 +103,9 @@ def volumes(found: Volumes) -> Iterator[Finding]:
         text = f"{space.where}: {_size(space.free_bytes)} free"
         if space.read_only:
             yield problem("read-only", f"{space.where}: mounted read-only, so that nothing can be stored", _WRITABLE)
+        elif space.stopped:
+            text_of_it = f"{space.where}: its file system has stopped after an error ({space.stopped})"
+            yield problem("read-only", f"{text_of_it}, so that nothing can be stored", _REPAIRED)
         yield _room("space", text, space.free_bytes, space.size_bytes, _MORE_SPACE)
         yield _inodes(space)
 

@@ -11,6 +11,7 @@ from katafs.cli.doctor import of_volumes
 from katafs.doctor.findings import Finding, Severity
 from tests.harness import needs
 from tests.harness.doctored import Report, doctor, planted
+from tests.harness.ext4_disks import ext4_disk
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts
 from tests.harness.other_mounts import bound, memory_disk
@@ -98,6 +99,20 @@ def test_a_disk_that_is_mounted_read_only(bare: Path, volumes: Path, clean: Repo
     assert (report.status, report.new_troubles(clean)) == (1, {("read-only", "problem")})
     assert report.the("read-only").text == f"volume {KATA}: mounted read-only, so that nothing can be stored"
     assert "remount,rw" in report.the("read-only").remedy
+
+
+def test_a_disk_that_stores_nothing_more_after_an_error(bare: Path, volumes: Path, clean: Report) -> None:
+    """ext4 isn't mounted read-only for that on newer kernels, and says so among its options alone."""
+    needs.root()
+    with ext4_disk(volumes / KATA, image_in=volumes):
+        run(["mount", "-o", "remount,errors=remount-ro", volumes / KATA])
+        device = Path(run(["findmnt", "-no", "SOURCE", volumes / KATA]).stdout.strip()).name
+        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
+        report = doctor(bare, "--volumes", f"dir:{volumes}")
+
+    assert (report.status, report.new_troubles(clean)) == (1, {("read-only", "problem")})
+    assert report.the("read-only").text.startswith(f"volume {KATA}: ")
+    assert "dmesg" in report.the("read-only").remedy
 
 
 def test_a_volume_that_is_refused(bare: Path, volumes: Path, clean: Report) -> None:

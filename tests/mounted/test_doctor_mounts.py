@@ -21,6 +21,18 @@ def test_a_mount_that_answers_is_ok(mount: Mounts, volumes: Path) -> None:
     assert report.the("mount").text.endswith("katafs is mounted there and answers")
 
 
+def test_a_mount_whose_volumes_can_not_be_reached(mount: Mounts, volumes: Path, clean: Report) -> None:
+    """Another disk is at their path by now, with which nothing is wrong."""
+    needs.root()
+    mounted = mount()
+    with memory_disk(volumes):
+        report = doctor(mounted.path, "--volumes", f"dir:{volumes}")
+
+    assert (report.status, report.new_troubles(clean)) == (1, {("mount", "problem")})
+    assert f"the directory of volumes {volumes} is gone: another one is in its place" in report.the("mount").text
+    assert "mount again" in report.the("mount").remedy
+
+
 def test_every_mount_is_looked_at_where_none_is_named(mount: Mounts, volumes: Path) -> None:
     path = mount().path
 
