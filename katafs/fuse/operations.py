@@ -5,6 +5,7 @@ this one goes on to the next request. Any exception becomes an errno; which one 
 """
 
 import os
+import stat
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -136,9 +137,9 @@ class Listing(Protocol):
         """Take in as many entries as are told of, all of which have room. `following` is the number to go on with after
         the first of them."""
 
-    def add_unknown(self, name: bytes, number: int, following: int) -> None:
+    def add_unknown(self, name: bytes, number: int, following: int, mode: int = stat.S_IFDIR) -> None:
         """Take in a directory of which nothing is told, `.` and `..` for instance: the kernel asks when somebody wants
-        to know."""
+        to know. The mode 0 is for what nobody knows the type of."""
 
     def give_within(self, giving: AbstractContextManager[None]) -> None:
         """Have the reply given to the kernel in a `with` of this, in which an error says that it couldn't be."""

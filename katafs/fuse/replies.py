@@ -116,9 +116,9 @@ class Entries:
         for number, (name, each) in enumerate(zip(names, told, strict=False), following):
             self._add(name, entry(each), each.number, number, each.status.st_mode)
 
-    def add_unknown(self, name: bytes, number: int, following: int) -> None:
-        """Take in a directory of which only the inode number is known."""
-        self._add(name, _UNCOUNTED, number, following, stat.S_IFDIR)
+    def add_unknown(self, name: bytes, number: int, following: int, mode: int = stat.S_IFDIR) -> None:
+        """Take in a directory, or what else the mode says, of which only the inode number is known."""
+        self._add(name, _UNCOUNTED, number, following, mode)
 
     def give_within(self, giving: AbstractContextManager[None]) -> None:
         """Have the reply given in a `with` of this."""

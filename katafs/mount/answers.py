@@ -4,10 +4,11 @@ import errno
 import logging
 
 from katafs.errors import KatafsError, NoThread
+from katafs.rooted.answer import DAMAGE
 
 _log = logging.getLogger(__name__)
 
-_ALARMING = frozenset((errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+_ALARMING = DAMAGE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Answers that POSIX knows and that an operator must still hear of."""
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
@@ -9,7 +10,7 @@ from typing import NamedTuple, Protocol
 from katafs.errors import KatafsError, StoreUnreachable
 from katafs.namespace import PLAIN_BELOW, Kind
 from katafs.rooted import names
-from katafs.rooted.answer import answer
+from katafs.rooted.answer import DAMAGE, answer
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import ROOT_REMOVED, Core
 from katafs.tree.entering import Entering
@@ -18,6 +19,7 @@ from katafs.tree.handles import Handles, OpenDirectory
 from katafs.tree.listings import Listed, Listings
 from katafs.tree.lookups import Lookups
 from katafs.tree.nodes import Node
+from katafs.tree.numbers import UNTOLD
 from katafs.tree.requests import Elsewhere
 from katafs.tree.tags import Tags
 
@@ -53,8 +55,9 @@ class Reply(Protocol):
     def add(self, names: Sequence[bytes], told: Sequence[Attributes], following: int) -> None:
         """Take in so many entries as are told of, and the number to go on with after the first of them."""
 
-    def add_unknown(self, name: bytes, number: int, following: int) -> None:
-        """The same of a directory of which nothing is told: the kernel asks when somebody wants to know."""
+    def add_unknown(self, name: bytes, number: int, following: int, mode: int = stat.S_IFDIR) -> None:
+        """The same of a directory of which nothing is told: the kernel asks when somebody wants to know. The mode 0 is
+        for what nobody knows the type of."""
 
     def give_within(self, giving: AbstractContextManager[None]) -> None:
         """Have the reply given to the kernel in a `with` of this."""
@@ -166,6 +169,12 @@ class Directories:
             told = self._entry(node, name)
         except Elsewhere:
             reply.add_unknown(name, self._finder.closed(node, name).number, index + 1)
+            return
+        except OSError as problem:
+            if problem.errno not in DAMAGE:
+                raise
+            # The others are listed, as on the disk itself; who wants to know more of this one is told the error.
+            reply.add_unknown(name, UNTOLD, index + 1, mode=0)
             return
         if told is not None:
             reply.add([name], [told], index + 1)

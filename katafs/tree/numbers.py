@@ -12,8 +12,10 @@ from katafs.tree.nodes import ROOT_NUMBER
 PLACED = 1 << 62
 """Numbers from here on stand for a place, whatever is there or nothing. Those of a volume's other inodes are below."""
 _ALIAS = 1 << 61
-NOBODYS = range(PLACED, PLACED + 256)
+NOBODYS = range(PLACED, PLACED + 255)
 """Numbers that nothing in a tree gets: for what a mount adds to it."""
+UNTOLD = PLACED + 255
+"""In a listing, of what can't be looked at."""
 _KIND_SHIFT = 48
 _AVATAR_SHIFT = 40
 _TAG_SHIFT = 46

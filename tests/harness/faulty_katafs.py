@@ -4,6 +4,7 @@ Run as a program it patches what its first argument names, and goes on as `kataf
 """
 
 import functools
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -181,9 +182,9 @@ class _EndingInABug:
         if len(told) > sound:
             raise ZeroDivisionError
 
-    def add_unknown(self, name: bytes, number: int, following: int) -> None:
+    def add_unknown(self, name: bytes, number: int, following: int, mode: int = stat.S_IFDIR) -> None:
         """As the listing's."""
-        self._listing.add_unknown(name, number, following)
+        self._listing.add_unknown(name, number, following, mode)
 
     def give_within(self, giving: AbstractContextManager[None]) -> None:
         """As the listing's."""

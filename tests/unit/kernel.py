@@ -185,10 +185,10 @@ class Reply:
         for number, (name, each) in enumerate(zip(names, told, strict=False), following):
             self.entries.append(Taken(name, each, number))
 
-    def add_unknown(self, name: bytes, number: int, following: int) -> None:
-        """Take a dot: no tree without a mount has anything on another disk."""
-        assert name in (b".", b"..")
-        status = made_up(stat.S_IFDIR, (0, 0), 0, 0, 0)
+    def add_unknown(self, name: bytes, number: int, following: int, mode: int = stat.S_IFDIR) -> None:
+        """Take a dot, or what is damaged: no tree without a mount has anything on another disk."""
+        assert name in (b".", b"..") or not mode
+        status = made_up(mode, (0, 0), 0, 0, 0)
         self.entries.append(Taken(name, Attributes(number, 0, status, 0, 0, 0.0), following))
 
     def give_within(self, giving: AbstractContextManager[None]) -> None:
