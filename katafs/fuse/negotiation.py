@@ -21,14 +21,14 @@ _WANTED = (
     | wire.BIG_WRITES
     | wire.AUTO_INVAL_DATA
     | wire.DO_READDIRPLUS
-    | wire.ASYNC_DIO
     | wire.PARALLEL_DIROPS
     | wire.MAX_PAGES
     | wire.INIT_EXT
 )
 """Not: a writeback cache, which answers writes before the volume has them; READDIRPLUS_AUTO, which asks for attributes
 only at first; POSIX_ACL, since ACLs aren't enforced; DONT_MASK, so that the kernel applies the umask; locks, which it
-keeps itself; HANDLE_KILLPRIV, so that it clears set-ID bits by its own rules."""
+keeps itself; HANDLE_KILLPRIV, so that it clears set-ID bits by its own rules; ASYNC_DIO, with which a write with
+O_DIRECT that has room for a part of it is EIO, and what was written is cut off."""
 
 _NEEDED = wire.DO_READDIRPLUS
 

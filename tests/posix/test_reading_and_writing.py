@@ -1,5 +1,6 @@
 """Bytes: edges of pread and pwrite, holes, copies, and several descriptors at once."""
 
+import mmap
 import os
 
 import pytest
@@ -9,6 +10,8 @@ from tests.posix.objects import contents
 from tests.posix.place import Place
 from tests.posix.processes import child
 
+LARGEST_BYTES = (1 << 44) - 4096
+"""The largest file on ext4."""
 SIZES = [1, 4095, 4096, 4097, 131_071, 131_072, 131_073, 1_048_576, 1_048_577, 3_000_000]
 
 
@@ -55,6 +58,17 @@ def test_pwrite_around_the_end(at: Place, offset: int, data: bytes) -> None:
     found = at.sees("f")
     assert found["size"] == (max(10, offset + len(data)) if data else 10)
     at.notes("end", os.pread(fd, 10_000, max(0, offset - 100)))
+
+
+@pytest.mark.parametrize("flag", [0, os.O_APPEND, os.O_DIRECT], ids=["plain", "append", "direct"])
+@compared
+def test_write_of_which_half_has_room(at: Place, flag: int) -> None:
+    """As on a disk that is nearly full."""
+    fd = at.open("f", os.O_CREAT | os.O_WRONLY | flag)
+    os.ftruncate(fd, LARGEST_BYTES - 4096)
+    with mmap.mmap(-1, 8192) as aligned:
+        assert at.gives(os.pwrite, fd, aligned, LARGEST_BYTES - 4096) == 4096
+    assert at.sees("f")["size"] == LARGEST_BYTES
 
 
 @pytest.mark.parametrize("offset", [-1, -(1 << 40)])
