@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034 # for those
 run_packages=(fuse3 python3-venv rsync)
 # shellcheck disable=SC2034
-test_packages=(make docker.io bindfs stress-ng fio busybox-static attr acl git e2fsprogs systemd man-db mandoc zsh fish borgbackup restic plocate)
+test_packages=(make docker.io bindfs stress-ng fio busybox-static attr acl git e2fsprogs xfsprogs btrfs-progs systemd man-db mandoc zsh fish borgbackup restic plocate)
 
 missing_packages() {
   comm -13 \

@@ -19,6 +19,11 @@ CTIME_GRAIN_NS = 20_000_000
 """Two ticks of the slowest kernel (CONFIG_HZ=100)."""
 _OWN = b"trusted.katafs."
 """What the names of katafs' own notes begin with."""
+_NAMESPACES = (b"user.", b"trusted.", b"security.", b"system.")
+"""Those of xattr(7). In others a file system keeps its own settings (`btrfs.compression`), which another refuses, and
+which a new inode has from its directory."""
+_NOT_COPIED = (_OWN, b"trusted.SGI_ACL_")
+"""By the latter XFS lists an ACL a second time, which comes and goes with the one in `system.`."""
 _TIMES = _OWN + b"times"
 """The atime and mtime that a directory gets back once an entry has been put into it."""
 
@@ -140,10 +145,10 @@ def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> Non
 
 
 def list_xattrs(descriptor: int) -> list[bytes]:
-    """listxattr(2), but for katafs' own notes on a directory: they are of this one, and no copy or backup of it may
-    have them."""
+    """listxattr(2), but for what no copy or backup may have: katafs' own notes on a directory, which are of this one,
+    and what is a file system's own matter."""
     listed = map(os.fsencode, os.listxattr(descriptors.path(descriptor)))
-    return [name for name in listed if not name.startswith(_OWN)]
+    return [name for name in listed if name.startswith(_NAMESPACES) and not name.startswith(_NOT_COPIED)]
 
 
 def find_xattr(descriptor: int, name: bytes) -> bytes | None:

@@ -13,6 +13,8 @@ from tests.harness.programs import run
 
 MEMORY = Path("/dev/shm")
 """Where an image is in memory."""
+QUIET = "loop,noinit_itable"
+"""Nothing is written to it in the background: benchmarks are made on it too."""
 
 
 def made_image(image: Path, size_mb: int, *features: str) -> None:
@@ -23,11 +25,10 @@ def made_image(image: Path, size_mb: int, *features: str) -> None:
 
 
 @contextmanager
-def mounted_image(image: Path, target: Path) -> Iterator[Path]:
+def mounted_image(image: Path, target: Path, *, options: str = QUIET) -> Iterator[Path]:
     """The image's file system at `target`, without its lost+found; unmounted and let go of in any case."""
     target.mkdir(exist_ok=True)
-    # Nothing is written to it in the background: benchmarks are made on it too.
-    run(["mount", "-o", "loop,noinit_itable", image, target])
+    run(["mount", "-o", options, image, target])
     try:
         if (target / "lost+found").exists():
             (target / "lost+found").rmdir()

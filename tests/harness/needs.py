@@ -7,6 +7,7 @@ import importlib
 import os
 import resource
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,16 @@ def fuse() -> None:
     if not os.access(_FUSE_DEVICE, os.R_OK | os.W_OK):
         _want(f"needs {_FUSE_DEVICE}, which is missing or not permitted")
     programs("fusermount3")
+
+
+def file_system(kind: str) -> None:
+    """Disks with this file system can be made and mounted. A kernel without it is a skip everywhere."""
+    root()
+    programs(f"mkfs.{kind}", "losetup")
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "--quiet", kind], check=False)
+    if kind not in Path("/proc/filesystems").read_text().split():
+        pytest.skip(f"needs a kernel that has {kind}")
 
 
 def autofs() -> None:

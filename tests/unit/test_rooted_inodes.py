@@ -179,17 +179,19 @@ def test_a_links_target_is_read_as_its_bytes(disk: Path, held: Held, target: byt
     assert inodes.read_link(held(disk / "link")) == target
 
 
-def test_notes_of_katafs_own_are_in_no_list_and_in_no_copy(disk: Path, held: Held) -> None:
+@pytest.mark.parametrize("name", [b"trusted.katafs.uncommitted", b"trusted.SGI_ACL_FILE"])
+def test_what_is_of_this_inode_alone_is_in_no_list_and_in_no_copy(disk: Path, held: Held, name: bytes) -> None:
+    """Katafs' own notes, and an ACL as XFS shows it a second time."""
     needs.root()
     (disk / "d").mkdir()
     descriptor = held(disk / "d")
 
-    for name in (b"trusted.katafs.uncommitted", b"trusted.other"):
-        inodes.set_xattr(descriptor, name, b"value")
+    for each in (name, b"trusted.other"):
+        inodes.set_xattr(descriptor, each, b"value")
 
     assert inodes.list_xattrs(descriptor) == [b"trusted.other"]
     assert inodes.all_xattrs(descriptor) == {b"trusted.other": b"value"}
-    assert inodes.find_xattr(descriptor, b"trusted.katafs.uncommitted") == b"value"
+    assert inodes.find_xattr(descriptor, name) == b"value"
 
 
 def test_extended_attributes_come_back_as_bytes(disk: Path, held: Held) -> None:
