@@ -64,6 +64,8 @@ class DirectoryListing:
         start_ns = time.monotonic_ns()
         status = os.fstat(self._fd)
         listed_ctime_ns = status.st_ctime_ns if is_settled(status) else -1
+        # Python has rewound it after the last listing, and since Linux 6.5 btrfs shows what was there at that time.
+        os.lseek(self._fd, 0, os.SEEK_SET)
         entries = set(os.listdir(self._fd))
         gone, new = self._entries - entries, entries - self._entries
         for names, change in ((gone, self.catalog.discard), (new, self.catalog.add)):

@@ -164,15 +164,14 @@ class TreeCatalog(Catalog):
     def katas(self) -> list[KataId]:
         """As in Catalog."""
         if self._layout is Layout.FLAT:
-            return self._directories(".", "")
-        outers = [name for name in sorted(os.listdir(self._fd)) if is_outer(name)]
-        return [kata for outer in outers for kata in self.katas_in(outer)]
+            return _ids("", self._directories("."))
+        return [kata for outer in self._directories(".") if is_outer(outer) for kata in self.katas_in(outer)]
 
     def katas_in(self, outer: str) -> list[KataId]:
         """As in Catalog."""
         if self._layout is Layout.FLAT:
             return [kata for kata in self.katas() if outer_of(kata) == outer]
-        return self._directories(outer, outer)
+        return _ids(outer, self._directories(outer))
 
     def count_in(self, outer: str) -> int:
         """As in Catalog."""
@@ -190,18 +189,23 @@ class TreeCatalog(Catalog):
         """None: the tree shows an avatar's volume as the directory that it is."""
         return []
 
-    def _directories(self, path: str, before: str) -> list[KataId]:
-        """The directories at a path whose names make an id together with `before`, sorted."""
+    def _directories(self, path: str) -> list[str]:
+        """The names of the directories at a path, sorted. It is opened for each: others read at the same time, and of
+        what is kept open btrfs shows what was there before."""
         try:
             readable = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
         except (FileNotFoundError, NotADirectoryError):
             return []
         try:
             with os.scandir(readable) as entries:
-                found = [kata_id(before + entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
+                return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
         finally:
             os.close(readable)
-        return sorted(kata for kata in found if kata is not None)
+
+
+def _ids(before: str, names: list[str]) -> list[KataId]:
+    """The katas whose ids are made of `before` and one of the names."""
+    return [kata for name in names if (kata := kata_id(before + name)) is not None]
 
 
 def _kata_of(name: VolumeName) -> KataId | None:
