@@ -160,6 +160,7 @@ def _xattrs(top: bytes, path: bytes) -> dict[str, bytes]:
     return {
         name: os.getxattr(where, name, follow_symlinks=False)
         for name in sorted(os.listxattr(where, follow_symlinks=False))
+        if not name.startswith("trusted.SGI_ACL_")  # XFS lists an ACL a second time
     }
 
 
