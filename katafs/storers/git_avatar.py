@@ -1,7 +1,7 @@
 """One avatar kept with git, as the servers' code of 2016 keeps it: the files, the index, the commits and the tags.
 
-Each method does what the server's commands for one step do (`git add`, `git commit -a`, `git tag`), and what those
-lack: a step that fails leaves what was there before.
+Each method leaves what the server's commands for one step leave (`git add`, `git commit -a`, `git tag`), and does what
+those lack: a step that fails leaves what was there before.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from katafs.namespace import GIT_NAME, SANDBOX_NAME
 from katafs.rooted import files
 from katafs.storers.avatars import remove_file, write_file
 from katafs.storers.dulwich_files import directory, open_file
+from katafs.storers.git_index import GitIndex
 from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.increments import INCREMENTS, next_number, read_increments, write_increments
 from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
@@ -31,29 +32,23 @@ class GitAvatar:
 
     def __init__(self, directory: int, kata: KataId, avatar: AvatarName) -> None:
         self._directory = directory
-        self._author = author_of(kata, avatar)
         self._whose = f"avatar {avatar} of kata {kata}"
-        self._git = GitProgram(directory, self._author)
+        self._git = GitProgram(directory, author_of(kata, avatar))
+        self._index = GitIndex(directory, self._git)
 
     def start(self, visible_files: Mapping[str, str]) -> None:
         """Make the repository, with these files in the sandbox that is there already, and tag 0."""
-        self._git.run("init", "--quiet")
-        name, address = self._author
-        self._git.run("config", "user.name", name)
-        self._git.run("config", "user.email", address)
+        self._git.create_repository()
         self.save([], {file.encode(): content.encode() for file, content in visible_files.items()})
         self._write_state(dict(visible_files), [])
-        self._git.run_on(["add", "--force"], [_MANIFEST, INCREMENTS])
-        self._commit(0)
+        self._index.take(_MANIFEST, INCREMENTS)
+        self._commit(0, visible_files, None)
         self._sync_repository()
         self._sync_tags()
 
     def save(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
-        """Write and remove files of the sandbox, and tell git of them.
-
-        Of the changed ones as well, which the servers leave to `commit -a`: git has forgotten one that a test run
-        removed. Not `git add`: a `.gitignore` among the files, or a `.git` beside them, must not keep others from being
-        stored."""
+        """Write and remove files of the sandbox, and tell git of them: of the changed ones as well, which the servers
+        leave to `commit -a`, since git has forgotten one that a test run removed."""
         if not files.is_directory(self._directory, SANDBOX_NAME):
             raise CorruptKata(f"{self._whose} has no sandbox")
         with files.opened_directory(self._directory, SANDBOX_NAME) as sandbox:
@@ -61,9 +56,7 @@ class GitAvatar:
                 write_file(sandbox, name, content)
             for name in deleted:
                 remove_file(sandbox, name)
-        self._git.run_on(["update-index", "--add", "--replace"], [_SANDBOX + n for n in written if n not in deleted])
-        # `git rm` alone would take the sandbox away with its last file.
-        self._git.run_on(["rm", "--cached", "--force", "--quiet", "--ignore-unmatch"], [_SANDBOX + n for n in deleted])
+        self._index.take(*(_SANDBOX + name for name in (*written, *deleted)))
 
     def ran_tests(self, shown: Mapping[str, str], colour: str, time: list[int]) -> list[Increment]:
         """Commit and tag a test run; the tag comes last, and makes it exist."""
@@ -71,10 +64,10 @@ class GitAvatar:
         increments = self._increments(numbers)
         number = next_number(increments)
         increments.append({"colour": colour, "time": time, "number": number})
-        with self._undone_on_failure(None if number in numbers else number):
+        with self._undone_on_failure(None if number in numbers else number) as head:
             self.save([], {OUTPUT.encode(): shown[OUTPUT].encode()})
             self._write_state(dict(shown), increments)
-            self._commit(number)
+            self._commit(number, shown, head)
             self._sync_tags()
         return increments
 
@@ -98,22 +91,28 @@ class GitAvatar:
         files.replace(self._directory, _MANIFEST, encoded(shown, f"the visible files of {self._whose}"), durable=True)
         write_increments(self._directory, increments)
 
-    def _commit(self, number: int) -> None:
-        # `--allow-empty`: a kill before the tag leaves a commit, and the same test run may then be stored again.
-        self._git.run("commit", "--all", "--allow-empty", "--message", str(number), "--quiet")
+    def _commit(self, number: int, shown: Mapping[str, str], head: str | None) -> None:
+        """Also where nothing changed: a kill before the tag leaves a commit, and the same run may be stored again.
+
+        Of the visible files also those that git has forgotten, since a run had put something else in their place."""
+        self._index.take_all(*(_SANDBOX + name.encode() for name in shown))
+        tree = self._git.run("write-tree").decode().strip()
+        parents, kind = (["-p", head], "commit") if head else ([], "commit (initial)")
+        commit = self._git.run("commit-tree", tree, *parents, "-m", str(number)).decode().strip()
+        self._git.run("update-ref", "-m", f"{kind}: {number}", "HEAD", commit)
         self._git.run("gc", "--auto", "--quiet")
         self._git.run("tag", "--message", str(number), str(number), "HEAD")
 
     @contextlib.contextmanager
-    def _undone_on_failure(self, tag: int | None) -> Iterator[None]:
-        """`tag`: the one that comes to be in the block, if it does."""
+    def _undone_on_failure(self, tag: int | None) -> Iterator[str]:
+        """The newest commit, for a block in which another comes. `tag`: the one that comes to be in it, if it does."""
         before = {}
         for name in (_MANIFEST, INCREMENTS):
             with contextlib.suppress(FileNotFoundError):  # the run writes it anew
                 before[name] = files.read(self._directory, name, LIMIT_BYTES)
         head = self._git.run("rev-parse", "HEAD").decode().strip()
         try:
-            yield
+            yield head
         except BaseException:
             self._undo(before, head, tag)
             raise
@@ -126,7 +125,7 @@ class GitAvatar:
                 self._git.run("update-ref", "-d", f"refs/tags/{tag}")
             for name, content in before.items():
                 files.replace(self._directory, name, content, durable=True)
-            self._git.run("reset", "--soft", "--quiet", head)
+            self._git.run("update-ref", "-m", "undone", "HEAD", head)
         except (OSError, KatafsError) as problem:
             _log.warning("a test run is not undone", extra={"avatar": self._whose, "error": str(problem)})
 
@@ -197,4 +196,6 @@ class GitAvatar:
                 raise TagNotFound(f"tag {number} of {self._whose} isn't there")
         options = ["--ignore-space-at-eol", "--find-copies-harder", "--minimal", "--unified=10000000"]
         form = ["--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/"]
-        return self._git.run("diff", *options, *form, f"refs/tags/{old}", f"refs/tags/{new}", "--", "sandbox")
+        return self._git.run_without_index(
+            "diff", *options, *form, f"refs/tags/{old}", f"refs/tags/{new}", "--", "sandbox"
+        )

@@ -18,9 +18,7 @@ def import_history(directory: int, kata: KataId, avatar: AvatarName, runs: Itera
     Raises GitFailed, StoreFull."""
     author = author_of(kata, avatar)
     git = GitProgram(directory, author)
-    git.run("init", "--quiet")
-    git.run("config", "user.name", author[0])
-    git.run("config", "user.email", author[1])
+    git.create_repository()
     stream = GitStream(author)
     git.run("fast-import", "--quiet", stdin=chain.from_iterable(map(stream.of, runs)))
     git.run("read-tree", "HEAD")

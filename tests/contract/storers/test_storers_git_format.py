@@ -232,7 +232,7 @@ def test_git_runs_in_the_directory_that_is_open_whatever_has_its_path(disk: Path
     own.mkdir()
     with held(own) as directory:
         git = GitProgram(directory, ("lion", "lion@cyber-dojo.org"))
-        git.run("init", "--quiet")
+        git.create_repository()
         own.rename(moved)
         own.mkdir()
         git.run("commit", "--quiet", "--allow-empty", "--message", "0")
@@ -255,4 +255,4 @@ def test_git_runs_nowhere_else_where_the_directory_can_not_be_entered(disk: Path
 
 def _git_init(directory: int, here: Path) -> None:
     os.chdir(here)
-    GitProgram(directory, ("lion", "lion@cyber-dojo.org")).run("init", "--quiet")
+    GitProgram(directory, ("lion", "lion@cyber-dojo.org")).create_repository()

@@ -1,6 +1,9 @@
 """What a test run's container leaves in the sandbox is stored by git, and never obeyed by it."""
 
+import os
 import shutil
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from katafs.storers.git import GitStorer
 from katafs.storers.storer import Delta
 from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
+from tests.harness import needs
 from tests.harness.avatars import git
 
 
@@ -62,6 +66,59 @@ def test_git_has_what_is_where_a_repository_was(disk: Path, tmp_path: Path, *, a
         place.write_text(START["hiker.py"])
     storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
     assert git(disk / KATA / "lion", "ls-tree", "2", "sandbox/hiker.py").partition(" ")[0] == kind
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "content"),
+    [
+        ("* text", b"a\r\nb\r\n"),
+        ("* text=auto eol=crlf", b"a\r\nb\r\n"),
+        ("* crlf", b"a\r\nb\r\n"),
+        ("* ident", b"$Id: 42 $\n"),
+        ("* working-tree-encoding=UTF-16LE", b"abc\n"),
+        ("* working-tree-encoding=nothing", b"a\n"),
+        ("* working-tree-encoding", b"a\n"),
+        ("* binary -diff", b"a\n"),
+    ],
+)
+@pytest.mark.parametrize("saved", [True, False])
+def test_git_has_the_bytes_of_a_file_whatever_attributes_are_beside_it(
+    disk: Path, attributes: str, content: bytes, *, saved: bool
+) -> None:
+    """A test run that can write `.gitattributes` would stop the avatar, or change what is stored of other files."""
+    store = DirectoryStore(disk)
+    storer = GitStorer(store)
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    sandbox = disk / KATA / "lion/sandbox"
+    (sandbox / ".gitattributes").write_text(f"{attributes}\n")
+    if saved:
+        storer.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": content})
+    else:
+        (sandbox / "hiker.py").write_bytes(content)
+    storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
+    assert git(disk / KATA / "lion", "cat-file", "blob", "1:sandbox/hiker.py").encode() == content
+    assert not any(diff.binary for diff in storer.tag_diff(KATA, "lion", 0, 1))
+    store.close()
+
+
+@pytest.mark.parametrize("name", [".gitattributes", "hiker.py", ".gitignore", "output"])
+@pytest.mark.parametrize("made", [os.mkfifo, lambda path: os.mknod(path, stat.S_IFCHR, os.makedev(1, 5))])
+def test_git_waits_for_nothing_that_a_test_run_left(disk: Path, made: Callable[[Path], None], name: str) -> None:
+    """What never ends to be read, as /dev/zero, or a FIFO that nobody writes to."""
+    needs.root()
+    store = DirectoryStore(disk)
+    storer = GitStorer(store)
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    place = disk / KATA / "lion/sandbox" / name
+    place.unlink(missing_ok=True)
+    made(place)
+    storer.sandbox_save(KATA, "lion", Delta(changed=["instructions"]), {"instructions": "changed\n"})
+    storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed\n", "green")
+    assert "instructions" in [diff.new_name for diff in storer.tag_diff(KATA, "lion", 0, 1)]
+    assert not stat.S_ISREG(place.lstat().st_mode) or name == "output"
     store.close()
 
 
