@@ -105,6 +105,10 @@ class AvatarNotFound(StorerError):
     """The avatar wasn't started in this kata."""
 
 
+class AvatarBusy(StorerError):
+    """Somebody else has held the avatar's lock for too long: a test run that is being stored, or a container."""
+
+
 class TagNotFound(StorerError):
     """The avatar has no tag of this number."""
 

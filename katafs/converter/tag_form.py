@@ -16,7 +16,7 @@ from katafs.rooted import files, inodes, names
 from katafs.rooted.removing import remove_tree
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.dulwich_refs import tag_numbers
-from katafs.storers.places import Places
+from katafs.storers.places import Places, alone
 from katafs.volumes.store import VolumeStore
 
 _ASIDE = b".katafs-git-"
@@ -52,7 +52,7 @@ def store_as_tags(store: VolumeStore, kata: KataId, *, drop_git: bool) -> list[A
 def _outcome(places: Places, kata: KataId, avatar: AvatarName, drop_git: bool) -> AvatarOutcome | None:
     whose = f"avatar {avatar} of kata {kata}"
     try:
-        with places.avatar(kata, avatar) as directory, files.locked(directory):
+        with places.avatar(kata, avatar) as directory, alone(directory, whose):
             return _stored(directory, avatar, whose, drop_git)
     except StoreUnreachable:
         raise

@@ -7,10 +7,12 @@ half of it, and no reader meets half of it.
 import contextlib
 import errno
 import fcntl
+import math
 import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 
 from katafs.rooted import inodes, names, syscalls
@@ -21,6 +23,8 @@ TEMPORARY_PREFIX = b".katafs-"
 
 _TEMPORARY = re.compile(re.escape(TEMPORARY_PREFIX) + rb"[0-9a-f]{16}")
 """What `temporary_name` gives."""
+_BETWEEN_TRIES_S = 0.01
+"""flock(2) knows no time limit."""
 
 
 def open_directory(directory: int, name: bytes) -> int:
@@ -188,15 +192,34 @@ def sync_directory(directory: int) -> None:
 
 
 @contextlib.contextmanager
-def locked(directory: int, *, waiting: bool = True) -> Iterator[None]:
+def locked(directory: int, *, within_s: float = math.inf) -> Iterator[None]:
     """Hold a directory's lock (flock(2)): one at a time, also between processes. Waits for whoever has it, or raises
-    BlockingIOError."""
+    BlockingIOError where that takes longer. Who can open the directory can hold it, and for ever."""
     readable = names.open_directory_again(directory)
     try:
-        fcntl.flock(readable, fcntl.LOCK_EX | (0 if waiting else fcntl.LOCK_NB))
+        _lock(readable, within_s)
         yield
     finally:
         os.close(readable)
+
+
+def _lock(readable: int, within_s: float) -> None:
+    if within_s == math.inf:
+        fcntl.flock(readable, fcntl.LOCK_EX)
+        return
+    end_s = time.monotonic() + within_s
+    while not _has_locked(readable):
+        if time.monotonic() >= end_s:
+            raise answer(errno.EAGAIN)
+        time.sleep(_BETWEEN_TRIES_S)
+
+
+def _has_locked(readable: int) -> bool:
+    try:
+        fcntl.flock(readable, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def path_of(directory: int) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from katafs.kata_id import AvatarName
-from katafs.rooted import files as rooted_files
 from katafs.storers.checks import (
     checked_avatar,
     checked_delta,
@@ -21,7 +20,7 @@ from katafs.storers.git_avatar import GitAvatar
 from katafs.storers.git_locks import remove_old_locks
 from katafs.storers.git_patch import file_diffs
 from katafs.storers.increments import colour_of
-from katafs.storers.places import Places
+from katafs.storers.places import Places, alone
 from katafs.storers.storer import OUTPUT, Delta, Increment, Tag
 from katafs.storers.tag_files import new_tag
 from katafs.volumes.store import VolumeStore
@@ -101,6 +100,6 @@ class GitStorer(CommonStorer):
     @contextmanager
     def _changing(self, kata: str, name: str) -> Iterator[GitAvatar]:
         """The same, for one at a time: two test runs at once would undo each other's files."""
-        with self._places.avatar(kata, name) as directory, rooted_files.locked(directory):
+        with self._places.avatar(kata, name) as directory, alone(directory, f"avatar {name} of kata {kata}"):
             remove_old_locks(directory)
             yield GitAvatar(directory, checked_id(kata), checked_avatar(name))

@@ -19,7 +19,7 @@ from katafs.rooted.answer import answer
 from katafs.rooted.removing import remove_all
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
-from katafs.storers.places import Places, named_faults
+from katafs.storers.places import PATIENCE_S, Places, named_faults
 from katafs.storers.storer import Manifest
 from katafs.volumes.store import VolumeStore
 
@@ -65,7 +65,7 @@ class KatasStorer:
         KataExists where it is somebody else's."""
         with ExitStack() as held:
             try:
-                held.enter_context(files.locked(top, waiting=is_new))
+                held.enter_context(files.locked(top, within_s=PATIENCE_S if is_new else 0))
                 is_begun = _is_begun(top)
             except BaseException:
                 self._unmake(kata, top, is_new)

@@ -6,9 +6,10 @@ Knows which volume a sandbox is in. Knows nothing of what the files mean.
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from katafs.errors import (
+    AvatarBusy,
     AvatarNotFound,
     CorruptKata,
     IncrementsMissing,
@@ -23,6 +24,9 @@ from katafs.rooted import files
 from katafs.storers.checks import checked_avatar, checked_id
 from katafs.volumes.store import VolumeStore
 
+PATIENCE_S = 30
+"""So long somebody's lock is waited for: to store a run takes less than a second, and a container that has a directory
+may hold its lock for ever."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MISPLACED = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EXDEV)
 """What the system says of a link, a FIFO, a directory or a mount where a file belongs, or a file for a directory."""
@@ -49,6 +53,17 @@ def _named(problem: OSError) -> str:
     """Which of its files it is, where the system says it. On one line: strangers may have named it."""
     name = problem.filename
     return f"{os.fsdecode(name)!r} of " if isinstance(name, str | bytes) and name else ""
+
+
+@contextmanager
+def alone(avatar: int, whose: str) -> Iterator[None]:
+    """Hold the lock of an avatar's directory: one run at a time. Raises AvatarBusy."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.locked(avatar, within_s=PATIENCE_S))
+        except BlockingIOError:
+            raise AvatarBusy(f"{whose} is locked by another test run or a container, for {PATIENCE_S} s now") from None
+        yield
 
 
 class Places:

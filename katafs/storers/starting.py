@@ -15,6 +15,7 @@ from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, names
 from katafs.rooted.removing import remove_tree
 from katafs.storers.dulwich_files import directory
+from katafs.storers.places import alone
 
 _MARK = files.TEMPORARY_PREFIX + b"starting"
 _DIRECTORY_MODE = 0o777
@@ -32,7 +33,7 @@ def taken(top: int, avatar: bytes) -> Iterator[int | None]:
     names.make_directory(top, temporary, _DIRECTORY_MODE)
     moved = False
     try:
-        with files.opened_directory(top, temporary) as made, files.locked(made):
+        with files.opened_directory(top, temporary) as made, alone(made, "the directory of a new avatar"):
             os.close(names.create_file(made, _MARK, os.O_WRONLY, 0o666))
             with contextlib.suppress(FileExistsError):
                 names.rename(top, temporary, top, avatar, names.RENAME_NOREPLACE)
@@ -74,7 +75,7 @@ def _is_broken_off(top: int, avatar: bytes, held: contextlib.ExitStack) -> bool:
         begun_s = _begun_s(found)
         if begun_s is None or abs(time.time() - begun_s) < _LASTING_S:
             return False
-        held.enter_context(files.locked(found, waiting=False))
+        held.enter_context(files.locked(found, within_s=0))
         # Before the lock was had it may have been given back, and that killed, and the name taken anew.
         return _is_named(found, top, avatar) and _begun_s(found) is not None
     except (FileNotFoundError, PermissionError, BlockingIOError):

@@ -2,7 +2,8 @@
 
 Ids and names come as text, since they come from outside; whatever is wrong with them has an error of its own in
 `katafs.errors`. Every method may raise KataNotFound, AvatarNotFound, BadId or BadAvatar for what it is asked about,
-CorruptKata or TooLarge for what it finds, StoreFull for what it can't write, and StoreUnreachable.
+CorruptKata or TooLarge for what it finds, StoreFull for what it can't write, and StoreUnreachable; every one that
+changes an avatar AvatarBusy.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

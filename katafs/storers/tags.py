@@ -14,7 +14,7 @@ from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_files, checked_run
 from katafs.storers.increments import increment_of, next_number, read_increments, write_increments
-from katafs.storers.places import Places
+from katafs.storers.places import Places, alone
 from katafs.storers.storer import OUTPUT, Increment, Tag
 from katafs.storers.tag_files import create_tag, has_tag, new_tag, read_tag, shown_files
 from katafs.volumes.store import VolumeStore
@@ -46,7 +46,7 @@ class TagsStorer:
         time, word = checked_run(now, output, colour)
         shown = {**checked_files(visible_files), OUTPUT: output}
         # One run at a time: a tag that its disk can't be made to keep is undone, and the next one has the number then.
-        with self._opened(kata, name) as (avatar, tags), files.locked(avatar):
+        with self._opened(kata, name) as (avatar, tags), alone(avatar, _whose(kata, name)):
             while True:
                 increments = self._increments(avatar, tags, kata, name)
                 tag = new_tag(next_number(increments), word, time, shown)

@@ -35,6 +35,9 @@ MANIFEST = {
     "visible_files": START,
 }
 
+FILES = {**START, "hiker.py": "changed\n"}
+"""What a test run has."""
+
 WHATEVER_THE_STORE = pytest.mark.parametrize("cell", ["git-directories", "plain-memory"], indirect=True)
 """For what a storer decides before, or whatever, the store is: on one of each only, since it is much."""
 

@@ -1,18 +1,21 @@
 """The cells of the contract: GitStorer and PlainStorer, each on every store that it works on."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from katafs.config import Sandboxes
 from katafs.namespace import Layout
+from katafs.storers.git import GitStorer
+from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Storer
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.memory import MemoryStore
 from katafs.volumes.tree_store import TreeStore
 from tests.contract.conftest import DockerPlace
-from tests.contract.storers.cells import MANIFEST, Cell
+from tests.contract.storers.cells import FILES, KATA, MANIFEST, NOW, Cell
 from tests.harness.mounts import mounting
 from tests.harness.places import fresh_directory, remove_directory
 
@@ -107,3 +110,24 @@ def kata(storer: Storer) -> str:
 def lion(storer: Storer, kata: str) -> str:
     """An avatar that was started in the kata."""
     return storer.start_avatar(kata, ["lion"]) or "not started"
+
+
+@pytest.fixture
+def plain(disk: Path) -> Iterator[Storer]:
+    """A storer without git, with an avatar."""
+    with closing(DirectoryStore(disk)) as store:
+        storer = PlainStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        yield storer
+
+
+@pytest.fixture
+def git(disk: Path) -> Iterator[Storer]:
+    """A storer with git, with an avatar that has run its tests once."""
+    with closing(DirectoryStore(disk)) as store:
+        storer = GitStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "first", "red")
+        yield storer

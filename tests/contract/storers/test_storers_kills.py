@@ -276,11 +276,11 @@ def test_a_name_that_was_taken_anew_before_the_lock_was_had_is_left_alone(
     locked = files.locked
 
     @contextmanager
-    def late(directory: int, *, waiting: bool = True) -> Iterator[None]:
+    def late(directory: int, *, within_s: float) -> Iterator[None]:
         lion.rename(disk / "aside")
         lion.mkdir()
         (lion / "another's").touch()
-        with locked(directory, waiting=waiting):
+        with locked(directory, within_s=within_s):
             yield
 
     monkeypatch.setattr(files, "locked", late)

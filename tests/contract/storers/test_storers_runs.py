@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from katafs import errors
+from katafs.rooted import files
+from katafs.storers import places
 from katafs.storers.storer import Delta, Storer
-from tests.contract.storers.cells import KATA, NOW, START, WHATEVER_THE_STORE, Cell
+from tests.contract.storers.cells import FILES, KATA, NOW, START, WHATEVER_THE_STORE, Cell
+from tests.harness.descriptors import held
 
-FILES = {**START, "hiker.py": "changed\n"}
 LIGHT = {"colour": "red", "time": NOW, "number": 1}
 
 
@@ -246,6 +248,20 @@ def test_racing_test_runs_each_get_a_tag_of_their_own(storer: Storer, kata: str,
     with ThreadPoolExecutor(len(racers)) as pool:
         list(pool.map(lambda racer: racer.avatar_ran_tests(kata, lion, FILES, NOW, "", "red"), racers))
     assert [light["number"] for light in storer.avatar_increments(kata, lion)] == [1, 2, 3]
+
+
+@WHATEVER_THE_STORE
+def test_a_lock_that_somebody_holds_for_ever_ends_a_run_with_an_error_of_its_own(
+    storer: Storer, kata: str, lion: str, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that has the whole kata can hold any."""
+    monkeypatch.setattr(places, "PATIENCE_S", 0.05)
+    with held(cell.avatar()) as directory, files.locked(directory):
+        with pytest.raises(errors.AvatarBusy, match=f"avatar lion of kata {kata} is locked"):
+            storer.avatar_ran_tests(kata, lion, FILES, NOW, "", "red")
+        assert len(storer.tags(kata, lion)) == 1
+    storer.avatar_ran_tests(kata, lion, FILES, NOW, "", "red")
+    assert len(storer.tags(kata, lion)) == 2
 
 
 def test_a_link_for_increments_is_not_followed(storer: Storer, kata: str, lion: str, cell: Cell) -> None:

@@ -1,0 +1,168 @@
+"""A run that was broken off with git: its tag makes it exist, and what else a kill left is no hindrance."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from katafs import errors
+from katafs.storers.git_program import GitProgram
+from katafs.storers.storer import Delta, Storer
+from tests.contract.storers.cells import FILES, KATA, NOW
+from tests.harness.programs import run
+from tests.harness.wall_clock import HOUR_S, WallClock
+
+
+def without_tag(disk: Path, number: int) -> None:
+    """Leave of a test run what a kill before `git tag` leaves."""
+    run(["git", "-c", "safe.directory=*", "tag", "--delete", str(number)], cwd=disk / KATA / "lion")
+
+
+def test_a_commit_without_a_tag_is_no_tag(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    assert [tag["number"] for tag in git.tags(KATA, "lion")] == [0, 1]
+
+
+def test_a_commit_without_a_tag_is_no_increment(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    assert [light["number"] for light in git.avatar_increments(KATA, "lion")] == [1]
+
+
+def test_the_number_of_a_commit_without_a_tag_is_taken_by_the_next_run(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "third", "green")
+    assert git.tag(KATA, "lion", 2)["output"] == "third"
+
+
+def test_the_run_of_a_commit_without_a_tag_can_be_stored_again(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    without_tag(disk, 2)
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
+def test_a_tag_that_git_made_before_it_failed_is_undone(
+    git: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would be in the way of every later run."""
+    ran = GitProgram.run
+
+    def fail_after_the_tag(program: GitProgram, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
+        printed = ran(program, *words, stdin=stdin)
+        if words[0] == "tag":
+            raise errors.GitFailed("git tag was killed")
+        return printed
+
+    monkeypatch.setattr(GitProgram, "run", fail_after_the_tag)
+    with pytest.raises(errors.GitFailed, match="was killed"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    monkeypatch.undo()
+
+    assert [tag["number"] for tag in git.tags(KATA, "lion")] == [0, 1]
+    lights = git.avatar_ran_tests(KATA, "lion", FILES, NOW, "again", "green")
+    assert [light["number"] for light in lights] == [1, 2]
+
+
+def test_a_tag_that_was_there_before_a_run_that_failed_stays(git: Storer, disk: Path) -> None:
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    (disk / KATA / "lion/increments.json").write_text("[]")
+
+    with pytest.raises(errors.GitFailed, match="already exists"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "third", "red")
+
+    assert [tag["output"] for tag in git.tags(KATA, "lion")][1:] == ["first", "second"]
+
+
+def test_a_lock_that_a_killed_git_left_is_said_in_one_line(git: Storer, disk: Path) -> None:
+    (disk / KATA / "lion/.git/index.lock").touch()
+    with pytest.raises(errors.GitFailed, match=r"git update-index ended with 128: .*index\.lock.*[^']$"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+
+def test_a_run_that_can_not_be_undone_either_says_what_failed_first(
+    git: Storer, disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (disk / KATA / "lion/.git/refs/heads/master.lock").touch()
+    with pytest.raises(errors.GitFailed, match=r"git update-ref ended with 128"):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    (logged,) = caplog.records
+    assert (logged.getMessage(), "git update-ref ended with" in vars(logged)["error"]) == (
+        "a test run is not undone",
+        True,
+    )
+
+
+@pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", "refs/heads/master.lock", "refs/tags/2.lock"])
+def test_a_lock_that_a_killed_git_left_long_ago_is_removed(git: Storer, disk: Path, lock: str) -> None:
+    path = disk / KATA / "lion/.git" / lock
+    path.touch()
+    os.utime(path, (1, 1))
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
+def test_a_lock_that_a_killed_git_left_before_the_clock_was_set_back_is_removed(
+    git: Storer, disk: Path, wall_clock: WallClock
+) -> None:
+    (disk / KATA / "lion/.git/index.lock").touch()
+    wall_clock.jump(-HOUR_S)
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
+def test_a_run_writes_a_manifest_that_was_lost(git: Storer, disk: Path) -> None:
+    (disk / KATA / "lion/manifest.json").unlink()
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert git.avatar_visible_files(KATA, "lion")["hiker.py"] == "changed\n"
+
+
+def test_an_avatar_without_its_sandbox_is_said_to_be(git: Storer, disk: Path) -> None:
+    shutil.rmtree(disk / KATA / "lion/sandbox")
+    with pytest.raises(errors.CorruptKata, match=r"avatar lion of kata .* has no sandbox"):
+        git.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": "x"})
+
+
+def test_what_the_environment_says_of_git_is_nothing_to_it(
+    git: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_caller = {
+        "GIT_COMMON_DIR": "/nonexistent",
+        "GIT_DEFAULT_HASH": "sha256",
+        "GIT_GLOB_PATHSPECS": "1",
+        "GIT_ICASE_PATHSPECS": "1",
+    }
+    for name, value in of_the_caller.items():
+        monkeypatch.setenv(name, value)
+    git.start_avatar(KATA, ["tiger"])
+    monkeypatch.undo()
+
+    (head,) = run(["git", "-c", "safe.directory=*", "rev-parse", "HEAD"], cwd=disk / KATA / "tiger").stdout.split()
+    assert len(head) == 40
+
+
+def test_a_run_that_git_refused_leaves_the_files_of_the_one_before(git: Storer, disk: Path) -> None:
+    before = (disk / KATA / "lion/manifest.json").read_bytes()
+    (disk / KATA / "lion/.git/index.lock").touch()
+    with pytest.raises(errors.GitFailed):
+        git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+    assert (disk / KATA / "lion/manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_git_directory_that_leads_elsewhere_is_refused(git: Storer, disk: Path, kind: str) -> None:
+    repository = disk / KATA / "lion/.git"
+    repository.rename(disk / "elsewhere")
+    if kind == "file":
+        repository.write_text(f"gitdir: {disk}/elsewhere\n")
+    else:
+        repository.symlink_to(disk / "elsewhere")
+    with pytest.raises(errors.CorruptKata, match="not a directory"):
+        git.tags(KATA, "lion")
