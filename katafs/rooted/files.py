@@ -81,6 +81,12 @@ def is_directory(directory: int, name: bytes) -> bool:
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
+def is_at(directory: int, name: bytes, descriptor: int) -> bool:
+    """Whether the name stands for what is open as `descriptor`."""
+    status = status_of(directory, name)
+    return status is not None and os.path.samestat(status, os.fstat(descriptor))
+
+
 def read(directory: int, name: bytes, limit_bytes: int) -> bytes:
     """All of a regular file. Raises OSError(EFBIG) where it is larger than the limit, OSError(ELOOP) for a link and
     OSError(ENXIO) for anything else that isn't a file: a FIFO here would make the reader wait."""

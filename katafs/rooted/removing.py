@@ -98,6 +98,5 @@ def remove_own(directory: int, name: bytes, inside: int) -> None:
                 if entry.is_directory and not leaving:
                     inodes.set_mode(entry.descriptor, 0o700)
     remove_all(inside)
-    status = files.status_of(directory, name)
-    if status is not None and os.path.samestat(status, os.fstat(inside)):
+    if files.is_at(directory, name, inside):
         names.remove_directory(directory, name)

@@ -3,7 +3,7 @@
 A volume without anything in it is a kata that a kill left half made: whoever creates it next completes it. Each holds
 the volume's lock, and the manifest comes to be in one step, so that of several one succeeds.
 
-Stands alone. Knows nothing of avatars but that their volumes go when the kata does.
+Stands alone. Knows nothing of avatars but that they, and their volumes, go when the kata does.
 """
 
 import errno
@@ -16,7 +16,7 @@ from katafs.errors import BadId, CorruptKata, KataExists, KatafsError, KataInUse
 from katafs.kata_id import AVATARS, OUTER_LENGTH, KataId, VolumeName, avatar_volume, is_outer, kata_volume
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
-from katafs.rooted.removing import remove_all
+from katafs.rooted.removing import remove_all, remove_tree
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
 from katafs.storers.places import PATIENCE_S, Places, named_faults
@@ -44,7 +44,8 @@ class KatasStorer:
         is_new = self._made(kata)
         try:
             with (
-                self._places.kata(kata) as top,
+                named_faults(f"kata {kata}"),
+                self._places.volume(kata_volume(kata)) as top,
                 self._begun(kata, top, is_new),
                 self._undone_on_failure(kata, top, is_new),
             ):
@@ -103,14 +104,8 @@ class KatasStorer:
     def _unmake(self, kata: KataId, top: int, is_new: bool) -> None:
         """Remove the volume if it was made for this kata, is that still, and empty."""
         with suppress(OSError, KatafsError):
-            if is_new and self._is_at(kata, top):
+            if is_new and self._places.is_at(kata_volume(kata), top):
                 self._store.remove(kata_volume(kata))
-
-    def _is_at(self, kata: KataId, top: int) -> bool:
-        """Whether this is the kata's volume still."""
-        with suppress(FileNotFoundError), self._places.volume(kata_volume(kata)) as now:
-            return os.path.samestat(os.fstat(now), os.fstat(top))
-        return False
 
     def kata_exists(self, kata: str) -> bool:
         """As in Storer."""
@@ -170,6 +165,7 @@ class KatasStorer:
         with named_faults(f"volume {volume}"), self._places.volume(volume) as top:
             for left in reversed(range(_REMOVALS)):
                 try:
+                    _remove_avatars(top)
                     remove_all(top)
                     self._store.remove(volume)
                 except OSError as problem:
@@ -179,6 +175,21 @@ class KatasStorer:
                         raise
                 else:
                     return
+
+
+def _remove_avatars(top: int) -> None:
+    """Each one's name goes first, in one step: what goes on in it fails since it isn't there any more, and not since a
+    part is missing. Where that can't be, since something of another volume is in it, the avatar is left for later."""
+    for avatar in AVATARS:
+        hidden = files.temporary_name()
+        try:
+            names.rename(top, avatar.encode(), top, hidden, names.RENAME_NOREPLACE)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOENT, errno.EXDEV):
+                raise
+            continue
+        with suppress(FileNotFoundError, NotADirectoryError):
+            remove_tree(top, hidden)
 
 
 def _is_begun(top: int) -> bool:

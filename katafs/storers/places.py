@@ -5,8 +5,8 @@ Knows which volume a sandbox is in. Knows nothing of what the files mean.
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from katafs.errors import (
     AvatarBusy,
@@ -16,6 +16,7 @@ from katafs.errors import (
     KataNotFound,
     ReadOnlyStore,
     StoreFull,
+    StorerError,
     TooLarge,
 )
 from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_volume, kata_volume
@@ -56,6 +57,17 @@ def _named(problem: OSError) -> str:
 
 
 @contextmanager
+def _deleted(gone: StorerError, is_there: Callable[[], bool]) -> Iterator[None]:
+    """Let what fails for want of something that was deleted meanwhile fail for that."""
+    try:
+        yield
+    except (OSError, StorerError) as problem:
+        if not isinstance(problem, FileNotFoundError) and is_there():
+            raise
+        raise gone from problem
+
+
+@contextmanager
 def alone(avatar: int, whose: str) -> Iterator[None]:
     """Hold the lock of an avatar's directory: one run at a time. Raises AvatarBusy."""
     with ExitStack() as held:
@@ -90,10 +102,22 @@ class Places:
         except FileNotFoundError:
             raise KataNotFound(f"kata {known} is not in {self.store.url}") from None
         try:
-            with named_faults(f"kata {known}"):
+            with (
+                _deleted(
+                    KataNotFound(f"kata {known} was deleted meanwhile"),
+                    lambda: self.is_at(kata_volume(known), descriptor),
+                ),
+                named_faults(f"kata {known}"),
+            ):
                 yield descriptor
         finally:
             os.close(descriptor)
+
+    def is_at(self, volume: VolumeName, top: int) -> bool:
+        """Whether this descriptor's directory is that volume still."""
+        with suppress(FileNotFoundError), self.volume(volume) as now:
+            return os.path.samestat(os.fstat(now), os.fstat(top))
+        return False
 
     @contextmanager
     def avatar(self, kata: str, name: str) -> Iterator[int]:
@@ -106,7 +130,9 @@ class Places:
             except FileNotFoundError:
                 raise self._missing(checked_id(kata), avatar) from None
             try:
-                with named_faults(f"avatar {avatar} of kata {kata}"):
+                whose = f"avatar {avatar} of kata {kata}"
+                gone = AvatarNotFound(f"{whose} was deleted meanwhile")
+                with _deleted(gone, lambda: files.is_at(top, avatar.encode(), descriptor)), named_faults(whose):
                     yield descriptor
             finally:
                 os.close(descriptor)
@@ -122,7 +148,12 @@ class Places:
         kata's volume."""
         own = avatar_volume(checked_id(kata), checked_avatar(name))
         if self.store.exists(own):
-            with self.volume(own) as descriptor, named_faults(f"the sandbox of avatar {name} of kata {kata}"):
+            whose = f"avatar {name} of kata {kata}"
+            with (
+                _deleted(AvatarNotFound(f"{whose} was deleted meanwhile"), lambda: self.store.exists(own)),
+                self.volume(own) as descriptor,
+                named_faults(f"the sandbox of {whose}"),
+            ):
                 yield descriptor
             return
         with self.avatar(kata, name) as directory:

@@ -56,7 +56,7 @@ def is_begun(top: int, avatar: bytes) -> bool:
         if files.is_directory(top, avatar):
             with files.opened_directory(top, avatar) as found:
                 # Where the mark has just gone, the name may have gone with it.
-                return _begun_s(found) is not None or not _is_named(found, top, avatar)
+                return _begun_s(found) is not None or not files.is_at(top, avatar, found)
     return False
 
 
@@ -77,14 +77,9 @@ def _is_broken_off(top: int, avatar: bytes, held: contextlib.ExitStack) -> bool:
             return False
         held.enter_context(files.locked(found, within_s=0))
         # Before the lock was had it may have been given back, and that killed, and the name taken anew.
-        return _is_named(found, top, avatar) and _begun_s(found) is not None
+        return files.is_at(top, avatar, found) and _begun_s(found) is not None
     except (FileNotFoundError, PermissionError, BlockingIOError):
         return False
-
-
-def _is_named(found: int, top: int, avatar: bytes) -> bool:
-    status = files.status_of(top, avatar)
-    return status is not None and os.path.samestat(status, os.fstat(found))
 
 
 def _begun_s(found: int) -> float | None:

@@ -65,8 +65,9 @@ class Storer(Protocol):
         """Every kata, sorted."""
 
     def delete_kata(self, kata: str) -> None:
-        """Remove the kata and all of its avatars, and end what test runs go on in it: those fail. Raises KataInUse, and
-        has then removed nothing; OSError(ENOTEMPTY) where something goes on writing into it, and a part may be left."""
+        """Remove the kata and all of its avatars. What goes on in it ends: that finds no kata, or no avatar. Raises
+        KataInUse, and has then removed nothing; OSError(ENOTEMPTY) where something goes on writing into it, and a part
+        may be left."""
 
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
         """Start the first of these avatars that isn't started yet, or None; of racing processes each gets another.

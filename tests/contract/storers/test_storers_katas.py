@@ -152,9 +152,8 @@ def test_a_kata_is_deleted_with_what_another_process_did_a_moment_ago(
 def test_a_kata_is_deleted_with_what_comes_into_it_meanwhile(
     disk: Path, monkeypatch: pytest.MonkeyPatch, name: bytes
 ) -> None:
-    late = disk / KATA / ("lion/sandbox/late" if name == b"sandbox" else "late")
     with closing(DirectoryStore(disk)) as store:
-        _written_to(monkeypatch, name, [late] * 2)  # a directory is first removed in the hope that it is empty
+        _written_to(monkeypatch, name, 2)  # a directory is first removed in the hope that it is empty
         storer = PlainStorer(store)
         storer.create_kata(MANIFEST)
         storer.start_avatar(KATA, ["lion"])
@@ -166,7 +165,7 @@ def test_a_kata_into_which_something_never_ends_to_write_is_given_up(
     disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(DirectoryStore(disk)) as store:
-        _written_to(monkeypatch, KATA.encode(), [disk / KATA / "late"] * 1000)
+        _written_to(monkeypatch, KATA.encode(), 1000)
         storer = PlainStorer(store)
         storer.create_kata(MANIFEST)
         with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
@@ -174,13 +173,13 @@ def test_a_kata_into_which_something_never_ends_to_write_is_given_up(
         assert storer.kata_exists(KATA)
 
 
-def _written_to(monkeypatch: pytest.MonkeyPatch, name: bytes, late: list[Path]) -> None:
-    """Have a program make each of these files just before a directory of this name would be removed."""
-    rmdir = os.rmdir
+def _written_to(monkeypatch: pytest.MonkeyPatch, name: bytes, times: int) -> None:
+    """Have a program make a file in a directory of this name so often, just before it would be removed."""
+    rmdir, left = os.rmdir, [b"late"] * times
 
     def removed(path: str | bytes, *, dir_fd: int | None = None) -> None:
-        if os.fsencode(path) == name and late:
-            late.pop().touch()
+        if os.path.basename(os.fsencode(path)) == name and left:
+            os.mknod(os.path.join(os.fsencode(path), left.pop()), dir_fd=dir_fd)
         rmdir(path, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "rmdir", removed)
