@@ -39,9 +39,8 @@ class GitAvatar:
     def start(self, visible_files: Mapping[str, str]) -> None:
         """Make the repository, with these files in the sandbox that is there already, and tag 0."""
         self._git.create_repository()
-        self.save([], {file.encode(): content.encode() for file, content in visible_files.items()})
+        self._write([], {file.encode(): content.encode() for file, content in visible_files.items()})
         self._write_state(dict(visible_files), [])
-        self._index.take(_MANIFEST, INCREMENTS)
         self._commit(0, visible_files, None)
         self._sync_repository()
         self._sync_tags()
@@ -49,6 +48,10 @@ class GitAvatar:
     def save(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
         """Write and remove files of the sandbox, and tell git of them: of the changed ones as well, which the servers
         leave to `commit -a`, since git has forgotten one that a test run removed."""
+        self._write(deleted, written)
+        self._index.take(*(_SANDBOX + name for name in (*written, *deleted)))
+
+    def _write(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
         if not files.is_directory(self._directory, SANDBOX_NAME):
             raise CorruptKata(f"{self._whose} has no sandbox")
         with files.opened_directory(self._directory, SANDBOX_NAME) as sandbox:
@@ -56,7 +59,6 @@ class GitAvatar:
                 write_file(sandbox, name, content)
             for name in deleted:
                 remove_file(sandbox, name)
-        self._index.take(*(_SANDBOX + name for name in (*written, *deleted)))
 
     def ran_tests(self, shown: Mapping[str, str], colour: str, time: list[int]) -> list[Increment]:
         """Commit and tag a test run; the tag comes last, and makes it exist."""
@@ -65,7 +67,7 @@ class GitAvatar:
         number = next_number(increments)
         increments.append({"colour": colour, "time": time, "number": number})
         with self._undone_on_failure(None if number in numbers else number) as head:
-            self.save([], {OUTPUT.encode(): shown[OUTPUT].encode()})
+            self._write([], {OUTPUT.encode(): shown[OUTPUT].encode()})
             self._write_state(dict(shown), increments)
             self._commit(number, shown, head)
             self._sync_tags()
@@ -95,7 +97,7 @@ class GitAvatar:
         """Also where nothing changed: a kill before the tag leaves a commit, and the same run may be stored again.
 
         Of the visible files also those that git has forgotten, since a run had put something else in their place."""
-        self._index.take_all(*(_SANDBOX + name.encode() for name in shown))
+        self._index.take_all(_MANIFEST, INCREMENTS, *(_SANDBOX + name.encode() for name in shown))
         tree = self._git.run("write-tree").decode().strip()
         parents, kind = (["-p", head], "commit") if head else ([], "commit (initial)")
         commit = self._git.run("commit-tree", tree, *parents, "-m", str(number)).decode().strip()
