@@ -38,7 +38,8 @@ class GitIndex:
 
     def take(self, *paths: bytes) -> None:
         """Have these files as they are now. Those that aren't there any more go, and so does what has become none, or
-        one that is too large to be read at once. Raises GitFailed, and OSError as it comes."""
+        one that is too large to be read at once, or that somebody holds a lease on. Raises GitFailed, and OSError as it
+        comes."""
         self._take(dict.fromkeys(paths, _GONE))
 
     def take_all(self, *paths: bytes) -> None:
@@ -63,9 +64,10 @@ class GitIndex:
         """The mode and the object of each of these files, which git has then."""
         with contextlib.ExitStack() as held:
             found = {path: self._found(path, held) for path in paths}
-            there = [each.content for each in found.values() if each]
-            ways = [b"/proc/%d/fd/%d\n" % (os.getpid(), content) for content in there]
-            objects = iter(self._git.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=ways).split())
+            lent = [each.content for each in found.values() if each]
+            ways = [b"/proc/self/fd/%d\n" % content for content in lent]
+            words = ("hash-object", "-w", "--no-filters", "--stdin-paths")
+            objects = iter(self._git.run(*words, stdin=ways, lent=lent).split())
             return {path: b"%s %s" % (each.mode, next(objects)) if each else _GONE for path, each in found.items()}
 
     def _found(self, path: bytes, held: contextlib.ExitStack) -> _Found | None:
@@ -77,7 +79,7 @@ class GitIndex:
                     return None
                 is_link = stat.S_ISLNK(status.st_mode)
                 content = _target(place, name) if is_link else open_file(place, name)
-        except (FileNotFoundError, CorruptKata):
+        except (FileNotFoundError, BlockingIOError, CorruptKata):
             return None
         held.callback(os.close, content)
         return _Found(_LINK if is_link else _SCRIPT if status.st_mode & stat.S_IXUSR else _FILE, content)

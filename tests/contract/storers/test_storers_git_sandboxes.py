@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
 from tests.harness import needs
 from tests.harness.avatars import git
+from tests.harness.leases import leased
+from tests.harness.programs import NOBODY
 
 
 def hostile_repository(place: Path, canary: Path) -> None:
@@ -120,6 +123,35 @@ def test_git_waits_for_nothing_that_a_test_run_left(disk: Path, made: Callable[[
     assert "instructions" in [diff.new_name for diff in storer.tag_diff(KATA, "lion", 0, 1)]
     assert not stat.S_ISREG(place.lstat().st_mode) or name == "output"
     store.close()
+
+
+def test_git_does_not_wait_for_who_holds_a_lease(disk: Path) -> None:
+    with closing(DirectoryStore(disk)) as store:
+        storer = GitStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        for held in (True, False):
+            with leased(disk / KATA / "lion/sandbox/hiker.py") if held else nullcontext():
+                storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed\n", "green")
+    names = [git(disk / KATA / "lion", "ls-tree", "-r", "--name-only", tag, "sandbox").split() for tag in ("1", "2")]
+    assert [each for each in names[1] if each not in names[0]] == ["sandbox/hiker.py"]
+
+
+def test_a_server_that_has_become_another_user_stores_runs(disk: Path) -> None:
+    """What it has open nobody else sees in /proc then, not even that user: PR_SET_DUMPABLE, prctl(2)."""
+    needs.root()
+    os.chown(disk, NOBODY.uid, NOBODY.gid)
+
+    assert NOBODY.call(_ran_tests, disk) == [1]
+
+
+def _ran_tests(disk: Path) -> list[int]:
+    with closing(DirectoryStore(disk)) as store:
+        storer = GitStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed\n", "green")
+        return [light["number"] for light in storer.avatar_increments(KATA, "lion")]
 
 
 def test_git_has_what_is_saved_where_the_sandbox_itself_was_made_a_repository(disk: Path) -> None:
