@@ -11,7 +11,7 @@ import click
 
 from katafs.cli import exit_codes
 from katafs.cli.completion import directories
-from katafs.cli.process import make_room_for_descriptors, raised_limit, share_one_heap
+from katafs.cli.process import make_room_for_descriptors, obey_quotas, raised_limit, share_one_heap
 from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
@@ -55,6 +55,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
     detach = _daemonize() if daemon else _nothing_to_detach
     if daemon or systemd.is_listening():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is no terminal whose end it could tell of
+    obey_quotas()
     share_one_heap()
     make_room_for_descriptors(_SHARES * wished.open_directories)
     stacks.log_on_signal()

@@ -6,11 +6,16 @@ import fcntl
 import os
 import resource
 import signal
+import struct
 import sys
 from typing import NoReturn
 
 _M_ARENA_MAX = -8
 """malloc.h"""
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAPABILITY_SETS = struct.Struct("=6I")
+"""Effective, permitted and inheritable, the lower 32 of each and then the others (capget(2))."""
+_CAP_SYS_RESOURCE = 1 << 24
 
 
 def fill_standard_streams() -> None:
@@ -64,3 +69,19 @@ def share_one_heap() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
+
+
+def obey_quotas() -> None:
+    """Give up CAP_SYS_RESOURCE: whoever has it may exceed ext4's quotas (ignore_hardlimit() in Linux's
+    fs/quota/dquot.c), and so could all who write through the mount. Raises OSError.
+
+    Only before there are threads: they have what this one has."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, sets = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), ctypes.create_string_buffer(_CAPABILITY_SETS.size)
+    if libc.capget(header, sets) == 0:
+        effective, permitted, *rest = _CAPABILITY_SETS.unpack(sets.raw)
+        sets.raw = _CAPABILITY_SETS.pack(effective & ~_CAP_SYS_RESOURCE, permitted & ~_CAP_SYS_RESOURCE, *rest)
+        if libc.capset(header, sets) == 0:
+            return
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))

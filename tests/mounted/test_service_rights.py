@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from tests.harness import needs
 from tests.harness.mounted import PROGRAM, Mounted
 from tests.harness.mounts import mounting
 from tests.harness.places import fresh_directory, remove_directory
-from tests.harness.programs import NOBODY
+from tests.harness.programs import NOBODY, run
 
 _UNIT = Path(__file__).parents[2] / "systemd" / "katafs@.service"
 _FILE_CAPABILITY = bytes.fromhex("01000002 00200000 00000000 00000000 00000000")
@@ -52,6 +53,26 @@ def test_the_daemon_has_only_these_rights(mounted: Mounted) -> None:
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
     (bounding,) = re.findall(r"^CapBnd:\s+(\w+)$", status, re.MULTILINE)
     assert int(bounding, 16).bit_count() == len(_rights_of_the_unit()[3].split(",")) - 1
+
+
+def test_no_thread_may_exceed_quotas_whoever_mounts(disk: Path) -> None:
+    """With CAP_SYS_RESOURCE (24, capabilities(7)) all who write through the mount could. Root has it in a user
+    namespace of its own, if it hasn't any more on this machine."""
+    needs.root()
+    needs.programs("unshare")
+    for name in ("mnt", "volumes"):
+        (disk / name).mkdir()
+    script = (
+        f'katafs() {{ {shlex.join(PROGRAM)} "$@"; }}; cd {disk}; katafs mount mnt --volumes dir:volumes --daemon; '
+        """pid=$(sed -n 's/^ "pid": \\([0-9]*\\),/\\1/p' mnt/.katafs/status.json); """
+        "cat /proc/$$/status /proc/$pid/task/*/status; katafs umount mnt"
+    )
+    done = run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", script])
+
+    shell, *threads = re.findall(r"^CapPrm:\s+(\w+)$\n^CapEff:\s+(\w+)$", done.stdout, re.MULTILINE)
+    assert all(int(right, 16) >> 24 & 1 for right in shell)
+    assert len(threads) > 1
+    assert not any(int(right, 16) >> 24 & 1 for thread in threads for right in thread)
 
 
 def test_what_another_user_creates_is_theirs(kata: Path) -> None:
