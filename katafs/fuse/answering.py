@@ -11,8 +11,9 @@ from katafs.fuse.operations import Later
 from katafs.fuse.requests import Around, Carried, Method, Request
 from katafs.fuse.tally import Tally
 
-Explain = Callable[[str, Exception], int]
-"""The errno that an exception in an operation of this name becomes; says of it what there is to say."""
+Explain = Callable[[str, Exception, int | None], int]
+"""The errno that an exception becomes in an operation of this name, which was asked of this inode if it is known; says
+of it what there is to say."""
 
 Give = Callable[[Request], None]
 """Serves a request that has no reply. Raises what is raised in it."""
@@ -53,7 +54,7 @@ class Answering:
             # What was done stays done; the kernel tells the program of an error if it took the header, else nothing.
             # After a reply that it has taken this one is passed over.
             if not isinstance(error, GivenUp):
-                self._explain(f"the reply to {method.__name__}", error)
+                self._explain(f"the reply to {method.__name__}", error, request.node)
                 self._device.refuse(unique, errno.EIO)
             if isinstance(carried, bytes):
                 self._lost(request, method, carried)
@@ -64,15 +65,15 @@ class Answering:
             try:
                 self._give(giving)
             except Exception as error:  # noqa: BLE001 as above
-                self._explain(f"the taking back of {method.__name__}", error)
+                self._explain(f"the taking back of {method.__name__}", error, giving.node)
 
-    def refuse(self, unique: int, method: Method, error: Exception) -> None:
+    def refuse(self, request: Request, method: Method, error: Exception) -> None:
         """Reply with the errno that an exception becomes."""
-        number = self._explain(method.__name__, error)
+        number = self._explain(method.__name__, error, request.node)
         try:
             self._tally.failed(method.__name__, number)
         finally:  # whether there is memory to count it or not
-            self._device.refuse(unique, number)
+            self._device.refuse(request.unique, number)
 
     def submit(self, request: Request, method: Method, answer: Later[Carried], lent: Callable[[], None] | None) -> None:
         """Have a pool make the answer, and reply then. `lent` is called when the request isn't needed any more."""
@@ -81,7 +82,7 @@ class Answering:
             future = answer.pool.submit(self._finish, request, method, answer.call)
         except (RuntimeError, MemoryError):  # the pool is closed, or no thread can be had
             text = "no thread can wait for it: there are too many, or no memory, or the mount is being taken away"
-            self.refuse(unique, method, OSError(errno.EIO, text))
+            self.refuse(request, method, OSError(errno.EIO, text))
             if lent is not None:
                 lent()
             return
@@ -94,7 +95,7 @@ class Answering:
         try:
             carried = call()
         except BaseException as error:  # noqa: BLE001 as above; a panic of a compiled module is no Exception
-            self.refuse(request.unique, method, error if isinstance(error, Exception) else RuntimeError(repr(error)))
+            self.refuse(request, method, error if isinstance(error, Exception) else RuntimeError(repr(error)))
         else:
             self.reply(request, method, carried)
 

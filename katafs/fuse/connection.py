@@ -133,7 +133,7 @@ class Connection:
         try:
             size = self.device.read(reader.buffer, patient=not self._put_off)
         except Exception as error:  # noqa: BLE001 a reader that died without a word would leave a mount that hangs
-            self._explain("the reading of requests", error)
+            self._explain("the reading of requests", error, None)
             self._refuse(reader.buffer, reader.served)  # what had been read by then, maybe
             size = self._after_failure(reader)
         buffer = reader.buffer
@@ -148,7 +148,7 @@ class Connection:
             else:
                 self._catch_up(reader)
         except Exception as error:  # noqa: BLE001 a bug in one request must not take the others' mount away
-            self._explain("request", error)
+            self._explain("request", error, None)
             if size and reader.buffer is buffer:  # else it was lent, to what replies itself
                 self._refuse(buffer)
         finally:
@@ -177,7 +177,7 @@ class Connection:
             except MemoryError:
                 time.sleep(_PAUSE_S)
             except OSError as problem:
-                self._explain("request", problem)
+                self._explain("request", problem, None)
                 return
             else:
                 return
@@ -220,10 +220,10 @@ class Connection:
             try:
                 self._answer(reader, request)
             except Exception as error:  # noqa: BLE001 as above: what has come since is served all the same
-                self._explain("request", error)
+                self._explain("request", error, request.node)
 
     def _answer(self, reader: Reader, request: Request) -> None:
-        opcode, unique = request.opcode, request.unique
+        opcode = request.opcode
         method = self.methods.serving.get(opcode)
         if method is None:
             self._serve_other(request)
@@ -238,7 +238,7 @@ class Connection:
                 self._catch_up(reader)
                 self._answer(reader, request)
                 return
-            self._answering.refuse(unique, method, error)
+            self._answering.refuse(request, method, error)
             return
         if isinstance(answer, Later):
             self._answer_later(reader, request, method, answer)
@@ -250,7 +250,7 @@ class Connection:
             # Of all arguments only a write's content is still where it was read to.
             lent = self._readers.lend_buffer(reader) if request.opcode == wire.WRITE else None
         except MemoryError as error:
-            self._answering.refuse(request.unique, method, error)
+            self._answering.refuse(request, method, error)
         else:
             self._answering.submit(request, method, answer, lent)
 
@@ -262,13 +262,13 @@ class Connection:
         method = self.methods.serving[giving.opcode]
         answer = method(giving)
         if isinstance(answer, Later):
-            answer.pool.submit(self._explained, method, answer.call)
+            answer.pool.submit(self._explained, method, giving.node, answer.call)
 
-    def _explained(self, method: Method, call: Callable[[], Carried]) -> None:
+    def _explained(self, method: Method, node: int, call: Callable[[], Carried]) -> None:
         try:
             call()
         except Exception as error:  # noqa: BLE001 as above
-            self._explain(method.__name__, error)
+            self._explain(method.__name__, error, node)
 
     # What isn't passed on, or has no reply
 
@@ -277,7 +277,7 @@ class Connection:
             try:
                 self._unanswered[request.opcode](request)
             except Exception as error:  # noqa: BLE001 as above
-                self._explain(self._unanswered[request.opcode].__name__, error)
+                self._explain(self._unanswered[request.opcode].__name__, error, request.node)
         elif request.opcode == wire.INIT:
             self._init(request)
         elif request.opcode == wire.DESTROY:
@@ -312,9 +312,9 @@ class Connection:
 def _surely(explain: Explain) -> Explain:
     """The same, whatever happens in it: a request whose error can't be told of must still be answered."""
 
-    def explained(operation: str, error: Exception) -> int:
+    def explained(operation: str, error: Exception, node: int | None) -> int:
         try:
-            return explain(operation, error)
+            return explain(operation, error, node)
         except Exception:  # noqa: BLE001 there is nobody left to tell
             return errno.EIO
 

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from collections.abc import Callable, Mapping
 
 from katafs.errors import KatafsError, NoThread
 from katafs.rooted.answer import DAMAGE
@@ -19,15 +20,16 @@ def number_of(error: Exception) -> int:
     return error.errno if isinstance(error, OSError) and error.errno else errno.EIO
 
 
-def errno_of(operation: str, error: Exception) -> int:
-    """The same, and the error is logged as what it is: an answer, a fault or a bug."""
+def errno_of(operation: str, error: Exception, where: Callable[[], Mapping[str, str]] = dict) -> int:
+    """The same, and the error is logged as what it is: an answer, a fault or a bug. `where` gives what the log
+    is told of where that was; it is asked only where something is logged."""
     if isinstance(error, OSError) and error.errno:
         level = logging.WARNING if error.errno in _ALARMING else logging.DEBUG
         if _log.isEnabledFor(level):
-            _log.log(level, "failed", extra={"operation": operation, "error": str(error)})
+            _log.log(level, "failed", extra={"operation": operation, "error": str(error), **where()})
     elif isinstance(error, KatafsError):
         cause = {} if error.__cause__ is None else {"cause": repr(error.__cause__)}
-        _log.warning("failed", extra={"operation": operation, "error": str(error), **cause})
+        _log.warning("failed", extra={"operation": operation, "error": str(error), **cause, **where()})
     else:
-        _log.error("a bug in katafs", exc_info=error, extra={"operation": operation})
+        _log.error("a bug in katafs", exc_info=error, extra={"operation": operation, **where()})
     return number_of(error)

@@ -38,7 +38,7 @@ class Serving:
         """`ended` is called when the kernel has nothing more to ask."""
         self._tree = tree
         self._operations = ConvertingOperations(tree) if tree.converts else Operations(tree)
-        control, faults = Control(self._operations), Faults()
+        control, faults = Control(self._operations), Faults(tree)
         kept_awake = processors.machine() if settings.awake else None
         self._connection = Connection(device, control, faults.errno_of, ended, kept_awake)
         self._operations.parts = self._parts = Parts(tree, self._connection)

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 from katafs import __version__
@@ -31,14 +32,21 @@ class Fault(NamedTuple):
 class Faults:
     """Remembers the last fault of the store when it becomes an errno."""
 
-    def __init__(self) -> None:
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
         self.last: Fault | None = None
 
-    def errno_of(self, operation: str, error: Exception) -> int:
-        """As in `katafs.mount.answers`."""
+    def errno_of(self, operation: str, error: Exception, node: int | None) -> int:
+        """As in `katafs.mount.answers`, of an operation that was asked of this inode."""
         if isinstance(error, StoreUnreachable | VolumeRefused):
             self.last = Fault(time.time(), str(error))
-        return errno_of(operation, error)
+        return errno_of(operation, error, partial(self._where, node))
+
+    def _where(self, node: int | None) -> dict[str, str]:
+        try:
+            return {} if node is None else {"path": os.fsdecode(self._tree.path_of(node))}
+        except OSError:  # the kernel has forgotten it, or it is none of the tree's
+            return {}
 
 
 class Status:

@@ -50,7 +50,10 @@ def open_again(descriptor: int, flags: int, status: os.stat_result | None = None
     an open that waited would let a container stop the daemon for lease-break-time, 45 seconds at each open."""
     if not stat.S_ISREG((status or os.fstat(descriptor)).st_mode):
         raise answer(errno.ENXIO)
-    return os.open(descriptors.path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.open(descriptors.path(descriptor), flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as problem:
+        raise answer(problem.errno or errno.EIO) from None  # the descriptor's number would tell nobody anything
 
 
 def set_mode(descriptor: int, mode: int) -> None:

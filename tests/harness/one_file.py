@@ -81,7 +81,7 @@ def one_file(path: Path) -> Iterator[tuple[OneFile, Connection]]:
     """Such a file system, mounted at an empty directory."""
     files = OneFile()
     device = mounting.mount(str(path), mounting.Options("one-file", "katafs-test"))
-    connection = Connection(device, files, lambda _, error: getattr(error, "errno", None) or errno.EIO)
+    connection = Connection(device, files, lambda _, error, __: getattr(error, "errno", None) or errno.EIO)
     connection.start()
     try:
         yield files, connection

@@ -50,5 +50,5 @@ def test_a_damaged_file_takes_no_others_out_of_a_listing(image: Path, disk: Path
         with refused(errno.EUCLEAN):
             (kata / DAMAGED).lstat()
         assert (kata / NAMES[-1]).read_text() == NAMES[-1]
-        mounted.wait_for_log(f"WARNING: failed operation=lookup error=.*{DAMAGED}")
+        mounted.wait_for_log(f"WARNING: failed operation=lookup error=.*{DAMAGED}.* path=/{KATA}")
         mounted.stop()

@@ -68,7 +68,7 @@ class Served:
         self.ours = ours
         self.connection = Connection(theirs.detach(), operations, self._explain, self.ended.set)
 
-    def _explain(self, operation: str, error: Exception) -> int:
+    def _explain(self, operation: str, error: Exception, _: int | None) -> int:
         self.explained()
         self.said.append((operation, error))
         return error.errno or 5 if isinstance(error, OSError) else 5

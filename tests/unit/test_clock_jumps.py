@@ -34,7 +34,7 @@ JUMPS = pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S], ids=["on", "back"]
 def status(tree: Kernel) -> Iterator[Status]:
     """The status of a tree that is mounted nowhere."""
     unasked = cast(Connection, SimpleNamespace(operations=dict, errors=dict, processors=Processors()))
-    with closing(Status(tree.tree, unasked, Faults(), "/mnt", MountSettings("memory"))) as status:
+    with closing(Status(tree.tree, unasked, Faults(tree.tree), "/mnt", MountSettings("memory"))) as status:
         yield status
 
 
