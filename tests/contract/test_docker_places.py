@@ -40,8 +40,9 @@ def made(docker_place: DockerPlace) -> Iterator[Make]:
         store.close()
 
 
-def test_a_bind_volume_is_served_from_its_device(made: Make, disk: Path) -> None:
-    store = made(type="none", o="bind", device=str(disk))
+@pytest.mark.parametrize("kind", ["bind", "rbind"])
+def test_a_bind_volume_is_served_from_its_device(made: Make, disk: Path, kind: str) -> None:
+    store = made(type="none", o=kind, device=str(disk))
     top = store.open(KATA)
     same = os.path.samestat(os.fstat(top), disk.stat())
     os.close(top)
