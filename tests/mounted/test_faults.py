@@ -136,27 +136,28 @@ def test_a_bug_is_told_with_its_traceback(faulty: Served, operation: str) -> Non
     with refused(errno.EIO):
         ATTEMPTS[operation](path)
 
-    faulty.mounted.wait_for_log(rf"(?s)ERROR: a bug in katafs operation={operation}\nTraceback .*?\nZeroDivisionError")
+    line = rf"ERROR: a bug in katafs operation={operation} path=/\S*"
+    faulty.mounted.wait_for_log(rf"(?s){line}\nTraceback .*?\nZeroDivisionError")
 
 
 def test_a_bug_while_a_file_is_closed_is_told_and_the_mount_lives_on(faulty: Served) -> None:
     prepared(faulty, "release").read_bytes()
 
-    faulty.mounted.wait_for_log(r"(?s)ERROR: a bug in katafs operation=release\nTraceback ")
+    faulty.mounted.wait_for_log(r"(?s)ERROR: a bug in katafs operation=release path=/\S+\nTraceback ")
     assert lives_on(faulty)
 
 
 def test_a_bug_while_a_directory_is_closed_is_told_and_the_mount_lives_on(faulty: Served) -> None:
     os.listdir(prepared(faulty, "releasedir"))
 
-    faulty.mounted.wait_for_log(r"(?s)ERROR: a bug in katafs operation=releasedir\nTraceback ")
+    faulty.mounted.wait_for_log(r"(?s)ERROR: a bug in katafs operation=releasedir path=/\S+\nTraceback ")
     assert lives_on(faulty)
 
 
 def test_a_bug_while_inodes_are_forgotten_is_told_and_the_mount_lives_on(faulty: Served) -> None:
     prepared(faulty, "forget").unlink()
 
-    faulty.mounted.wait_for_log(r"(?s)ERROR: a bug in katafs operation=forget\nTraceback ")
+    faulty.mounted.wait_for_log(r"(?s)ERROR: a bug in katafs operation=forget( path=/\S+)?\nTraceback ")
     assert lives_on(faulty)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -52,8 +52,10 @@ def test_a_tag_that_git_made_before_it_failed_is_undone(
     """Or it would be in the way of every later run."""
     ran = GitProgram.run
 
-    def fail_after_the_tag(program: GitProgram, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
-        printed = ran(program, *words, stdin=stdin)
+    def fail_after_the_tag(
+        program: GitProgram, *words: str, stdin: Iterable[bytes] = (), lent: Sequence[int] = ()
+    ) -> bytes:
+        printed = ran(program, *words, stdin=stdin, lent=lent)
         if words[0] == "tag":
             raise errors.GitFailed("git tag was killed")
         return printed
