@@ -204,59 +204,52 @@ def test_extended_attributes_come_back_as_bytes(disk: Path, held: Held) -> None:
     assert inodes.get_xattr(descriptor, b"user.one") == b"\0\xff"
 
 
-def test_times_that_a_disk_refuses_to_give_back_are_given_back_later(
-    disk: Path, held: Held, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def timed(disk: Path, held: Held) -> int:
+    """The directory `d`, which has times of its own."""
     needs.root()
     (disk / "d").mkdir()
     os.utime(disk / "d", ns=(1, 2))
-    descriptor = held(disk / "d")
+    return held(disk / "d")
 
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
+def refuse(*_: object) -> None:
+    """As a disk that fails."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_times_that_a_disk_refuses_to_give_back_are_given_back_later(
+    disk: Path, timed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(inodes, "set_times", refuse)
-    with pytest.raises(OSError, match="Input/output error"), inodes.times_kept_through_kills(descriptor):
+    with pytest.raises(OSError, match="Input/output error"), inodes.times_kept_through_kills(timed):
         (disk / "d/new").touch()
     monkeypatch.undo()
-    inodes.give_times_back(descriptor)
+    inodes.give_times_back(timed)
 
     assert (disk / "d").stat().st_mtime_ns == 2
     assert os.listxattr(disk / "d") == []
 
 
-def test_a_note_of_times_that_a_disk_keeps_is_told(disk: Path, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_note_of_times_that_a_disk_keeps_is_told(disk: Path, timed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would undo, at some time, what has happened to the directory since."""
-    needs.root()
-    (disk / "d").mkdir()
-    os.utime(disk / "d", ns=(1, 2))
-    descriptor = held(disk / "d")
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     monkeypatch.setattr(inodes, "remove_xattr", refuse)
-    with pytest.raises(OSError, match="Input/output error"), inodes.times_kept_through_kills(descriptor):
+    with pytest.raises(OSError, match="Input/output error"), inodes.times_kept_through_kills(timed):
         (disk / "d/new").touch()
     with pytest.raises(OSError, match="Input/output error"):
-        inodes.give_times_back(descriptor)
+        inodes.give_times_back(timed)
     monkeypatch.undo()
-    with inodes.times_kept_through_kills(descriptor):
+    with inodes.times_kept_through_kills(timed):
         (disk / "d/other").touch()
 
     assert (disk / "d").stat().st_mtime_ns == 2
     assert os.listxattr(disk / "d") == []
 
 
-def test_times_are_kept_also_where_another_has_given_them_back_meanwhile(disk: Path, held: Held) -> None:
-    needs.root()
-    (disk / "d").mkdir()
-    os.utime(disk / "d", ns=(1, 2))
-    descriptor = held(disk / "d")
-
-    with inodes.times_kept_through_kills(descriptor):
+def test_times_are_kept_also_where_another_has_given_them_back_meanwhile(disk: Path, timed: int) -> None:
+    with inodes.times_kept_through_kills(timed):
         (disk / "d/new").touch()
-        inodes.give_times_back(descriptor)
+        inodes.give_times_back(timed)
 
     assert (disk / "d").stat().st_mtime_ns == 2
     assert os.listxattr(disk / "d") == []

@@ -22,19 +22,24 @@ CALLS: dict[str, Callable[[Storer], object]] = {
 }
 
 
-@WHATEVER_THE_STORE
-@pytest.mark.usefixtures("lion")
-def test_a_run_in_a_kata_that_is_deleted_meanwhile_finds_none(storer: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
+def when_locked(monkeypatch: pytest.MonkeyPatch, do: Callable[[int], object]) -> None:
+    """Do this once, with the directory that is locked next, as soon as it is."""
     locked = files.locked
 
     @contextmanager
     def late(directory: int, *, within_s: float) -> Iterator[None]:
         with locked(directory, within_s=within_s):
             monkeypatch.undo()
-            storer.delete_kata(KATA)
+            do(directory)
             yield
 
     monkeypatch.setattr(files, "locked", late)
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.usefixtures("lion")
+def test_a_run_in_a_kata_that_is_deleted_meanwhile_finds_none(storer: Storer, monkeypatch: pytest.MonkeyPatch) -> None:
+    when_locked(monkeypatch, lambda _: storer.delete_kata(KATA))
     with pytest.raises(errors.KataNotFound, match=f"kata {KATA} was deleted meanwhile"):
         CALLS["run"](storer)
 
@@ -44,19 +49,13 @@ def test_a_run_in_a_kata_that_is_deleted_meanwhile_finds_none(storer: Storer, mo
 def test_a_run_of_an_avatar_that_is_deleted_meanwhile_finds_none(
     storer: Storer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As by a deletion that goes on."""
-    locked = files.locked
+    def delete(directory: int) -> None:
+        """As a deletion that goes on."""
+        place = Path(files.path_of(directory))
+        (place / "increments.json").unlink()
+        place.rename(place.with_name("hidden"))
 
-    @contextmanager
-    def late(directory: int, *, within_s: float) -> Iterator[None]:
-        with locked(directory, within_s=within_s):
-            monkeypatch.undo()
-            place = Path(files.path_of(directory))
-            (place / "increments.json").unlink()
-            place.rename(place.with_name("hidden"))
-            yield
-
-    monkeypatch.setattr(files, "locked", late)
+    when_locked(monkeypatch, delete)
     with pytest.raises(errors.AvatarNotFound, match=f"avatar lion of kata {KATA} was deleted meanwhile"):
         CALLS["run"](storer)
 
