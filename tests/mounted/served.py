@@ -62,7 +62,7 @@ class Served:
         volume = self.volume(kata, avatar)
         volume.mkdir()
         shown = self.path(kata) / avatar / "sandbox" if avatar else self.alias(kata)
-        until(lambda: os.path.lexists(shown), f"{shown} to appear")
+        until(lambda: self.path(kata).parent.is_dir() and os.path.lexists(shown), f"{shown} to appear")
         return volume
 
     def volumes(self) -> set[str]:

@@ -92,6 +92,7 @@ def test_a_kata_that_is_no_directory_in_the_store_is_refused(served: Served) -> 
     """A link could lead anywhere."""
     served.mounted.expect("is refused")
     kata = fresh_id()
+    served.path(kata).parent.mkdir(exist_ok=True)
     served.volume(kata).symlink_to("/etc")
 
     with refused(errno.EIO):
