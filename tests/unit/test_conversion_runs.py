@@ -70,9 +70,9 @@ def test_a_rate_spaces_the_beginnings() -> None:
         begun.append(time.monotonic())
         return _done(piece)
 
+    started = time.monotonic()  # the first thread may take as long to begin as it likes
     list(Run(jobs=4, rate_per_s=50).results(PIECES[:8], work))
-    # Each within the pace, but for what a thread may take to start.
-    assert begun[-1] - begun[0] > 7 / 50 * 0.8
+    assert begun[-1] - started >= 7 / 50
 
 
 def test_stop_lets_what_is_under_way_finish_and_begins_nothing() -> None:
