@@ -63,10 +63,8 @@ class Follower:
         self._interrupt()
         if self._thread is not None:
             self._thread.join(_END_S)
-            if self._thread.is_alive():
-                return
-        if self._stream is not None:
-            self._stream.close()
+        else:
+            self._close_stream()
 
     def look_up(self, name: VolumeName) -> None:
         """Bring the index up to date on one volume. Raises StoreUnreachable."""
@@ -85,6 +83,11 @@ class Follower:
             except Exception as bug:  # this thread is all that keeps the index in step  # noqa: BLE001
                 _log.exception("a bug while following the Docker Engine", extra={"engine": self._engine.url})
                 self._heal(StoreUnreachable(f"following the Docker Engine at {self._engine.url} failed: {bug!r}"))
+        self._close_stream()  # by who reads it, however long after `close` that is
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
 
     def _subscribe(self) -> None:
         # From before the listing on: what happens meanwhile is in the events, and looked up once more does no harm.

@@ -13,6 +13,7 @@ from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
 from katafs.volumes import docker_engine
 from katafs.volumes.docker import DockerStore
+from katafs.volumes.docker_stream import EventStream
 from tests.contract.names import KATA, LION, OTHER
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
@@ -233,6 +234,25 @@ def test_closing_meanwhile_asks_nothing_more(engine: SlowEngine, store: DockerSt
 
     assert hung == {"docker-events", "docker-questions"}
     assert not any("never-asked-for" in path for path in engine.requests)
+
+
+def test_the_connection_is_closed_when_a_hang_is_over_that_closing_did_not_wait_for(
+    engine: SlowEngine, store: DockerStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, closed = EventStream.close, list[EventStream]()
+
+    def noted(stream: EventStream) -> None:
+        close(stream)
+        closed.append(stream)
+
+    monkeypatch.setattr(EventStream, "close", noted)
+    hang(engine, f"/containers/{BOX}/json", "unmount", KATA)
+    store.close()
+    assert (followers(), closed) == ({"docker-events", "docker-questions"}, [])
+    engine.go_on.set()
+    waiting.until(lambda: not followers(), "the store's threads to end")
+
+    assert len(closed) == 1
 
 
 def followers() -> set[str]:
