@@ -85,6 +85,9 @@ def booted(directory: Path, root: OwnRoot) -> Iterator[Machine]:
         root.laid_out(),
         "mount -t cgroup2 cgroup2 /sys/fs/cgroup",
         f"printf %s {shlex.quote(_TARGET)} >/etc/systemd/system/own.target",
+        # At its start systemd removes what earlier services have left of theirs in the directory that is shared; those
+        # of other machines, this one's among them, are at work.
+        "mkdir -p /etc/tmpfiles.d; ln -s /dev/null /etc/tmpfiles.d/systemd-tmp.conf",
         f"exec env -i container=katafs-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "
         f"{_SYSTEMD} --unit=own.target --log-target=journal --show-status=no",
     ]
