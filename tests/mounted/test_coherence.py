@@ -13,6 +13,7 @@ from tests.harness.faulty_katafs import asking
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts, mounting
 from tests.harness.places import fresh_directory, remove_directory
+from tests.harness.status import status_of
 from tests.harness.waiting import until
 from tests.mounted.served import Served, fresh_id
 
@@ -267,6 +268,8 @@ def test_the_next_open_shows_at_once_what_was_put_in_a_files_place(keeping: Serv
     (shown / "f").write_text("old")
     for number in range(20):
         assert (shown / "f").exists()
+        # The kernel sends RELEASE after close has returned, and while a file is open its name isn't looked at.
+        until(lambda: status_of(keeping.top)["open_files"] == 0, "the former file to be released")
         (behind / "g").write_text(f"{number}")
         (behind / "g").replace(behind / "f")
 
