@@ -186,6 +186,8 @@ def _refusals_told(source: Spot) -> Iterator[None]:
     except OSError as problem:
         if problem.errno in (errno.EPERM, errno.EXDEV):
             _surveyed(source)
+        if problem.errno == errno.E2BIG:
+            raise ConversionRefused(f"{os.fsdecode(problem.filename)} in it: {problem.strerror}") from problem
         raise
 
 

@@ -17,6 +17,9 @@ from katafs.rooted import contents, inodes, names, syscalls
 from katafs.rooted.answer import answer
 from katafs.rooted.walks import Entry, met, top_entry, walk
 
+_ROOM_FOR_AN_XATTR = 1 << 20
+"""Linux has none of more than 64 KiB (xattr(7))."""
+
 
 def copy_tree(source: int, target: int) -> None:
     """Make an empty directory equal to another: all that is in it, and its own owner, mode, xattrs and times.
@@ -26,8 +29,9 @@ def copy_tree(source: int, target: int) -> None:
     this returns. The source's own atimes stay, but for those of symbolic links.
 
     Raises OSError with the path below the top as its filename: EPERM for a device node, EXDEV where something is
-    mounted, EAGAIN for a file that somebody has under a lease, ENOTEMPTY for a target with entries, EINVAL for one
-    inside the source. What it has made until then stays; `removing.remove_all` removes it."""
+    mounted, EAGAIN for a file that somebody has under a lease, E2BIG for an xattr that the target's file system can't
+    have, ENOTEMPTY for a target with entries, EINVAL for one inside the source. What it has made until then
+    stays; `removing.remove_all` removes it."""
     if not names.is_empty(target):
         raise answer(errno.ENOTEMPTY, b".")
     copy = _Copy(target)
@@ -198,5 +202,18 @@ def _dress(entry: Entry, made: int) -> None:
         inodes.remove_xattr(made, name)
     for name, value in wanted.items():
         if found.get(name) != value:
-            inodes.set_xattr(made, name, value)
+            _set_xattr(made, name, value)
     inodes.set_times(made, status.st_atime_ns, status.st_mtime_ns)
+
+
+def _set_xattr(made: int, name: bytes, value: bytes) -> None:
+    """Raises OSError(E2BIG) where ext4 or btrfs say ENOSPC of one that an inode of theirs can't have, whatever is free:
+    ext4 has a block for all of an inode's, and btrfs a leaf of its tree for each."""
+    try:
+        inodes.set_xattr(made, name, value)
+    except OSError as problem:
+        free = os.fstatvfs(made)
+        if problem.errno != errno.ENOSPC or free.f_bfree * free.f_frsize < _ROOM_FOR_AN_XATTR:
+            raise
+        told = f"its extended attribute {os.fsdecode(name)} of {len(value)} bytes is too large for that file system"
+        raise OSError(errno.E2BIG, told) from problem

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from katafs.rooted import names
-from katafs.rooted.answer import answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +45,7 @@ class Entry:
 
     def located(self, problem: OSError) -> OSError:
         """The problem with this entry's path for its filename, which /proc/self/fd/7 would tell nobody."""
-        return answer(problem.errno or 0, self.path)
+        return OSError(problem.errno or 0, problem.strerror, self.path)
 
 
 class Step(NamedTuple):

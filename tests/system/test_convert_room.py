@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.harness.engine import Engine
 from tests.harness.ext4_disks import MEMORY, ext4_disk
 from tests.harness.other_mounts import memory_disk
 from tests.harness.programs import run
-from tests.system.old_disks import KATA, OUTER, STRAYS, convert, make_disk
+from tests.system.old_disks import INNER, KATA, OUTER, STRAYS, convert, look, make_disk
 from tests.system.stores import InEngine
 
 OTHER = "12ABCDEF01"
@@ -89,3 +90,39 @@ def test_a_run_that_fills_the_disk_tells_what_is_to_be_done(katas: Path, disk: P
     assert lines[0] == f"{KATA}: failed: large: No space left on device"
     assert re.fullmatch(r"katafs: there is no room left: make some, and the next run goes on; "
                         r"where the volumes are [\d.]+ MB and \d+ inodes are free", lines[1])  # fmt: skip
+
+
+@pytest.fixture
+def large_xattr(disk: Path) -> Iterator[Path]:
+    """An old disk with three katas, in a file system that can hold the large xattr that the second has."""
+    needs.root()
+    with ext4_disk(disk / "old", image_in=MEMORY, features=("-O", "ea_inode")) as old:
+        make_disk(old, "11AAAAAAAA", KATA, "13AAAAAAAA")
+        os.setxattr(old / OUTER / INNER / "manifest.json", "user.large", b"x" * 60_000)
+        yield old
+
+
+def test_an_xattr_that_the_volumes_can_not_hold_is_a_matter_of_its_kata(large_xattr: Path, disk: Path) -> None:
+    before = look(large_xattr / OUTER / INNER)
+    (disk / "volumes").mkdir()
+    with ext4_disk(disk / "volumes", image_in=MEMORY) as volumes:
+        finished = convert(large_xattr, volumes, "--all", "--jobs", "1", status=1)
+        assert finished.stderr == (
+            f"{KATA}: refused: manifest.json in it: its extended attribute user.large of 60000 bytes "
+            "is too large for that file system\n"
+        )
+        assert (volumes / "11AAAAAAAA").is_dir()
+        assert (volumes / "13AAAAAAAA").is_dir()
+        assert not (volumes / KATA).exists()
+    assert look(large_xattr / OUTER / INNER) == before
+
+
+def test_an_xattr_for_which_the_disk_has_no_room_left_breaks_the_run_off(large_xattr: Path, disk: Path) -> None:
+    (disk / "volumes").mkdir()
+    with ext4_disk(disk / "volumes", 8, image_in=MEMORY, features=("-O", "ea_inode")) as volumes:
+        free = os.statvfs(volumes)
+        with (volumes / "other").open("wb") as other:
+            os.posix_fallocate(other.fileno(), 0, free.f_bavail * free.f_frsize - (50 << 10))
+        finished = convert(large_xattr, volumes, "--jobs", "1", KATA, "13AAAAAAAA", status=1)
+        assert finished.stderr.startswith(f"{KATA}: failed: manifest.json: No space left on device\nkatafs: there is")
+        assert not (volumes / KATA).exists()
