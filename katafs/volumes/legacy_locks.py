@@ -160,7 +160,7 @@ def _refuse_others(opened: os.stat_result) -> None:
         whose = f"user {opened.st_uid}, mode {stat.S_IMODE(opened.st_mode):04o}"
         raise StoreUnreachable(
             f"{os.fsdecode(LOCK_FILE)} on the old disk can be locked by others ({whose}): delete it while nothing else "
-            "of katafs uses that disk"
+            "of katafs uses that disk; if it is so again then, the disk keeps no owners: use a copy on one that does"
         )
 
 

@@ -201,7 +201,7 @@ def test_a_file_that_others_can_lock_is_refused_and_not_waited_for(top: int, dis
     with (disk / ".katafs-lock").open("rb+") as theirs:
         fcntl.lockf(theirs, fcntl.LOCK_EX)
         for make in (True, False):
-            with pytest.raises(StoreUnreachable, match=r"\.katafs-lock .* can be locked by others"):
+            with pytest.raises(StoreUnreachable, match=r"\.katafs-lock .* locked by others .*: delete .* if .* again"):
                 Locks(top, make=make)
 
 
