@@ -8,6 +8,7 @@ from katafs.converter.conversion import Conversion
 from katafs.converter.oddities import oddities
 from katafs.converter.results import Outcome, Result
 from katafs.converter.room import Home, Room
+from katafs.rooted import mounts
 from katafs.rooted.surveys import Survey
 from katafs.volumes.legacy_disk import LegacyDisk, Piece
 
@@ -24,6 +25,8 @@ class DryRun:
         self._lock = threading.Lock()
         """Covers what is summed up."""
         self._inodes = self._disk_bytes = 0
+        self._at_home: dict[int, bool] = {}
+        """By st_dev: to look it up takes milliseconds on a machine with many mounts."""
 
     @property
     def taken(self) -> Room:
@@ -38,21 +41,29 @@ class DryRun:
         if not self._disk.stands(piece):
             return Result(piece, self._conversion.elsewhere(piece).outcome)
         survey, is_there = self._conversion.foresee(piece)
-        if not is_there and (self._keep or not self._moves(piece)):
+        if not is_there and (self._keep or not self._stays_at_home(piece)):
             self._add(survey)
         reason = "; ".join(_odd(self._disk, piece))
         seconds = time.monotonic() - started
         return Result(piece, Outcome.WOULD_CONVERT, survey.entries, survey.size_bytes, seconds, reason)
 
-    def _moves(self, piece: Piece) -> bool:
-        """Whether a rename will do."""
+    def _stays_at_home(self, piece: Piece) -> bool:
+        """Whether it is in the volumes' file system: moved there, or copied to another subvolume and then deleted, it
+        takes no more room."""
         with self._disk.folder(piece.outer) as folder:
-            return self._home is not None and os.fstat(folder).st_dev == self._home.device
+            device = os.fstat(folder).st_dev
+            if device not in self._at_home:
+                self._at_home[device] = self._home is not None and _is_in(self._home.file_system, folder)
+            return self._at_home[device]
 
     def _add(self, survey: Survey) -> None:
         with self._lock:
             self._inodes += survey.inodes
             self._disk_bytes += survey.disk_bytes
+
+
+def _is_in(file_system: bytes, directory: int) -> bool:
+    return mounts.mount_of(directory).device == file_system
 
 
 def _odd(disk: LegacyDisk, piece: Piece) -> list[str]:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from katafs.errors import StoreUnreachable
+from katafs.rooted import mounts
 from katafs.volumes.store import VolumeStore
 
 
@@ -25,8 +26,8 @@ class Room:
 class Home:
     """Where volumes are made, for the most part: an operator may have put single ones elsewhere."""
 
-    device: int
-    """Its st_dev."""
+    file_system: bytes
+    """As `mounts` has it: of btrfs each subvolume has an st_dev of its own."""
     free: Room
     """What is left there for others than root: a conversion that takes more fills what is kept for the system."""
 
@@ -41,5 +42,9 @@ def home(store: VolumeStore) -> Home | None:
     place = next(iter(store.directories()), None)
     if place is None:
         return None
-    free = os.statvfs(place)
-    return Home(os.stat(place).st_dev, Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None))
+    opened = os.open(place, os.O_PATH | os.O_CLOEXEC)
+    try:
+        free, mount = os.fstatvfs(opened), mounts.mount_of(opened)
+    finally:
+        os.close(opened)
+    return Home(mount.device, Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None))

@@ -10,6 +10,7 @@ import pytest
 from tests.harness import needs
 from tests.harness.engine import Engine
 from tests.harness.ext4_disks import MEMORY, ext4_disk
+from tests.harness.other_disks import disk_of
 from tests.harness.other_mounts import memory_disk
 from tests.harness.programs import run
 from tests.system.old_disks import INNER, KATA, OUTER, STRAYS, convert, look, make_disk
@@ -66,6 +67,22 @@ def test_what_is_there_already_takes_no_more_room(katas: Path, disk: Path) -> No
 def test_what_is_moved_takes_no_room_and_what_is_kept_does(katas: Path, disk: Path) -> None:
     assert "\ncopies" not in convert(katas, disk / "volumes", "--all", "--dry-run").stdout
     assert TAKES.search(convert(katas, disk / "volumes", "--all", "--keep", "--dry-run").stdout)
+
+
+def test_what_goes_to_another_subvolume_is_deleted_there_and_takes_no_room(disk: Path) -> None:
+    """Each has an st_dev of its own, but the room is that of the one file system."""
+    needs.root()
+    with disk_of("btrfs", disk / "both") as both:
+        for name in ("old", "volumes"):
+            run(["btrfs", "subvolume", "create", both / name])
+        make_disk(both / "old")
+        with (both / "old" / OUTER / INNER / "large").open("wb") as large:
+            os.posix_fallocate(large.fileno(), 0, 350 << 20)
+        run(["sync", "--file-system", both])
+        command = (both / "old", both / "volumes", KATA)
+        assert "\ncopies" not in convert(*command, "--dry-run").stdout
+        assert "that is not enough" in convert(*command, "--dry-run", "--keep", status=1).stderr
+        assert convert(*command).stdout.startswith("copied 1;")
 
 
 def test_a_file_system_that_counts_no_inodes_has_enough(katas: Path, disk: Path) -> None:
