@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import click
 
@@ -16,6 +17,7 @@ from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
 from katafs.config import Convert, MountSettings, TreeSettings
 from katafs.doctor import mount_answers
+from katafs.errors import KatafsError
 from katafs.observe import logs, stacks, systemd
 from katafs.settings.settings import Settings
 from katafs.settings.sources import Found
@@ -26,6 +28,9 @@ _log = logging.getLogger("katafs")
 
 _READY = b"ready"
 _STANDARD_ERROR = 2
+
+Detach: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
+"""What lets go of the terminal, for a block that is the rest of the daemon's life."""
 
 _SHARES = 2
 """Of the descriptors: one for directories, and one for the files that programs open."""
@@ -52,7 +57,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
     logs.log_to_stderr(logging.DEBUG if wished.debug else logging.INFO)
     path = os.path.abspath(wanted)
     mount_answers.answered(mount_answers.resolved(path))  # or it is refused: all else would wait for it, too
-    detach = _daemonize() if daemon else _nothing_to_detach
+    detach = _daemonize() if daemon else contextlib.nullcontext
     if daemon or systemd.is_listening():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is no terminal whose end it could tell of
     obey_quotas()
@@ -63,9 +68,7 @@ def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:
         _serve(path, store, mover, wished, detach)
 
 
-def _serve(
-    mount_point: str, store: VolumeStore, mover: Mover | None, settings: Settings, detach: Callable[[], None]
-) -> None:
+def _serve(mount_point: str, store: VolumeStore, mover: Mover | None, settings: Settings, detach: Detach) -> None:
     # Imported where a mount is served: the other commands start in half the time without all that serves it.
     from katafs.mount import mount_point as mount_points
     from katafs.mount import session
@@ -75,16 +78,16 @@ def _serve(
     absolute = mount_points.prepare(mount_point, sorted(store.directories()), nonempty=settings.nonempty)
     tree = Tree(store, _of_tree(settings), GitTags(), mover)
 
-    def ready() -> None:
-        said = {"path": absolute, "layout": settings.layout.value, "read_only": settings.read_only}
-        _log.info("mounted", extra=said)
-        systemd.notify("READY=1")
-        detach()
+    with contextlib.ExitStack() as ending:
+        ending.callback(systemd.notify, "STOPPING=1")
 
-    try:
+        def ready() -> None:
+            said = {"path": absolute, "layout": settings.layout.value, "read_only": settings.read_only}
+            _log.info("mounted", extra=said)
+            systemd.notify("READY=1")
+            ending.enter_context(detach())
+
         session.serve(tree, absolute, _of_mount(settings, store), ready)
-    finally:
-        systemd.notify("STOPPING=1")
 
 
 def _of_tree(settings: Settings) -> TreeSettings:
@@ -114,11 +117,7 @@ def _of_mount(settings: Settings, store: VolumeStore) -> MountSettings:
     )
 
 
-def _nothing_to_detach() -> None:
-    return
-
-
-def _daemonize() -> Callable[[], None]:
+def _daemonize() -> Detach:
     """Go on in a child, before any thread exists; the parent returns when the child calls what is returned here, or
     ends with the child's exit code, whose error is on stderr by then."""
     reader, writer = os.pipe()
@@ -132,14 +131,25 @@ def _daemonize() -> Callable[[], None]:
         sys.exit(os.waitstatus_to_exitcode(status) or exit_codes.ExitCode.FAILED)
     _close_what_the_caller_has_open(but=writer)
 
-    def detach() -> None:
+    def detach() -> contextlib.AbstractContextManager[None]:
         os.setsid()  # not before: autofs knows by its process group whom it must let pass to mount, and has others wait
         os.chdir("/")  # not to keep busy what the caller worked in
         logs.log_to_syslog()
         os.write(writer, _READY)
         os.close(writer)
+        return _fault_logged()
 
     return detach
+
+
+@contextlib.contextmanager
+def _fault_logged() -> Iterator[None]:
+    """Log a fault that comes out of the block: what a daemon says at its end on stderr, nobody sees."""
+    try:
+        yield
+    except (KatafsError, OSError) as fault:
+        _log.critical("ended by a fault", extra={"error": str(fault)})
+        raise
 
 
 def _close_what_the_caller_has_open(but: int) -> None:

@@ -3,12 +3,17 @@
 import logging
 import os
 import sys
+import threading
+from typing import Any
 
 from katafs.observe.limits import Limited
 from katafs.observe.lines import Lines, goes_to_journal, with_level
 
+_log = logging.getLogger(__name__)
+
 _SYSLOG = "/dev/log"
 _STDERR = 2
+_BUG = "a bug in katafs"
 
 
 def shape_warnings() -> None:
@@ -38,6 +43,7 @@ def log_to_syslog() -> None:
         handler = SysLogHandler(_SYSLOG, facility=SysLogHandler.LOG_DAEMON)
         handler.setFormatter(Lines(f"katafs[{os.getpid()}]"))
     _log_to(handler, logging.getLogger().level)
+    _log_bugs()
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
@@ -46,3 +52,21 @@ def log_to_syslog() -> None:
 
 def _log_to(handler: logging.Handler, level: int) -> None:
     logging.basicConfig(level=level, handlers=[Limited(handler)], force=True)
+
+
+def _log_bugs() -> None:
+    """Log from now on what Python would say on stderr: of an exception that ends the process or one of its threads, or
+    that nobody could be given."""
+
+    def of_process(*bug: Any) -> None:  # noqa: ANN401  as sys.excepthook has it
+        _log.critical(_BUG, exc_info=bug)
+
+    def of_thread(ended: threading.ExceptHookArgs) -> None:
+        bug = ended.exc_value
+        if not isinstance(bug, SystemExit):
+            _log.critical(_BUG, exc_info=bug, extra={"of": ended.thread.name if ended.thread else ""})
+
+    def of_nobody(lost: Any) -> None:  # noqa: ANN401  as sys.unraisablehook has it
+        _log.error(_BUG, exc_info=lost.exc_value, extra={"object": repr(lost.object)})
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = of_process, of_thread, of_nobody
