@@ -44,7 +44,8 @@ class Metrics:
 
     def __init__(self, port: int) -> None:
         """Listen on the port; 0 is any free one. Raises KatafsError where it is taken."""
-        self._registry = CollectorRegistry()
+        # Of the others nothing would be shown where some are asked for by name: `?name[]=katafs_katas`.
+        self._registry = CollectorRegistry(support_collectors_without_names=True)
         ProcessCollector(registry=self._registry)
         self._durations = Histogram(
             "katafs_operation_duration_seconds",

@@ -32,9 +32,9 @@ def url_of(mounted: Mounted) -> str:
     return found[0]
 
 
-def figures_of(mounted: Mounted) -> Figures:
-    """Every figure by its name and labels, as Prometheus' own parser reads them."""
-    with urllib.request.urlopen(url_of(mounted), timeout=30) as answer:
+def figures_of(mounted: Mounted, query: str = "") -> Figures:
+    """Every figure by its name and labels, as Prometheus' own parser reads them; or those that a query wants."""
+    with urllib.request.urlopen(url_of(mounted) + query, timeout=30) as answer:
         text = answer.read().decode()
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -89,6 +89,15 @@ def test_the_rest_is_as_in_the_status(mount: Mounts) -> None:
     assert figure(shown, "katafs_store_reachable") == 1
     assert figure(shown, "katafs_info", version=status["version"]) == 1
     assert figure(shown, "process_resident_memory_bytes") > 0
+
+
+@pytest.mark.parametrize("name", ["katafs_katas", "katafs_operations_total", "process_open_fds"])
+def test_who_asks_for_some_by_name_is_shown_those(mount: Mounts, name: str) -> None:
+    mounted = mount("-o", "metrics=0")
+
+    shown = figures_of(mounted, f"?name[]={name}&name[]=katafs_operation_duration_seconds_sum&name[]=unknown")
+
+    assert {found for found, _ in shown} == {name, "katafs_operation_duration_seconds_sum"}
 
 
 def test_a_store_that_is_gone_shows(mount: Mounts, disk: Path) -> None:
