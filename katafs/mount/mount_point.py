@@ -9,7 +9,6 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from katafs.errors import MountPointUnusable
 from katafs.rooted.mounts import Mount, mounts, mounts_in, opened_table
@@ -29,8 +28,7 @@ def prepare(path: str, sources: Iterable[str], *, nonempty: bool) -> str:
     Raises MountPointUnusable with the reason in one line."""
     absolute = os.path.realpath(path)
     for source in sources:
-        way = (Path(source), *Path(source).parents)  # that of `/katas/../volumes` leads through a mount on /katas
-        if any(_is_below(os.path.realpath(each), absolute) for each in way):
+        if any(_is_below(place, absolute) for place in _way(source)):
             raise MountPointUnusable(f"{absolute}: would cover {source}, which is to be shown there")
     while _is_stale(absolute):
         _log.info("takes away what a dead daemon left mounted", extra={"path": absolute})
@@ -66,19 +64,28 @@ def _is_stale(path: str) -> bool:
 def resolved(path: str) -> str:
     """What realpath(3) makes of an absolute path, but that no mount on the way is asked of itself: its daemon may hang.
     What is below such a mount is asked for all the same."""
+    *_, last = _way(path)
+    return last
+
+
+def _way(path: str) -> Iterator[str]:
+    """The places that an absolute path leads through, links too, and at last where to: `/katas/../volumes` through
+    /katas. They are asked for as `resolved` says."""
     points = {os.fsdecode(mount.point) for mount in mounts()}
     found, left, links = "/", _parts(path), 0
+    yield found
     while left:
-        name = left.pop()
-        there = os.path.normpath(os.path.join(found, name))
+        there = os.path.normpath(os.path.join(found, left.pop()))
+        yield there
         if there in points or not os.path.islink(there) or links == _MOST_LINKS:
             found = there
             continue
         links += 1
         target = os.readlink(there)
-        found = "/" if target.startswith("/") else found
+        if target.startswith("/"):
+            found = "/"
+            yield found
         left += _parts(target)
-    return found
 
 
 def _parts(path: str) -> list[str]:

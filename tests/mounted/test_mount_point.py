@@ -1,6 +1,7 @@
 """Which mount points will do, and what is said of those that won't: exit code 4 and one line."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -75,13 +76,19 @@ def test_one_that_would_cover_what_is_shown_there_is_refused(mount: Mounts, disk
     assert refusal == f"katafs: {path}: would cover {path / place}, which is to be shown there"
 
 
-def test_one_that_would_cover_the_way_to_what_is_shown_there_is_refused(disk: Path) -> None:
+@pytest.mark.parametrize("way", ["katas/../volumes", "link", "relative", "chain/.", "above/../volumes"])
+def test_one_that_would_cover_the_way_to_what_is_shown_there_is_refused(disk: Path, way: str) -> None:
     """Such a daemon could not even be killed: it waits for itself in the kernel."""
-    for name in ("katas", "volumes"):
-        (disk / name).mkdir()
+    for name in ("katas/in", "volumes"):
+        (disk / name).mkdir(parents=True)
+    for link, target in {
+        "katas/out": "../volumes", "link": f"{disk}/katas/out", "relative": "katas/in/../out", "chain": "link",
+        "above": "katas",
+    }.items():  # fmt: skip
+        (disk / link).symlink_to(target)
 
-    with pytest.raises(MountPointUnusable, match=r"katas/\.\./volumes, which is to be shown there"):
-        mount_point.prepare(str(disk / "katas"), [f"{disk}/katas/../volumes"], nonempty=False)
+    with pytest.raises(MountPointUnusable, match=rf"{re.escape(way)}, which is to be shown there"):
+        mount_point.prepare(str(disk / "katas"), [f"{disk}/{way}"], nonempty=True)
 
 
 def test_one_that_would_cover_the_old_disk_is_refused(mount: Mounts, disk: Path) -> None:
