@@ -188,7 +188,9 @@ class Dispatcher:
             raise Malformed(f"a write of {len(content)} bytes, not {size}")
         # The flags are the open file's own, as fcntl(2) has left them; a page's come from no open file.
         appends = bool(open_flags & os.O_APPEND) and not flags & wire.WRITE_CACHE
-        return _then(self._operations.write(handle, offset, content, appends=appends), replies.written)
+        clears = bool(flags & wire.WRITE_KILL_SUIDGID)
+        written = self._operations.write(handle, offset, content, appends=appends, clears_set_ids=clears)
+        return _then(written, replies.written)
 
     def fsync(self, request: Request) -> Answer[Carried]:
         handle, flags = wire.FSYNC_IN.unpack_from(request.body)

@@ -199,9 +199,12 @@ class Operations(Protocol):
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
         """pread(2); less than was asked for only at the end of the file."""
 
-    def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
+    def write(
+        self, handle: int, offset: int, content: memoryview, *, appends: bool, clears_set_ids: bool
+    ) -> Answer[int]:
         """pwrite(2), or with `appends` a write(2) to wherever the file ends. The content is good until the answer is
-        made. A page of an mmap(2) comes with any handle that is open for writing, and never appends."""
+        made. A page of an mmap(2) comes with any handle that is open for writing, and never appends.
+        `clears_set_ids`: the file's set-ID bits are to go, as where a writer who isn't root writes to a disk."""
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         """fsync(2), fdatasync(2)."""

@@ -130,3 +130,5 @@ GETATTR_FH = 1
 FSYNC_DATA_ONLY = 1
 WRITE_CACHE = 1
 """A page of a mapping; which open file it came through is a guess."""
+WRITE_KILL_SUIDGID = 1 << 2
+"""Of an open file that the kernel keeps nothing of: the writer may not leave set-ID bits, and they are left to us."""

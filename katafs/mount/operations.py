@@ -221,13 +221,15 @@ class Operations:
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
         return self._tree.files.read(handle, offset, size_bytes)
 
-    def write(self, handle: int, offset: int, content: memoryview, *, appends: bool) -> Answer[int]:
+    def write(
+        self, handle: int, offset: int, content: memoryview, *, appends: bool, clears_set_ids: bool
+    ) -> Answer[int]:
         waits = self._tree.files.waits(handle)
+        write = partial(self._tree.files.write, handle, offset, content, appends=appends, clears_set_ids=clears_set_ids)
         if not waits and len(content) < _LONG_WRITE_BYTES:
-            return self._tree.files.write(handle, offset, content, appends=appends)
-        call = partial(self._tree.files.write, handle, offset, content, appends=appends)
+            return write()
         waiting_for = self._waiting_for_sync if waits else self._waiting_for_disk
-        return waiting_for(self._volume_of_file(handle), call)
+        return waiting_for(self._volume_of_file(handle), write)
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         call = partial(self._tree.files.fsync, handle, data_only=data_only)

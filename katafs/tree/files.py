@@ -44,7 +44,7 @@ class Files:
                 if opened_as is not None:
                     os.close(reached)
             if flags & os.O_TRUNC and caller.uid != 0:
-                # Of all that clears set-ID bits, only this the kernel leaves to the daemon.
+                # Of all that clears set-ID bits, only this and some writes the kernel leaves to the daemon.
                 try:
                     inodes.drop_privilege_bits(descriptor)
                 except BaseException:
@@ -113,11 +113,16 @@ class Files:
             opened.node.read_unsettled = True
         return content
 
-    def write(self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool) -> int:
+    def write(
+        self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool, clears_set_ids: bool = False
+    ) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them.
 
         An append goes to the file's true end, wherever the offset is."""
-        return os.pwritev(self.handles[handle].descriptor, [content], offset, os.RWF_APPEND if appends else 0)
+        descriptor = self.handles[handle].descriptor
+        if clears_set_ids:
+            inodes.drop_privilege_bits(descriptor)
+        return os.pwritev(descriptor, [content], offset, os.RWF_APPEND if appends else 0)
 
     def waits(self, handle: int) -> bool:
         """Whether each write of the handle waits for the disk."""

@@ -5,6 +5,8 @@ Real containers are in tests/system/test_container_rounds.py.
 
 import mmap
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -118,6 +120,19 @@ def test_a_directory_that_was_open_before_lists_what_a_container_makes(live: Liv
 
         assert len(os.listdir(directory)) == number + 2
     os.close(directory)
+
+
+def test_a_set_user_id_bit_goes_when_somebody_else_writes(live: Live) -> None:
+    needs.root()
+    kata = live.make()
+    fill(kata)
+    (kata.behind / "f").chmod(0o4777)
+    live.enter(kata)
+    script = "import os, sys; os.setuid(65534); os.write(os.open(sys.argv[1], os.O_WRONLY), b'new')"
+    subprocess.run([sys.executable, "-c", script, str(kata.shown / "f")], check=True, timeout=60)
+
+    assert oct((kata.behind / "f").stat().st_mode & 0o7777) == oct(0o777)
+    assert oct((kata.shown / "f").stat().st_mode & 0o7777) == oct(0o777)
 
 
 def test_who_works_in_a_directory_still_knows_where(live: Live) -> None:

@@ -1,12 +1,13 @@
 """chmod and fchmod: bits, kinds, and who may."""
 
+import mmap
 import os
 
 import pytest
 
 from tests.posix.compare import compared
 from tests.posix.objects import EXISTING, make
-from tests.posix.place import NOBODY, SERVER, WWW, WWW_IN_SERVER, Place, User, acting_as
+from tests.posix.place import NOBODY, ROOT, SERVER, WWW, WWW_IN_SERVER, Place, User, acting_as
 
 
 @pytest.mark.parametrize("mode", [0, 0o111, 0o222, 0o444, 0o644, 0o755, 0o777, 0o1777, 0o2755, 0o4755, 0o6711, 0o7777])
@@ -106,3 +107,14 @@ def test_open_descriptor_outlives_its_permission(at: Place) -> None:
         assert at.gives(os.pread, fd, 3, 0) == b"abc"
         at.tries(os.pwrite, fd, b"xyz", 0)
         assert at.opens("f", os.O_RDONLY) == "EACCES"
+
+
+@pytest.mark.parametrize("flag", [0, os.O_APPEND, os.O_DIRECT], ids=["plain", "append", "direct"])
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6777])
+@pytest.mark.parametrize("user", [ROOT, SERVER, NOBODY], ids=str)
+@compared
+def test_a_write_clears_set_id_bits(at: Place, user: User, mode: int, flag: int) -> None:
+    at.file("f", bytes(4096), mode | 0o002, owner=SERVER)
+    with mmap.mmap(-1, 4096) as aligned, acting_as(user):
+        at.gives(os.write, at.open("f", os.O_WRONLY | flag), aligned)
+    at.sees("f")

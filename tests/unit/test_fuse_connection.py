@@ -59,21 +59,22 @@ def test_a_request_is_taken_apart(served: Served, recorder: Recorder, kind: str)
 
 
 @pytest.mark.parametrize(
-    ("open_flags", "flags", "appends"),
+    ("open_flags", "flags", "appends", "clears"),
     [
-        (os.O_WRONLY, 0, False),
-        (os.O_WRONLY | os.O_APPEND, 0, True),
-        (0, wire.WRITE_CACHE, False),
-        (os.O_APPEND, wire.WRITE_CACHE, False),
+        (os.O_WRONLY, 0, False, False),
+        (os.O_WRONLY | os.O_APPEND, 0, True, False),
+        (0, wire.WRITE_CACHE, False, False),
+        (os.O_APPEND, wire.WRITE_CACHE, False, False),
+        (os.O_WRONLY | os.O_APPEND, wire.WRITE_KILL_SUIDGID, True, True),
     ],
 )
 def test_a_write_has_its_content(
-    served: Served, recorder: Recorder, open_flags: int, flags: int, appends: bool
+    served: Served, recorder: Recorder, open_flags: int, flags: int, appends: bool, clears: bool
 ) -> None:
     error, payload = served.kernel.ask(wire.WRITE, struct.pack("=QQIIQI4x", 5, 6, 4, flags, 0, open_flags) + b"\0abc")
 
     assert (error, payload) == (0, struct.pack("=II", 4, 0))
-    assert recorder.calls == [("write", 5, 6, b"\0abc", appends)]
+    assert recorder.calls == [("write", 5, 6, b"\0abc", appends, clears)]
 
 
 @pytest.mark.parametrize(
