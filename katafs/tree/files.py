@@ -96,6 +96,7 @@ class Files:
                 descriptor,
                 waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
                 asks=node.identity is None or node.piece is not None or bool(flags & (os.O_DIRECT | os.O_APPEND)),
+                is_direct=bool(flags & os.O_DIRECT),
                 keeps=keeps,
                 ctime_ns=ctime_ns,
             )

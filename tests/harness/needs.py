@@ -99,6 +99,11 @@ def passthrough() -> None:
     _linux(6, 9, "FUSE_PASSTHROUGH")
 
 
+def uncached_mappings() -> None:
+    """The kernel can map and share an open file of which it keeps nothing."""
+    _linux(6, 6, "FUSE_DIRECT_IO_ALLOW_MMAP")
+
+
 def prune() -> None:
     """The kernel can be asked to let go of inodes that nobody uses."""
     _linux(6, 18, "FUSE_NOTIFY_PRUNE")
