@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from katafs.fuse import replies, wire
-from katafs.fuse.operations import NOW_NS, Absent, Answer, Attributes, Later, Opened, Operations, Wanted
+from katafs.fuse.operations import NOW_NS, Absent, Answer, Attributes, Later, Opened, Operations, Wanted, Writing
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.requests import Around, Carried, Malformed, Method, Request
 
@@ -187,10 +187,13 @@ class Dispatcher:
         if len(content) != size:
             raise Malformed(f"a write of {len(content)} bytes, not {size}")
         # The flags are the open file's own, as fcntl(2) has left them; a page's come from no open file.
-        appends = bool(open_flags & os.O_APPEND) and not flags & wire.WRITE_CACHE
-        clears = bool(flags & wire.WRITE_KILL_SUIDGID)
-        written = self._operations.write(handle, offset, content, appends=appends, clears_set_ids=clears)
-        return _then(written, replies.written)
+        whole = bool(flags & wire.WRITE_CACHE)
+        how = Writing(
+            appends=bool(open_flags & os.O_APPEND) and not whole,
+            whole=whole,
+            clears_set_ids=bool(flags & wire.WRITE_KILL_SUIDGID),
+        )
+        return _then(self._operations.write(handle, offset, content, how), replies.written)
 
     def fsync(self, request: Request) -> Answer[Carried]:
         handle, flags = wire.FSYNC_IN.unpack_from(request.body)

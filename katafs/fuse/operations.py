@@ -103,6 +103,17 @@ class Wanted(NamedTuple):
     mtime_ns: int | None
 
 
+class Writing(NamedTuple):
+    """How a write is made."""
+
+    appends: bool = False
+    """To wherever the file ends. A page of an mmap(2) never is."""
+    whole: bool = False
+    """All of it, or it has failed: of pages of an mmap(2), of which nobody asks how much was written."""
+    clears_set_ids: bool = False
+    """The file's set-ID bits are to go, as where somebody but root writes to a disk."""
+
+
 class Absent(NamedTuple):
     """What a name that isn't there is answered with."""
 
@@ -199,12 +210,9 @@ class Operations(Protocol):
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
         """pread(2); less than was asked for only at the end of the file."""
 
-    def write(
-        self, handle: int, offset: int, content: memoryview, *, appends: bool, clears_set_ids: bool
-    ) -> Answer[int]:
-        """pwrite(2), or with `appends` a write(2) to wherever the file ends. The content is good until the answer is
-        made. A page of an mmap(2) comes with any handle that is open for writing, and never appends.
-        `clears_set_ids`: the file's set-ID bits are to go, as where a writer who isn't root writes to a disk."""
+    def write(self, handle: int, offset: int, content: memoryview, how: Writing) -> Answer[int]:
+        """pwrite(2). The content is good until the answer is made. A page of an mmap(2) comes with any handle that is
+        open for writing."""
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         """fsync(2), fdatasync(2)."""

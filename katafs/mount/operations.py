@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from katafs.fuse.operations import NOW_NS as ASKED_NOW_NS
-from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who
+from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who, Writing
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
@@ -222,11 +222,9 @@ class Operations:
     def read(self, handle: int, offset: int, size_bytes: int) -> Answer[bytes]:
         return self._tree.files.read(handle, offset, size_bytes)
 
-    def write(
-        self, handle: int, offset: int, content: memoryview, *, appends: bool, clears_set_ids: bool
-    ) -> Answer[int]:
+    def write(self, handle: int, offset: int, content: memoryview, how: Writing) -> Answer[int]:
         waits = self._tree.files.waits(handle)
-        write = partial(self._tree.files.write, handle, offset, content, appends=appends, clears_set_ids=clears_set_ids)
+        write = partial(self._tree.files.write, handle, offset, content, **how._asdict())
         if not waits and len(content) < _LONG_WRITE_BYTES:
             return write()
         waiting_for = self._waiting_for_sync if waits else self._waiting_for_disk

@@ -115,15 +115,26 @@ class Files:
         return content
 
     def write(
-        self, handle: int, offset: int, content: bytes | memoryview, *, appends: bool, clears_set_ids: bool = False
+        self,
+        handle: int,
+        offset: int,
+        content: bytes | memoryview,
+        *,
+        appends: bool = False,
+        whole: bool = False,
+        clears_set_ids: bool = False,
     ) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them.
 
-        An append goes to the file's true end, wherever the offset is."""
+        An append goes to the file's true end, wherever the offset is. What is to be written `whole` is, or has the
+        error that its rest meets."""
         descriptor = self.handles[handle].descriptor
         if clears_set_ids:
             inodes.drop_privilege_bits(descriptor)
-        return os.pwritev(descriptor, [content], offset, os.RWF_APPEND if appends else 0)
+        written = os.pwritev(descriptor, [content], offset, os.RWF_APPEND if appends else 0)
+        while whole and written < len(content):
+            written += os.pwritev(descriptor, [content[written:]], offset + written)
+        return written
 
     def waits(self, handle: int) -> bool:
         """Whether each write of the handle waits for the disk."""

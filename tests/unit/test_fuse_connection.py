@@ -9,7 +9,7 @@ import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.fuse import connection, device, wire
-from katafs.fuse.operations import NOW_NS, Absent, Later, Operations, Wanted
+from katafs.fuse.operations import NOW_NS, Absent, Later, Operations, Wanted, Writing
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
 from tests.unit.fuse_recorder import Recorder, failing
@@ -59,22 +59,20 @@ def test_a_request_is_taken_apart(served: Served, recorder: Recorder, kind: str)
 
 
 @pytest.mark.parametrize(
-    ("open_flags", "flags", "appends", "clears"),
+    ("open_flags", "flags", "how"),
     [
-        (os.O_WRONLY, 0, False, False),
-        (os.O_WRONLY | os.O_APPEND, 0, True, False),
-        (0, wire.WRITE_CACHE, False, False),
-        (os.O_APPEND, wire.WRITE_CACHE, False, False),
-        (os.O_WRONLY | os.O_APPEND, wire.WRITE_KILL_SUIDGID, True, True),
+        (os.O_WRONLY, 0, Writing()),
+        (os.O_WRONLY | os.O_APPEND, 0, Writing(appends=True)),
+        (0, wire.WRITE_CACHE, Writing(whole=True)),
+        (os.O_APPEND, wire.WRITE_CACHE, Writing(whole=True)),
+        (os.O_WRONLY | os.O_APPEND, wire.WRITE_KILL_SUIDGID, Writing(appends=True, clears_set_ids=True)),
     ],
 )
-def test_a_write_has_its_content(
-    served: Served, recorder: Recorder, open_flags: int, flags: int, appends: bool, clears: bool
-) -> None:
+def test_a_write_has_its_content(served: Served, recorder: Recorder, open_flags: int, flags: int, how: Writing) -> None:
     error, payload = served.kernel.ask(wire.WRITE, struct.pack("=QQIIQI4x", 5, 6, 4, flags, 0, open_flags) + b"\0abc")
 
     assert (error, payload) == (0, struct.pack("=II", 4, 0))
-    assert recorder.calls == [("write", 5, 6, b"\0abc", appends, clears)]
+    assert recorder.calls == [("write", 5, 6, b"\0abc", how)]
 
 
 @pytest.mark.parametrize(
