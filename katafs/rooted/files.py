@@ -167,9 +167,7 @@ def _temporary(
     try:
         try:
             _dress(descriptor, like, mode)
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            write_all(descriptor, content)
             if durable:
                 os.fsync(descriptor)
         finally:
@@ -178,6 +176,13 @@ def _temporary(
     except BaseException:
         names.remove(directory, temporary)
         raise
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """write(2) until all of it is written."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _dress(descriptor: int, like: os.stat_result | None, mode: int | None) -> None:

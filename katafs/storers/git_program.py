@@ -69,19 +69,16 @@ class GitProgram:
         self.run("config", "user.name", name)
         self.run("config", "user.email", address)
 
-    def run(self, *words: str, stdin: Iterable[bytes] = (), lent: Sequence[int] = ()) -> bytes:
-        """What `git WORDS…` prints that is given these parts; the descriptors are git's, too, by the same numbers.
-        Raises GitFailed, StoreFull, and OSError(EACCES) where nobody may enter the directory: GitPython starts git in
-        the caller's own then."""
-        return self._execute([*_WHERE, *words], stdin, {}, lent)
+    def run(self, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
+        """What `git WORDS…` prints that is given these parts. Raises GitFailed, StoreFull, and OSError(EACCES) where
+        nobody may enter the directory: GitPython starts git in the caller's own then."""
+        return self._execute([*_WHERE, *words], stdin, {})
 
     def run_without_index(self, *words: str) -> bytes:
         """The same for what needs no index: git would obey a `.gitattributes` that is in one."""
         return self._execute([*_WHERE, *words], (), {"GIT_INDEX_FILE": "none"})
 
-    def _execute(
-        self, words: Sequence[str], stdin: Iterable[bytes], environment: Mapping[str, str], lent: Sequence[int] = ()
-    ) -> bytes:
+    def _execute(self, words: Sequence[str], stdin: Iterable[bytes], environment: Mapping[str, str]) -> bytes:
         if not os.access(self._way, os.X_OK):
             raise answer(errno.EACCES, os.fsencode(files.path_of(self._directory)))
         with tempfile.TemporaryFile() as given:
@@ -94,7 +91,6 @@ class GitProgram:
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
                     env=environment,
-                    pass_fds=lent,
                 )
             except GitCommandError as problem:
                 raise _failure(words, problem) from None

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -52,10 +52,8 @@ def test_a_tag_that_git_made_before_it_failed_is_undone(
     """Or it would be in the way of every later run."""
     ran = GitProgram.run
 
-    def fail_after_the_tag(
-        program: GitProgram, *words: str, stdin: Iterable[bytes] = (), lent: Sequence[int] = ()
-    ) -> bytes:
-        printed = ran(program, *words, stdin=stdin, lent=lent)
+    def fail_after_the_tag(program: GitProgram, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
+        printed = ran(program, *words, stdin=stdin)
         if words[0] == "tag":
             raise errors.GitFailed("git tag was killed")
         return printed

@@ -154,6 +154,19 @@ def _ran_tests(disk: Path) -> list[int]:
         return [light["number"] for light in storer.avatar_increments(KATA, "lion")]
 
 
+def test_git_has_no_file_that_was_deleted_and_that_the_run_makes_again(disk: Path) -> None:
+    """As after the servers' `git rm`: what tests leave beside the saved files isn't stored."""
+    with closing(DirectoryStore(disk)) as store:
+        storer = GitStorer(store)
+        storer.create_kata(MANIFEST)
+        storer.start_avatar(KATA, ["lion"])
+        storer.sandbox_save(KATA, "lion", Delta(deleted=["instructions"]), {})
+        (disk / KATA / "lion/sandbox/instructions").write_text("made by the tests\n")
+        storer.avatar_ran_tests(KATA, "lion", {"hiker.py": ""}, NOW, "1 passed\n", "green")
+        deleted = [diff.old_name for diff in storer.tag_diff(KATA, "lion", 0, 1) if diff.new_name is None]
+    assert deleted == ["instructions"]
+
+
 def test_git_has_what_is_saved_where_the_sandbox_itself_was_made_a_repository(disk: Path) -> None:
     store = DirectoryStore(disk)
     storer = GitStorer(store)
