@@ -7,15 +7,18 @@ those lack: a step that fails leaves what was there before.
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, TagNotFound
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME, SANDBOX_NAME
-from katafs.rooted import files
+from katafs.rooted import files, names
 from katafs.storers.avatars import remove_file, write_file
 from katafs.storers.dulwich_files import directory, open_file
+from katafs.storers.dulwich_refs import tag_numbers
 from katafs.storers.git_index import GitIndex
+from katafs.storers.git_objects import write_object
 from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.increments import INCREMENTS, next_number, read_increments, write_increments
 from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
@@ -25,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 _MANIFEST = b"manifest.json"
 _SANDBOX = SANDBOX_NAME + b"/"
+_RUNS_A_GC = 20
+"""So often git is asked whether the repository needs it: it does after some 800 runs."""
 
 
 class GitAvatar:
@@ -33,7 +38,8 @@ class GitAvatar:
     def __init__(self, directory: int, kata: KataId, avatar: AvatarName) -> None:
         self._directory = directory
         self._whose = f"avatar {avatar} of kata {kata}"
-        self._git = GitProgram(directory, author_of(kata, avatar))
+        self._author = author_of(kata, avatar)
+        self._git = GitProgram(directory, self._author)
         self._index = GitIndex(directory, self._git)
 
     def start(self, visible_files: Mapping[str, str]) -> None:
@@ -43,7 +49,6 @@ class GitAvatar:
         self._write_state(dict(visible_files), [])
         self._commit(0, visible_files, None)
         self._sync_repository()
-        self._sync_tags()
 
     def save(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
         """Write and remove files of the sandbox, and tell git of them: of the changed ones as well, which the servers
@@ -60,17 +65,18 @@ class GitAvatar:
             for name in deleted:
                 remove_file(sandbox, name)
 
-    def ran_tests(self, shown: Mapping[str, str], colour: str, time: list[int]) -> list[Increment]:
+    def ran_tests(self, shown: Mapping[str, str], colour: str, at: list[int]) -> list[Increment]:
         """Commit and tag a test run; the tag comes last, and makes it exist."""
         numbers = self.numbers()
         increments = self._increments(numbers)
         number = next_number(increments)
-        increments.append({"colour": colour, "time": time, "number": number})
-        with self._undone_on_failure(None if number in numbers else number) as head:
+        if number in numbers:
+            raise CorruptKata(f"tag {number} of {self._whose} already exists, and increments.json doesn't know it")
+        increments.append({"colour": colour, "time": at, "number": number})
+        with self._undone_on_failure(number) as head:
             self._write([], {OUTPUT.encode(): shown[OUTPUT].encode()})
             self._write_state(dict(shown), increments)
             self._commit(number, shown, head)
-            self._sync_tags()
         return increments
 
     def _sync_repository(self) -> None:
@@ -84,11 +90,6 @@ class GitAvatar:
                     os.close(file)
             files.sync_directory(git)
 
-    def _sync_tags(self) -> None:
-        """git syncs a tag's file, and not its name."""
-        with directory(self._directory, GIT_NAME, b"refs", b"tags") as tags:
-            files.sync_directory(tags)
-
     def _write_state(self, shown: dict[str, str], increments: list[Increment]) -> None:
         files.replace(self._directory, _MANIFEST, encoded(shown, f"the visible files of {self._whose}"), durable=True)
         write_increments(self._directory, increments)
@@ -99,15 +100,35 @@ class GitAvatar:
         Of the visible files also those that git has forgotten, since a run had put something else in their place."""
         self._index.take_all(_MANIFEST, INCREMENTS, *(_SANDBOX + name.encode() for name in shown))
         tree = self._git.run("write-tree").decode().strip()
-        parents, kind = (["-p", head], "commit") if head else ([], "commit (initial)")
-        commit = self._git.run("commit-tree", tree, *parents, "-m", str(number)).decode().strip()
+        who = self._signature()
+        parent, kind = (f"parent {head}\n", "commit") if head else ("", "commit (initial)")
+        commit = self._stored(b"commit", f"tree {tree}\n{parent}author {who}\ncommitter {who}\n\n{number}\n")
         self._git.run("update-ref", "-m", f"{kind}: {number}", "HEAD", commit)
-        self._git.run("gc", "--auto", "--quiet")
-        self._git.run("tag", "--message", str(number), str(number), "HEAD")
+        if number % _RUNS_A_GC == 0:
+            self._git.run("gc", "--auto", "--quiet")
+        tag = self._stored(b"tag", f"object {commit}\ntype commit\ntag {number}\ntagger {who}\n\n{number}\n")
+        with self._tags() as tags:
+            files.create(tags, b"%d" % number, f"{tag}\n".encode())
+
+    def _stored(self, kind: bytes, content: str) -> str:
+        return write_object(self._directory, kind, content.encode())
+
+    def _signature(self) -> str:
+        name, address = self._author
+        now_s = time.time()
+        return f"{name} <{address}> {int(now_s)} {time.strftime('%z', time.localtime(now_s))}"
 
     @contextlib.contextmanager
-    def _undone_on_failure(self, tag: int | None) -> Iterator[str]:
-        """The newest commit, for a block in which another comes. `tag`: the one that comes to be in it, if it does."""
+    def _tags(self) -> Iterator[int]:
+        with directory(self._directory, GIT_NAME, b"refs") as refs:
+            with contextlib.suppress(FileExistsError):  # a copy without empty directories lacks it
+                names.make_directory(refs, b"tags", 0o777)
+            with directory(refs, b"tags") as tags:
+                yield tags
+
+    @contextlib.contextmanager
+    def _undone_on_failure(self, tag: int) -> Iterator[str]:
+        """The newest commit, for a block in which another comes, and this tag."""
         before = {}
         for name in (_MANIFEST, INCREMENTS):
             with contextlib.suppress(FileNotFoundError):  # the run writes it anew
@@ -119,12 +140,12 @@ class GitAvatar:
             self._undo(before, head, tag)
             raise
 
-    def _undo(self, before: Mapping[bytes, bytes], head: str, tag: int | None) -> None:
-        """Where that fails as well, the first failure says more. The tag goes first: git may have made it and failed
-        after that, and one that increments.json doesn't know would be in the way of every later run."""
+    def _undo(self, before: Mapping[bytes, bytes], head: str, tag: int) -> None:
+        """Where that fails as well, the first failure says more. The tag goes first: one that increments.json doesn't
+        know would be in the way of every later run."""
         try:
-            if tag is not None:
-                self._git.run("update-ref", "-d", f"refs/tags/{tag}")
+            with contextlib.suppress(FileNotFoundError), self._tags() as tags:
+                names.remove(tags, b"%d" % tag)
             for name, content in before.items():
                 files.replace(self._directory, name, content, durable=True)
             self._git.run("update-ref", "-m", "undone", "HEAD", head)
@@ -151,8 +172,8 @@ class GitAvatar:
         """The tags that exist, sorted."""
         if not self._git.has_repository():
             return []
-        listed = self._git.run("for-each-ref", "--format=%(refname:lstrip=2)", "refs/tags").decode().split("\n")
-        return sorted(int(name) for name in listed if name.isascii() and name.isdecimal() and name == str(int(name)))
+        with directory(self._directory, GIT_NAME) as git:
+            return tag_numbers(git)
 
     def visible_files(self, numbers: Sequence[int]) -> list[dict[str, str]]:
         """The visible files at each of these tags, by one process. Raises TagNotFound, CorruptKata."""

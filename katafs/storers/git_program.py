@@ -2,8 +2,7 @@
 
 For repositories that a storer made itself: git obeys the settings it finds in one. It works in `.git` and is never let
 to the files beside it, which a test run may have written: what it is to keep, it is given. Nothing of the caller's own
-reaches it, neither settings nor hooks nor what its environment says of repositories and authors, but for the dates of
-commits.
+reaches it, neither settings nor hooks nor what its environment says of repositories and authors.
 """
 
 import errno

@@ -2,13 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from katafs import errors
-from katafs.storers.git_program import GitProgram
+from katafs.rooted import files
 from katafs.storers.storer import Delta, Storer
 from tests.contract.storers.cells import FILES, KATA, NOW
 from tests.harness.programs import run
@@ -46,20 +45,18 @@ def test_the_run_of_a_commit_without_a_tag_can_be_stored_again(git: Storer, disk
     assert git.tag(KATA, "lion", 2)["output"] == "second"
 
 
-def test_a_tag_that_git_made_before_it_failed_is_undone(
+def test_a_tag_of_a_run_that_was_interrupted_is_undone(
     git: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or it would be in the way of every later run."""
-    ran = GitProgram.run
+    created = files.create
 
-    def fail_after_the_tag(program: GitProgram, *words: str, stdin: Iterable[bytes] = ()) -> bytes:
-        printed = ran(program, *words, stdin=stdin)
-        if words[0] == "tag":
-            raise errors.GitFailed("git tag was killed")
-        return printed
+    def interrupted(directory: int, name: bytes, content: bytes) -> None:
+        created(directory, name, content)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(GitProgram, "run", fail_after_the_tag)
-    with pytest.raises(errors.GitFailed, match="was killed"):
+    monkeypatch.setattr(files, "create", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
     monkeypatch.undo()
 
@@ -72,7 +69,7 @@ def test_a_tag_that_was_there_before_a_run_that_failed_stays(git: Storer, disk: 
     git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
     (disk / KATA / "lion/increments.json").write_text("[]")
 
-    with pytest.raises(errors.GitFailed, match="already exists"):
+    with pytest.raises(errors.CorruptKata, match="already exists"):
         git.avatar_ran_tests(KATA, "lion", FILES, NOW, "third", "red")
 
     assert [tag["output"] for tag in git.tags(KATA, "lion")][1:] == ["first", "second"]
@@ -105,6 +102,7 @@ def test_a_lock_that_a_killed_git_left_long_ago_is_removed(git: Storer, disk: Pa
     git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
 
     assert git.tag(KATA, "lion", 2)["output"] == "second"
+    assert not path.exists()
 
 
 def test_a_lock_that_a_killed_git_left_before_the_clock_was_set_back_is_removed(
@@ -115,6 +113,16 @@ def test_a_lock_that_a_killed_git_left_before_the_clock_was_set_back_is_removed(
     git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
 
     assert git.tag(KATA, "lion", 2)["output"] == "second"
+
+
+def test_a_run_is_stored_where_a_copy_lacks_the_empty_directories(git: Storer, disk: Path) -> None:
+    """As after `git gc` and a copy of files alone."""
+    repository = disk / KATA / "lion/.git"
+    run(["git", "-c", "safe.directory=*", "gc", "--quiet", "--prune=now"], cwd=repository)
+    shutil.rmtree(repository / "refs/tags")
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert [tag["output"] for tag in git.tags(KATA, "lion")] == ["", "first", "second"]
 
 
 def test_a_run_writes_a_manifest_that_was_lost(git: Storer, disk: Path) -> None:

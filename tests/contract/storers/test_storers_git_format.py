@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
     "LC_ALL": "C",
+    "TZ": "UTC",
 }
 Files = dict[str, str]
 
@@ -102,6 +104,8 @@ Hand = Commands | Stored
 def _same_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    time.tzset()
+    monkeypatch.setattr(time, "time", lambda: 1472464800.0)
 
 
 @pytest.fixture
