@@ -114,6 +114,7 @@ def _environment(name: str, address: str) -> dict[str, str]:
     return {
         **settings,
         **_paths("."),
+        "GIT_ALLOW_PROTOCOL": "none",  # or settings say from where, and by which program, what is missing is fetched
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
         "GIT_AUTHOR_EMAIL": address,
         "GIT_AUTHOR_NAME": name,
