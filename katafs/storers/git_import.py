@@ -17,7 +17,7 @@ def import_history(directory: int, kata: KataId, avatar: AvatarName, runs: Itera
 
     Raises GitFailed, StoreFull."""
     author = author_of(kata, avatar)
-    git = GitProgram(directory, author)
+    git = GitProgram(directory, author, is_new=True)
     git.create_repository()
     stream = GitStream(author)
     git.run("fast-import", "--quiet", stdin=chain.from_iterable(map(stream.of, runs)))

@@ -32,6 +32,8 @@ _SETTINGS = {
 }
 _WHERE = ("-C", ".git")
 """Beside it are files that a test run may have written: git would read `.gitattributes` there, which may be a FIFO."""
+_LASTING_S = 600
+"""No git of an avatar takes so long: it waits for a FIFO, which a container that had the whole kata left in `.git`."""
 _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "Out of diskspace")
 """How git says that a disk is full; the last is csum-file.c's own word for it, while a pack is written."""
 
@@ -44,8 +46,10 @@ def author_of(kata: KataId, avatar: AvatarName) -> tuple[str, str]:
 class GitProgram:
     """git in the directory behind a descriptor, which has to stay open."""
 
-    def __init__(self, directory: int, author: tuple[str, str]) -> None:
+    def __init__(self, directory: int, author: tuple[str, str], *, is_new: bool = False) -> None:
+        """`is_new`: whether nobody else has come to the directory, so that git may take what time it needs."""
         self._directory = directory
+        self._within_s = None if is_new else _LASTING_S
         # Not its path, which may be another directory's by then.
         self._way = f"/proc/self/fd/{directory}"
         self._author = author
@@ -90,6 +94,7 @@ class GitProgram:
                     stdout_as_string=False,
                     strip_newline_in_stdout=False,
                     env=environment,
+                    kill_after_timeout=self._within_s,
                 )
             except GitCommandError as problem:
                 raise _failure(words, problem) from None

@@ -1,13 +1,13 @@
-"""What a container that had the whole kata has written into `.git` runs no program as the server.
+"""What a container that had the whole kata has left in `.git` runs no program as the server, and keeps no request."""
 
-Not what it does there while git runs: whoever gives a container an avatar's repository lets it do anything to that."""
-
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from katafs.errors import CorruptKata, GitFailed
+from katafs.storers import git_program
 from katafs.storers.storer import Delta, Storer
 from tests.contract.storers.cells import FILES, KATA, NOW
 from tests.harness.avatars import GIT
@@ -108,3 +108,18 @@ def test_git_runs_no_program_of_the_settings(git: Storer, disk: Path, canary: Pa
     assert not canary.exists()
     by_hand(repository, "tag", "--message", "evil", "evil")
     assert canary.exists(), "the attack itself does nothing"
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [("HEAD", "run"), ("HEAD", "tags"), ("config", "save"), ("index", "run"), ("refs/tags/1", "diff")],
+)
+def test_git_waits_for_no_fifo_for_ever(
+    git: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: str
+) -> None:
+    monkeypatch.setattr(git_program, "_LASTING_S", 1)
+    place = disk / KATA / "lion/.git" / name
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(GitFailed, match="did not complete in 1 secs"):
+        CALLS[call](git)
