@@ -70,15 +70,13 @@ class Finder:
             return self._graft(place, volume)
         try:
             found = self._entry(parent, name, place)
-            if self._shows(found) or not self._core.grafts.calls_for(place):
-                return found
-            found.close()
         except FileNotFoundError:
-            if not self._core.grafts.calls_for(place):
-                if self._core.legacy.is_there and place.kind is Kind.OUTER:
-                    return self._entry(parent, name, place)  # it may have left the disk between the two looks
-                raise
-        return self._virtual(parent, place)
+            if self._core.grafts.calls_for(place):
+                return self._virtual(parent, place)
+            if self._core.legacy.is_there and place.kind is Kind.OUTER:
+                return self._entry(parent, name, place)  # it may have left the disk between the two looks
+            raise
+        return found if self._shows(found) else self._virtual(parent, place)
 
     def _held_meanwhile(self, parent: Node, name: bytes, place: Place) -> Found | None:
         """The sandbox that a kata's own volume holds, while nobody can say whether it has a volume: it would have that
@@ -116,11 +114,20 @@ class Finder:
         settle(self._core, Piece(parent.place.outer, name))
         return None
 
-    @staticmethod
-    def _shows(found: Found) -> bool:
-        """Whether an entry of a volume shows although volumes call for its place: a directory does, for they add to
-        it; so does anything at the place of an alias, which isn't listed and so must not hide what is."""
-        return found.place.kind is Kind.ALIAS or (found.status is not None and stat.S_ISDIR(found.status.st_mode))
+    def _shows(self, found: Found) -> bool:
+        """Whether an entry of a volume shows, which is closed else. Where volumes call for its place a directory does,
+        for they add to it; so does anything at the place of an alias, which isn't listed and so must not hide what is.
+        """
+        if found.place.kind is Kind.ALIAS or (found.status is not None and stat.S_ISDIR(found.status.st_mode)):
+            return True
+        try:
+            shows = not self._core.grafts.calls_for(found.place)
+        except BaseException:
+            found.close()
+            raise
+        if not shows:
+            found.close()
+        return shows
 
     def closed(self, parent: Node, name: bytes) -> Found:
         """What stands in a listing for a volume that exists and can't be served."""

@@ -93,6 +93,8 @@ OPERATIONS: dict[str, Callable[[Kernel], object]] = {
     "lookup of a kata": lambda tree: tree.lookup(KATA),
     "lookup of a sandbox": lambda tree: tree.lookup(KATA + b"/lion/sandbox"),
     "lookup of an alias": lambda tree: tree.lookup(b"12/3456789A"),
+    "lookup of a file where volumes may call for a directory": lambda tree: tree.lookup(KATA + b"/tiger"),
+    "lookup of a file that is hidden by what volumes call for": lambda tree: tree.lookup(KATA + b"/owl"),
     "getattr": lambda tree: tree.tree.inodes.getattr(tree.number(FILE)),
     "getattr of a directory": lambda tree: tree.tree.inodes.getattr(tree.number(DIRECTORY)),
     "statfs": lambda tree: tree.tree.inodes.statfs(tree.number(FILE)),
@@ -112,6 +114,7 @@ OPERATIONS: dict[str, Callable[[Kernel], object]] = {
     "rmdir": lambda tree: tree.rmdir(KATA + b"/dir/sub"),
     "rmdir of a kata": lambda tree: tree.rmdir(EMPTY),
     "unlink": lambda tree: tree.unlink(FILE),
+    "unlink of a file where volumes may call for a directory": lambda tree: tree.unlink(KATA + b"/tiger"),
     "rename": renamed(FILE, KATA + b"/dir/new"),
     "rename over another": renamed(FILE, KATA + b"/dir/g"),
     "rename with an exchange": renamed(FILE, KATA + b"/dir/sub", RENAME_EXCHANGE),
@@ -128,7 +131,7 @@ OPERATIONS: dict[str, Callable[[Kernel], object]] = {
 @pytest.fixture
 def tree(tree_of: Trees, store: MemoryStore) -> Kernel:
     """A tree with volumes, in which is nothing yet."""
-    for name in (KATA, EMPTY, KATA + b"_lion"):
+    for name in (KATA, EMPTY, KATA + b"_lion", KATA + b"_owl"):
         store.create(VolumeName(name.decode()))
     return tree_of(sandboxes=Sandboxes.AVATAR)
 
@@ -145,7 +148,7 @@ def fill(store: MemoryStore) -> None:
         shutil.rmtree(each) if each.is_dir() else each.unlink()
     (kata / "dir" / "sub").mkdir(parents=True)
     (kata / "lion").mkdir()
-    for name in ("dir/f", "dir/g"):
+    for name in ("dir/f", "dir/g", "tiger", "owl"):
         (kata / name).write_text("content")
     (kata / "dir" / "link").symlink_to("target")
 
