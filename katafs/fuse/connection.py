@@ -49,6 +49,8 @@ class Connection:
         self.processors = processors or Processors()
         self.agreement: Agreement | None = None
         """What INIT agreed on; nothing but INIT comes before."""
+        self.fault: ProtocolUnknown | None = None
+        """Why INIT didn't agree on anything, and no more comes."""
         self._explain = _surely(explain)
         self._passthrough = Passthrough(descriptor)
         self._dispatcher = dispatcher = Dispatcher(operations, self._passthrough)
@@ -295,8 +297,9 @@ class Connection:
         try:
             payload, self.agreement = negotiation.agree(bytes(request.body), _OPTIONAL)
         except ProtocolUnknown as problem:
-            _log.error("%s", problem)
+            self.fault = problem
             self.device.refuse(request.unique, errno.EPROTO)
+            self.device.call_away()  # from now on the kernel itself refuses whatever is asked of the mount
         else:
             if self.agreement is not None and self.agreement.has(wire.PASSTHROUGH):
                 self._passthrough.permit()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from katafs.errors import KatafsError
 from katafs.fuse import wire
 
 MOST_PAGES = 256
@@ -33,7 +34,7 @@ O_DIRECT that has room for a part of it is EIO, and what was written is cut off.
 _NEEDED = wire.DO_READDIRPLUS
 
 
-class ProtocolUnknown(Exception):
+class ProtocolUnknown(KatafsError):
     """The kernel speaks a protocol that is too old."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from katafs.config import MountSettings
+from katafs.errors import KatafsError
 from katafs.fuse import processors
 from katafs.fuse.connection import Connection
 from katafs.mount.access_log import AccessLog
@@ -63,6 +64,10 @@ class Serving:
     def is_gone(self) -> bool:
         """Whether the kernel has ended the connection, and with it the mount."""
         return self._connection.device.is_gone()
+
+    def fault(self) -> KatafsError | None:
+        """Why nothing was ever served, once that has ended."""
+        return self._connection.fault
 
     def close(self) -> None:
         """Answer what was asked, and end. The tree stays open where a request is at work in it still."""

@@ -36,7 +36,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     answers. The tree is closed at the end, unless a request is at work in it still.
 
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, NoThread where there are too few
-    threads, KatafsError where the port for the metrics is taken, or the kernel ends the connection and not the mount.
+    threads, KatafsError where the port for the metrics is taken, the kernel is too old, or ends the connection and not
+    the mount.
     """
     _collect_seldom()
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
@@ -61,6 +62,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
                 _unmount(mount)
     _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
     _log.info("ends", extra={"path": mount_point})
+    if (fault := serving.fault()) is not None:
+        raise fault
     if is_gone and mount.is_there():  # an unmount takes it away first; `umount -f` a moment later
         raise KatafsError(f"{mount_point}: the kernel has ended the connection, by an abort or a time limit")
 
@@ -106,7 +109,7 @@ def _try(mount: OwnMount, serving: Serving, events: "_Events") -> None:
         refusal = str(problem)
     if refusal is None:
         events.answers()
-    elif mount.is_there() and not serving.is_gone():  # else it has ended meanwhile
+    elif mount.is_there() and not (serving.is_gone() or serving.fault()):  # else it has ended meanwhile
         _log.error("the mount doesn't answer", extra={"path": mount.path, "error": refusal})
 
 

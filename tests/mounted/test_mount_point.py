@@ -15,6 +15,7 @@ from katafs.mount.mount_point import OwnMount
 from katafs.rooted.mounts import Mount
 from tests.harness.mounted import PROGRAM, Mounted
 from tests.harness.mounts import Mounts
+from tests.harness.older_kernel import TOO_OLD
 from tests.harness.programs import run
 
 
@@ -183,6 +184,16 @@ def test_a_start_that_fails_once_it_is_mounted_leaves_it_as_it_was(mount: Mounts
     assert "Too many open files" in mounted.log()
     assert os.listdir(path) == []
     assert not path.is_mount()
+
+
+def test_on_a_kernel_that_is_too_old_it_ends_and_leaves_no_mount(mount: Mounts, disk: Path) -> None:
+    """Each request to what would be left there is refused."""
+    mounted = mount(program=TOO_OLD, ready=False)
+    mounted.ended(status=1)
+
+    (line,) = [line for line in mounted.log().splitlines() if not line.startswith("katafs: INFO:")]
+    assert re.fullmatch(r"katafs: the kernel speaks FUSE 7\.\d+, and 7\.99 .* is the oldest that will do", line)
+    assert not os.path.ismount(mounted.path)
 
 
 def test_the_table_of_mounts_is_read_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -349,8 +349,12 @@ def test_init_is_agreed_on(served: Served) -> None:
     assert agreement.minor == 38
 
 
-def test_a_kernel_that_is_too_old_is_told_so(served: Served) -> None:
+def test_a_kernel_that_is_too_old_is_told_so_and_that_is_the_end(served: Served) -> None:
+    """It asks nothing more, and refuses what programs want of the mount."""
     assert served.kernel.init(minor=20) == (errno.EPROTO, b"")
+
+    until(served.ended.is_set, "the end to be told")
+    assert "speaks FUSE 7.20" in str(served.connection.fault)
 
 
 def test_destroy_is_answered(served: Served) -> None:
