@@ -53,10 +53,6 @@ class Descriptors:
         if descriptor is not None:
             os.close(descriptor)
 
-    def take(self, node: Node) -> int | None:
-        """Hand the node's descriptor, if it is kept, over to the caller."""
-        return self._descriptors.pop(node, None)
-
     def trim(self) -> None:
         """Close the oldest ones beyond the limit."""
         self.untidy = False

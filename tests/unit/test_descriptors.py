@@ -94,18 +94,6 @@ def test_what_is_dropped_is_closed(kept: Descriptors) -> None:
     assert (is_open(descriptor), kept.get(it)) == (False, None)
 
 
-def test_what_is_taken_is_the_takers_to_close(kept: Descriptors) -> None:
-    it = node(1)
-    descriptor = kept.keep(it, opened())
-
-    taken = kept.take(it)
-    kept.close()
-
-    assert taken == descriptor
-    assert is_open(descriptor)
-    os.close(descriptor)
-
-
 def test_the_end_closes_all() -> None:
     kept = Descriptors(LIMIT)
     descriptors = [kept.keep(node(number), opened()) for number in range(LIMIT)]
