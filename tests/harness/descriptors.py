@@ -3,8 +3,8 @@
 import os
 import resource
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.harness import needs
@@ -21,6 +21,16 @@ def held(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def remembered(paths: Iterable[Path]) -> Iterator[None]:
+    """The kernel forgets none of these meanwhile, as it otherwise may when another test makes it drop what nobody uses
+    (drop_caches)."""
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(held(path))
+        yield
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.descriptors import remembered
 from tests.harness.old_disk import FILES
 from tests.mounted.served import LegacyServed
 
@@ -122,15 +123,17 @@ def test_the_first_change_converts_a_kata_and_then_happens(legacy: LegacyServed,
 def test_the_first_change_leaves_all_else_as_it_was(legacy: LegacyServed, change: Change) -> None:
     kata = legacy.old({**FILES, "bystander/deep/file": "content", "bystander/file": "other"})
     trodden(legacy.path(kata))
-    before = {path: path.lstat() for path in (legacy.path(kata) / "bystander").rglob("*")}
+    bystander = legacy.path(kata) / "bystander"
+    with remembered(bystander.rglob("*")):
+        before = {path: path.lstat() for path in bystander.rglob("*")}
 
-    change[0](legacy.path(kata))
+        change[0](legacy.path(kata))
 
-    after = {path: path.lstat() for path in (legacy.path(kata) / "bystander").rglob("*")}
+        after = {path: path.lstat() for path in bystander.rglob("*")}
     assert {path: kept(status) for path, status in after.items()} == {
         path: kept(status) for path, status in before.items()
     }
-    assert (legacy.path(kata) / "bystander/deep/file").read_text() == "content"
+    assert (bystander / "deep/file").read_text() == "content"
 
 
 def kept(status: os.stat_result) -> tuple[int, ...]:
