@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.descriptors import remembered
 from tests.harness.programs import run
 from tests.harness.refusals import refused
 from tests.mounted.served import LegacyServed, fresh_id
@@ -107,13 +108,14 @@ CHANGES: dict[str, Change] = {
 def test_a_stray_that_is_changed_is_in_the_root_volume_then(strays: Strays, change: Change) -> None:
     kind, do, ask, answer = change
     path = strays.shown / strays.name(kind)
-    number = path.lstat().st_ino
+    with remembered([path]):
+        number = path.lstat().st_ino
 
-    do(path)
+        do(path)
 
-    assert ask(path) == answer
-    assert ask(strays.behind / strays.name(kind)) == answer
-    assert path.lstat().st_ino == number
+        assert ask(path) == answer
+        assert ask(strays.behind / strays.name(kind)) == answer
+        assert path.lstat().st_ino == number
     assert strays.is_converted(kind)
     assert strays.names() == {strays.name(each) for each in KINDS}
     assert not any(strays.is_converted(other) for other in KINDS if other != kind)
@@ -130,10 +132,11 @@ def test_a_stray_is_removed(strays: Strays, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stray_is_renamed(strays: Strays, kind: str) -> None:
-    before = os.lstat(strays.shown / strays.name(kind))
-    os.rename(strays.shown / strays.name(kind), strays.shown / f"renamed-{strays.tag}")
+    with remembered([strays.shown / strays.name(kind)]):
+        before = os.lstat(strays.shown / strays.name(kind))
+        os.rename(strays.shown / strays.name(kind), strays.shown / f"renamed-{strays.tag}")
 
-    after = os.lstat(strays.shown / f"renamed-{strays.tag}")
+        after = os.lstat(strays.shown / f"renamed-{strays.tag}")
     assert (after.st_ino, after.st_mode, after.st_mtime_ns) == (before.st_ino, before.st_mode, before.st_mtime_ns)
     assert strays.names() == {f"renamed-{strays.tag}", *(strays.name(other) for other in KINDS if other != kind)}
 
