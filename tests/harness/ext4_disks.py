@@ -72,7 +72,7 @@ def _unmount(target: Path) -> None:
     def unmounted() -> bool:
         return subprocess.run(["umount", str(target)], capture_output=True, timeout=60, check=False).returncode == 0
 
-    if not waiting.holds_within(unmounted, 10):
+    if not waiting.holds_within(unmounted, waiting.DEADLINE_S):
         held = run(["fuser", "--verbose", "--mount", target], status=None)
         tear_off(target)
         raise AssertionError(f"still in use: {target}\n{held}")

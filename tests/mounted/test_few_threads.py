@@ -22,7 +22,7 @@ def test_a_daemon_that_has_too_few_threads_says_so(disk: Path, threads: int, tol
     mount_point.mkdir()
     volumes.mkdir()
     try:
-        ended = run([*with_threads(threads), "mount", mount_point, "--volumes", f"dir:{volumes}"], status=1, timeout=20)
+        ended = run([*with_threads(threads), "mount", mount_point, "--volumes", f"dir:{volumes}"], status=1)
 
         assert ended.stderr.splitlines()[-1] == f"katafs: {told}"
         assert "Traceback" not in ended.stderr

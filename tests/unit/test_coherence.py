@@ -9,6 +9,7 @@ import pytest
 
 from katafs.fuse.connection import Connection
 from katafs.kata_id import VolumeName
+from katafs.mount import coherence
 from katafs.mount.coherence import Coherence
 from katafs.tree.kept import Kept
 from katafs.tree.tree import Tree
@@ -69,16 +70,19 @@ def test_what_was_told_by_a_reply_that_came_right_after_the_look_is_dropped(moun
 
     mount.looked = reply
     mount.coherence.used(VOLUME)
-    until(lambda: b"told meanwhile" in mount.expired, "the other name to be dropped", 10)
+    until(lambda: b"told meanwhile" in mount.expired, "the other name to be dropped")
 
 
-def test_a_container_that_comes_while_replies_are_waited_for_has_all_dropped_at_once(mount: Mount) -> None:
+def test_a_container_that_comes_while_replies_are_waited_for_has_all_dropped_at_once(
+    mount: Mount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one before has gone meanwhile, and the kernel was let keep things again."""
+    monkeypatch.setattr(coherence, "_REPLIES_S", 3600.0)
     mount.coherence.used(VOLUME)
     until(lambda: mount.expired == [b"name"], "the name to be dropped")
     mount.kept = Kept([7], [(7, b"kept since")])
     mount.coherence.used(VOLUME)
-    until(lambda: b"kept since" in mount.expired, "what is kept since to be dropped", 5)
+    until(lambda: b"kept since" in mount.expired, "what is kept since to be dropped")
 
     assert not mount.replied.is_set()
 
