@@ -14,6 +14,7 @@ import pytest
 
 from katafs.namespace import Layout
 from tests.harness import needs
+from tests.harness.descriptors import remembered
 from tests.harness.directory_engine import DirectoryEngine
 from tests.harness.faulty_katafs import asking
 from tests.harness.mounts import Mounts, mounting
@@ -233,8 +234,8 @@ def engine(disk: Path) -> Iterator[DirectoryEngine]:
 def test_engine_calls_that_are_not_answered_hold_up_nobody_else(
     engine: DirectoryEngine, mount: Mounts, layout: Layout
 ) -> None:
-    """More of them than there are threads for the engine. What the kernel has looked up already is used: in the flat
-    layout it keeps others out of the directory in which a kata is being made."""
+    """More of them than there are threads for the engine. What the kernel has looked up already is used, and nobody
+    makes it forget that: in the flat layout it keeps others out of the directory in which a kata is being made."""
     behind = engine.make(OTHER)
     (behind / "f").write_text("content")
     run(["sh", "-ec", AVATAR], cwd=behind)
@@ -245,7 +246,7 @@ def test_engine_calls_that_are_not_answered_hold_up_nobody_else(
     for kata in making:
         served.path(kata).parent.mkdir(exist_ok=True)
     threads = [Thread(target=served.path(kata).mkdir) for kata in making]
-    with ExitStack() as ends:
+    with remembered([served.path(OTHER)]), ExitStack() as ends:
         for thread in threads:
             ends.callback(thread.join, 60)
         ends.enter_context(engine.slow())
