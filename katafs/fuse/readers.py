@@ -84,7 +84,7 @@ class Readers:
     def start(self) -> None:
         """Begin to read. Raises NoThread; a reader that has begun ends then with what it reads from."""
         # Not the watcher first: without a reader nothing would end it.
-        for target in (lambda: self._run(self._reading), self._watch):
+        for target in (lambda: self._live(self._reading), self._watch):
             self._start(target)
 
     def _start(self, target: Callable[[], None]) -> None:
@@ -100,6 +100,13 @@ class Readers:
         """Give the reader another buffer. What it has read stays good until what is returned here is called."""
         lent, reader.buffer = reader.buffer, self._buffer()
         return lambda: self._spare.append(lent)
+
+    def _live(self, reader: Reader) -> None:
+        try:
+            self._run(reader)
+        except BaseException:  # without memory anything may fail, and who waits for the mount would wait for ever
+            self._end()
+            raise
 
     def _run(self, reader: Reader) -> None:
         while True:
@@ -167,7 +174,7 @@ class Readers:
             self._all.append(reader)
             self._reading = reader  # last: where there is no memory for that it stays as it was
         try:
-            self._start(lambda: self._run(reader))
+            self._start(lambda: self._live(reader))
         except NoThread:  # the one before reads when it can
             self._take_back(reader, before)
 

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 from collections.abc import Callable, Mapping
 
 from katafs.errors import KatafsError, NoThread
@@ -23,6 +24,8 @@ def number_of(error: Exception) -> int:
 def errno_of(operation: str, error: Exception, where: Callable[[], Mapping[str, str]] = dict) -> int:
     """The same, and the error is logged as what it is: an answer, a fault or a bug. `where` gives what the log
     is told of where that was; it is asked only where something is logged."""
+    if isinstance(error, MemoryError):  # this process's own want of it, as the kernel says its own
+        error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     if isinstance(error, OSError) and error.errno:
         level = logging.WARNING if error.errno in _ALARMING else logging.DEBUG
         if _log.isEnabledFor(level):

@@ -36,8 +36,8 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
     answers. The tree is closed at the end, unless a request is at work in it still.
 
     Raises MountPointUnusable where the kernel or fusermount3 refuses the mount, NoThread where there are too few
-    threads, KatafsError where the port for the metrics is taken, the kernel is too old, or ends the connection and not
-    the mount.
+    threads, KatafsError where the port for the metrics is taken, where the kernel is too old, or ends the connection
+    and not the mount, where requests can't be read, or where the mount can't be taken away.
     """
     _collect_seldom()
     with _Events() as events, _metrics(settings.metrics) as metrics, contextlib.ExitStack() as ending:
@@ -53,19 +53,22 @@ def serve(tree: Tree, mount_point: str, settings: MountSettings, ready: Callable
         try:
             serving.start()
             started(lambda: _try(mount, serving, events), "katafs-question")
-            _wait(events, lambda: _begin(ready, ending, mount))
+            asked_to = _wait(events, lambda: _begin(ready, ending, mount))
         finally:
             is_gone = serving.is_gone()
             tried = is_gone or _unmount(mount)
             serving.close()
-            if not tried:  # when the threads have ended there is room for a process
-                _unmount(mount)
+            # When the threads have ended there is room for a process, and memory.
+            if not (tried or _unmount(mount)):
+                raise KatafsError(f"{mount_point}: is left there, dead: there is no memory or process")
     _log.debug("at most %d inodes were remembered at a time", tree.surplus.most, extra={"path": mount_point})
     _log.info("ends", extra={"path": mount_point})
     if (fault := serving.fault()) is not None:
         raise fault
     if is_gone and mount.is_there():  # an unmount takes it away first; `umount -f` a moment later
         raise KatafsError(f"{mount_point}: the kernel has ended the connection, by an abort or a time limit")
+    if not (is_gone or asked_to):
+        raise KatafsError(f"{mount_point}: no more requests could be read")
 
 
 def _collect_seldom() -> None:
@@ -114,11 +117,12 @@ def _try(mount: OwnMount, serving: Serving, events: "_Events") -> None:
 
 
 def _unmount(mount: OwnMount) -> bool:
-    """Whether that could be tried: fusermount3 is a process, of which there may be too many."""
+    """Whether that could be tried: fusermount3 is a process, of which there may be too many, and to look whose mount it
+    is takes memory."""
     try:
         if mount.is_there():  # else there may be another mount at the path by now
             mounting.unmount(mount.path)
-    except BlockingIOError:
+    except (BlockingIOError, MemoryError):
         return False
     return True
 
@@ -132,17 +136,19 @@ def _begin(ready: Callable[[], None], ending: contextlib.ExitStack, mount: OwnMo
         watchdog.start()
 
 
-def _wait(events: "_Events", ready: Callable[[], None]) -> None:
+def _wait(events: "_Events", ready: Callable[[], None]) -> bool:
+    """Whether a signal has ended it."""
     for event in events:
         if event == _ANSWERS:
             ready()
         elif event == _ENDED:
             if events.fault is not None:
                 raise events.fault
-            return
+            return False
         else:
             _log.info("unmounts", extra={"signal": signal.Signals(event).name})
-            return
+            return True
+    return False
 
 
 _ANSWERS, _ENDED = 0, 255

@@ -14,6 +14,8 @@ from katafs.rooted import descriptors, syscalls
 from katafs.rooted.answer import answer
 
 _TABLE = "/proc/self/mountinfo"
+_TABLE_BYTES = 4096
+"""The kernel gives no more of it at a time."""
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -50,7 +52,7 @@ def mounts_in(table: int) -> list[Mount]:
     content, size = b"", -1
     while size != len(content):
         size = len(content)
-        content += os.pread(table, 1 << 16, size)
+        content += os.pread(table, _TABLE_BYTES, size)
     return [_parsed(line) for line in content.split(b"\n") if line]  # other ends of lines are in names as they are
 
 

@@ -52,6 +52,13 @@ def test_a_want_of_threads_passes(caplog: pytest.LogCaptureFixture) -> None:
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(logging.WARNING, "failed")]
 
 
+def test_a_want_of_memory_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+    assert errno_of("open", MemoryError()) == errno.ENOMEM
+    assert [(record.levelno, extras(record)["error"]) for record in caplog.records] == [
+        (logging.WARNING, "[Errno 12] Cannot allocate memory")
+    ]
+
+
 def test_a_fault_is_told_with_its_cause(caplog: pytest.LogCaptureFixture) -> None:
     fault = StoreUnreachable("the engine is gone")
     fault.__cause__ = ConnectionRefusedError("refused by /run/docker.sock")

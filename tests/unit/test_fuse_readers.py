@@ -121,6 +121,21 @@ def test_a_moment_without_memory_is_not_the_end_of_the_watcher(monkeypatch: pyte
     assert readers.join(60)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_reader_that_dies_is_the_end() -> None:
+    """Without memory anything may fail, also what answers a request that has failed."""
+    ended = threading.Event()
+
+    def read(_: Reader) -> bool:
+        raise MemoryError
+
+    readers = Readers(read, ended.set, 64, lambda _: None)
+    readers.start()
+
+    assert readers.join(10)
+    assert ended.is_set()
+
+
 def test_where_a_thread_has_no_memory_to_begin_the_one_there_is_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     slow, ended = threading.Event(), threading.Event()
     readers = Readers(three_requests(slow), ended.set, 64, lambda _: None)
