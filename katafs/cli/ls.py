@@ -43,18 +43,21 @@ def ls(kata: str | None, volumes: str | None, prefix: str) -> None:
 
 
 def _print_katas(store: VolumeStore) -> None:
-    """What can't be read is a line on stderr, and a bad end."""
-    table, good = Table("kata", "avatars", box=None, pad_edge=False), True
+    """Each at once, since a table of very many takes minutes. What can't be read is a line on stderr, and a bad end."""
+    good = True
+    if Console().is_terminal:
+        click.echo("kata\t\tavatars")
     for kata in store.catalog().katas():
         try:
-            table.add_row(kata, " ".join(avatar for avatar, _ in _avatars_of(store, kata)))
+            avatars = [avatar for avatar, _ in _avatars_of(store, kata)]
         except OSError as problem:
             faults.complain(f"kata {kata}: {problem.strerror}")
             good = False
         except VolumeRefused as problem:
             faults.complain(str(problem))
             good = False
-    _print(table)
+        else:
+            click.echo(f"{kata}\t{' '.join(avatars)}")
     if not good:
         raise click.exceptions.Exit(exit_codes.ExitCode.FAILED)
 
