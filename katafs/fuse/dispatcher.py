@@ -186,11 +186,12 @@ class Dispatcher:
         content = request.body[wire.WRITE_IN.size :]
         if len(content) != size:
             raise Malformed(f"a write of {len(content)} bytes, not {size}")
-        # The flags are the open file's own, as fcntl(2) has left them; a page's come from no open file.
+        # The open file's flags, as fcntl(2) has left them, and the write's own; a page's come from no open file.
         whole = bool(flags & wire.WRITE_CACHE)
         how = Writing(
             appends=bool(open_flags & os.O_APPEND) and not whole,
             whole=whole,
+            synced=open_flags & os.O_SYNC,
             clears_set_ids=bool(flags & wire.WRITE_KILL_SUIDGID),
         )
         return _then(self._operations.write(handle, offset, content, how), replies.written)

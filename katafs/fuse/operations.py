@@ -110,6 +110,8 @@ class Writing(NamedTuple):
     """To wherever the file ends. A page of an mmap(2) never is."""
     whole: bool = False
     """All of it, or it has failed: of pages of an mmap(2), of which nobody asks how much was written."""
+    synced: int = 0
+    """Whether it waits for the disk: O_DSYNC, O_SYNC or 0. The open file's, or the one write's (pwritev2(2))."""
     clears_set_ids: bool = False
     """The file's set-ID bits are to go, as where somebody but root writes to a disk."""
 

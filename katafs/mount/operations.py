@@ -223,7 +223,7 @@ class Operations:
         return self._tree.files.read(handle, offset, size_bytes)
 
     def write(self, handle: int, offset: int, content: memoryview, how: Writing) -> Answer[int]:
-        waits = self._tree.files.waits(handle)
+        waits = how.synced or self._tree.files.waits(handle)
         write = partial(self._tree.files.write, handle, offset, content, **how._asdict())
         if not waits and len(content) < _LONG_WRITE_BYTES:
             return write()

@@ -18,6 +18,7 @@ from katafs.tree.requests import Caller
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
 """Not O_APPEND: an mmap's pages are written through any handle, at their own offsets. Not O_DIRECT: the kernel's
 buffers aren't aligned for the backing file."""
+_SYNCED = {0: 0, os.O_DSYNC: os.RWF_DSYNC, os.O_SYNC: os.RWF_SYNC}
 
 
 class Files:
@@ -122,16 +123,18 @@ class Files:
         *,
         appends: bool = False,
         whole: bool = False,
+        synced: int = 0,
         clears_set_ids: bool = False,
     ) -> int:
         """pwrite(2): how many bytes were written. When it returns, the volume has them.
 
         An append goes to the file's true end, wherever the offset is. What is to be written `whole` is, or has the
-        error that its rest meets."""
+        error that its rest meets. `synced` (O_DSYNC, O_SYNC): the disk has it as well."""
         descriptor = self.handles[handle].descriptor
         if clears_set_ids:
             inodes.drop_privilege_bits(descriptor)
-        written = os.pwritev(descriptor, [content], offset, os.RWF_APPEND if appends else 0)
+        flags = _SYNCED[synced] | (os.RWF_APPEND if appends else 0)
+        written = os.pwritev(descriptor, [content], offset, flags)
         while whole and written < len(content):
             written += os.pwritev(descriptor, [content[written:]], offset + written)
         return written

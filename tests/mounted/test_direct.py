@@ -1,20 +1,26 @@
 """O_DIRECT on the mount: what others write meanwhile stays, and shows, whatever fails."""
 
 import errno
+import fcntl
 import mmap
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness import needs
+from tests.harness.ext4_disks import MEMORY, made_image, mounted_image
 from tests.harness.mounts import Mounts
 from tests.harness.refusals import refused
 from tests.mounted.served import fresh_id
 
+KATA = "123456789A"
 PAST_THE_LARGEST = 1 << 44
 """No file of ext4's reaches there."""
+SHUTDOWN, WITHOUT_ITS_LOG = 0x8004587D, struct.pack("=I", 2)
+"""EXT4_IOC_SHUTDOWN of linux/ext4.h: the disk is as if the machine had lost its power."""
 
 
 @pytest.fixture
@@ -89,3 +95,31 @@ def test_a_mapping_and_another_open_file_have_its_content(
         os.close(descriptor)
 
     assert seen == [True] * 200
+
+
+@pytest.mark.parametrize("flag", [os.RWF_DSYNC, os.RWF_SYNC], ids=["data", "all"])
+def test_what_is_to_be_on_the_disk_when_it_is_written_is_there(
+    disk: Path, mount: Mounts, page: mmap.mmap, flag: int
+) -> None:
+    """pwritev2(2) says so of one write, with any open file."""
+    needs.root()
+    image = MEMORY / f"{disk.name}.img"
+    page[:] = b"kept" * 1024
+    try:
+        made_image(image, 16)
+        with mounted_image(image, disk / "other") as other:
+            (other / "volumes").mkdir()
+            mounted = mount(volumes=f"dir:{other / 'volumes'}")
+            (mounted.path / KATA).mkdir()
+            descriptor = os.open(mounted.path / KATA / "f", os.O_WRONLY | os.O_CREAT | os.O_DIRECT)
+            os.fsync(descriptor)
+            os.pwritev(descriptor, [page], 0, flag)
+            os.close(descriptor)
+            stopped = os.open(other, os.O_RDONLY)
+            fcntl.ioctl(stopped, SHUTDOWN, WITHOUT_ITS_LOG)
+            os.close(stopped)
+            mounted.stop()
+        with mounted_image(image, disk / "other") as other:
+            assert (other / "volumes" / KATA / "f").read_bytes() == page[:]
+    finally:
+        image.unlink()

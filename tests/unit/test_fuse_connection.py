@@ -63,6 +63,8 @@ def test_a_request_is_taken_apart(served: Served, recorder: Recorder, kind: str)
     [
         (os.O_WRONLY, 0, Writing()),
         (os.O_WRONLY | os.O_APPEND, 0, Writing(appends=True)),
+        (os.O_WRONLY | os.O_DSYNC, 0, Writing(synced=os.O_DSYNC)),
+        (os.O_WRONLY | os.O_SYNC, 0, Writing(synced=os.O_SYNC)),
         (0, wire.WRITE_CACHE, Writing(whole=True)),
         (os.O_APPEND, wire.WRITE_CACHE, Writing(whole=True)),
         (os.O_WRONLY | os.O_APPEND, wire.WRITE_KILL_SUIDGID, Writing(appends=True, clears_set_ids=True)),
