@@ -212,7 +212,7 @@ class Operations:
         node = file.node
         is_live = self._tree.is_live(node) if told is None else not told.timeout_s
         descriptor = None if file.asks else file.descriptor
-        uncached = is_live or file.is_direct
+        uncached = is_live or file.uncached
         return Opened(handle, file.keeps and not is_live, (node.number, node.generation), descriptor, uncached)
 
     def create(self, parent: int, name: bytes, flags: int, mode: int, who: Who) -> Answer[tuple[Attributes, Opened]]:

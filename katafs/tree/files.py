@@ -18,6 +18,7 @@ from katafs.tree.requests import Caller
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
 """Not O_APPEND: an mmap's pages are written through any handle, at their own offsets. Not O_DIRECT: the kernel's
 buffers aren't aligned for the backing file."""
+_APPENDING = os.O_ACCMODE | os.O_APPEND
 _SYNCED = {0: 0, os.O_DSYNC: os.RWF_DSYNC, os.O_SYNC: os.RWF_SYNC}
 
 
@@ -97,7 +98,7 @@ class Files:
                 descriptor,
                 waits=bool(flags & (os.O_SYNC | os.O_DSYNC)),
                 asks=node.identity is None or node.piece is not None or bool(flags & (os.O_DIRECT | os.O_APPEND)),
-                is_direct=bool(flags & os.O_DIRECT),
+                uncached=bool(flags & os.O_DIRECT) or flags & _APPENDING == os.O_WRONLY | os.O_APPEND,
                 keeps=keeps,
                 ctime_ns=ctime_ns,
             )

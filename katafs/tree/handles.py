@@ -21,8 +21,9 @@ class OpenFile:
     """Whether each read and write has to come through the tree: of a file that git is read for, or that is on a legacy
     disk, from which an open file is moved to a volume; with O_DIRECT, whose
     rules for buffers are the backing file's and not the tree's; with O_APPEND, which fcntl(2) switches off again."""
-    is_direct: bool = False
-    """Whether it was opened with O_DIRECT."""
+    uncached: bool = False
+    """Whether the kernel is to keep nothing that goes through it: it was opened with O_DIRECT; or only to append, where
+    the kernel would part a write that begins within a page that it hasn't read."""
     keeps: bool = False
     """Whether nothing has changed in it since it was opened before this."""
     ctime_ns: int = 0
