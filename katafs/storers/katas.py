@@ -19,7 +19,7 @@ from katafs.rooted.answer import answer
 from katafs.rooted.removing import remove_all, remove_tree
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded, read_object
-from katafs.storers.places import PATIENCE_S, Places, named_faults
+from katafs.storers.places import DELETED, PATIENCE_S, Places, named_faults
 from katafs.storers.storer import Manifest
 from katafs.volumes.store import VolumeStore
 
@@ -115,11 +115,14 @@ class KatasStorer:
             return False
 
     def kata_manifest(self, kata: str) -> Manifest:
-        """As in Storer. Raises CorruptKata where the kata has no manifest, too."""
+        """As in Storer. Raises CorruptKata where the kata has no manifest, too, and KataNotFound where it has nothing:
+        somebody makes it, or has almost deleted it."""
         with self._places.kata(kata) as top:
             try:
                 return read_object(top, _MANIFEST, f"the manifest of kata {kata}")
             except FileNotFoundError:
+                if names.is_empty(top):
+                    raise KataNotFound(f"kata {kata} has nothing in it") from None
                 raise CorruptKata(f"kata {kata} has no manifest.json") from None
 
     def completed(self, partial: str) -> str:
@@ -137,7 +140,8 @@ class KatasStorer:
         return [kata for kata in catalog.katas() if kata_volume(kata) in catalog]
 
     def delete_kata(self, kata: str) -> None:
-        """As in Storer. The volumes of its own that an avatar has go first, so that a kill leaves none without kata."""
+        """As in Storer. The volumes that avatars have of their own go before the kata's, so that a kill leaves none
+        without kata."""
         known = checked_id(kata)
         if not self.kata_exists(known):
             raise self._missing(known)
@@ -147,13 +151,20 @@ class KatasStorer:
         for volume in volumes:
             if self._store.in_use(volume):
                 raise KataInUse(f"kata {known} can't be deleted: a container uses volume {volume}")
-        for volume in own:
-            with suppress(FileNotFoundError):  # somebody else deletes the kata as well
-                self._remove(volume)
         try:
+            self._begin_removal(known)
+            for volume in own:
+                with suppress(FileNotFoundError):  # somebody else deletes the kata as well
+                    self._remove(volume)
             self._remove(kata_volume(known))
         except FileNotFoundError:
             raise self._missing(known) from None
+
+    def _begin_removal(self, kata: KataId) -> None:
+        """Raises FileNotFoundError where the kata isn't there; its manifest may be missing."""
+        with named_faults(f"kata {kata}"), self._places.volume(kata_volume(kata)) as top:
+            if files.status_of(top, _MANIFEST) is not None:
+                names.rename(top, _MANIFEST, top, DELETED, 0)
 
     def _missing(self, kata: KataId) -> KataNotFound:
         return KataNotFound(f"kata {kata} is not in {self._store.url}")

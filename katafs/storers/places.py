@@ -25,6 +25,9 @@ from katafs.rooted import files
 from katafs.storers.checks import checked_avatar, checked_id
 from katafs.volumes.store import VolumeStore
 
+DELETED = files.TEMPORARY_PREFIX + b"deleted"
+"""What a kata's manifest.json becomes in the first step of a deletion: from then on nothing in the kata is corrupt, and
+a part of it needn't be there. So a deletion that a kill broke off leaves it, too."""
 PATIENCE_S = 30
 """So long somebody's lock is waited for: to store a run takes less than a second, and a container that has a directory
 may hold its lock for ever."""
@@ -57,14 +60,16 @@ def _named(problem: OSError) -> str:
 
 
 @contextmanager
-def _deleted(gone: StorerError, is_there: Callable[[], bool]) -> Iterator[None]:
-    """Let what fails for want of something that was deleted meanwhile fail for that."""
+def _deleted(gone: StorerError, what: str, is_there: Callable[[], bool]) -> Iterator[None]:
+    """Let what fails in something that was deleted meanwhile fail for that; what is there lacks a part."""
     try:
         yield
     except (OSError, StorerError) as problem:
-        if not isinstance(problem, FileNotFoundError) and is_there():
-            raise
-        raise gone from problem
+        if not is_there():
+            raise gone from problem
+        if isinstance(problem, FileNotFoundError):
+            raise CorruptKata(f"{_named(problem)}{what} isn't there") from problem
+        raise
 
 
 @contextmanager
@@ -105,7 +110,8 @@ class Places:
             with (
                 _deleted(
                     KataNotFound(f"kata {known} was deleted meanwhile"),
-                    lambda: self.is_at(kata_volume(known), descriptor),
+                    f"kata {known}",
+                    lambda: self.is_at(kata_volume(known), descriptor) and not files.status_of(descriptor, DELETED),
                 ),
                 named_faults(f"kata {known}"),
             ):
@@ -132,7 +138,7 @@ class Places:
             try:
                 whose = f"avatar {avatar} of kata {kata}"
                 gone = AvatarNotFound(f"{whose} was deleted meanwhile")
-                with _deleted(gone, lambda: files.is_at(top, avatar.encode(), descriptor)), named_faults(whose):
+                with _deleted(gone, whose, lambda: files.is_at(top, avatar.encode(), descriptor)), named_faults(whose):
                     yield descriptor
             finally:
                 os.close(descriptor)
@@ -150,7 +156,7 @@ class Places:
         if self.store.exists(own):
             whose = f"avatar {name} of kata {kata}"
             with (
-                _deleted(AvatarNotFound(f"{whose} was deleted meanwhile"), lambda: self.store.exists(own)),
+                _deleted(AvatarNotFound(f"{whose} was deleted meanwhile"), whose, lambda: self.store.exists(own)),
                 self.volume(own) as descriptor,
                 named_faults(f"the sandbox of {whose}"),
             ):

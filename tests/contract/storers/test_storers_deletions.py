@@ -1,8 +1,9 @@
 """What goes on in a kata while somebody deletes it finds that it, or the avatar, isn't there: nothing is corrupt."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from katafs import errors
 from katafs.rooted import files
 from katafs.storers.storer import Delta, Storer
-from tests.contract.storers.cells import FILES, KATA, NOW, WHATEVER_THE_STORE
+from tests.contract.storers.cells import FILES, KATA, NOW, WHATEVER_THE_STORE, Cell
 
 CALLS: dict[str, Callable[[Storer], object]] = {
     "run": lambda storer: storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "", "red"),
@@ -60,21 +61,49 @@ def test_a_run_of_an_avatar_that_is_deleted_meanwhile_finds_none(
         CALLS["run"](storer)
 
 
-@WHATEVER_THE_STORE
+@pytest.mark.parametrize("cell", ["git-directories", "plain-memory", "plain-memory-avatar"], indirect=True)
 @pytest.mark.usefixtures("lion")
-@pytest.mark.parametrize("call", CALLS)
-def test_of_an_avatar_nothing_is_seen_while_it_is_deleted(
+@pytest.mark.parametrize("call", [*CALLS, "manifest"])
+def test_of_a_kata_nothing_is_corrupt_while_it_is_deleted(
     storer: Storer, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    removed, seen = os.unlink, []
+    """After every other step of the deletion: who writes after each keeps it from ending. Until an avatar's directory
+    goes, a run may be stored."""
+    calls: dict[str, Callable[[Storer], object]] = {**CALLS, "manifest": lambda storer: storer.kata_manifest(KATA)}
+    steps = 0
 
-    def unlink(path: str | bytes, *, dir_fd: int | None = None) -> None:
-        monkeypatch.undo()
-        removed(path, dir_fd=dir_fd)
-        seen.append(path)
-        with pytest.raises(errors.AvatarNotFound):
-            CALLS[call](storer)
+    def looking(removed: Callable[..., None]) -> Callable[..., None]:
+        def remove(*arguments: object, **options: object) -> None:
+            nonlocal steps
+            removed(*arguments, **options)
+            steps += 1
+            if steps % 2:
+                with monkeypatch.context() as patch, suppress(errors.KataNotFound, errors.AvatarNotFound):
+                    for name, real in removals.items():
+                        patch.setattr(os, name, real)
+                    calls[call](storer)
 
-    monkeypatch.setattr(os, "unlink", unlink)
+        return remove
+
+    removals: dict[str, Callable[..., None]] = {"unlink": os.unlink, "rmdir": os.rmdir}
+    for name, real in removals.items():
+        monkeypatch.setattr(os, name, looking(real))
     storer.delete_kata(KATA)
-    assert len(seen) == 1
+    assert steps > 5
+
+
+def test_a_part_that_is_missing_is_not_taken_for_a_deletion(git: Storer, disk: Path) -> None:
+    shutil.rmtree(disk / KATA / "lion/.git/objects")
+    with pytest.raises(errors.CorruptKata, match=f"'objects' of avatar lion of kata {KATA} isn't there"):
+        CALLS["save"](git)
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.usefixtures("lion")
+def test_a_kata_whose_deletion_was_broken_off_can_be_deleted(storer: Storer, cell: Cell) -> None:
+    (cell.directory() / "manifest.json").rename(cell.directory() / ".katafs-deleted")
+    shutil.rmtree(cell.avatar())
+    with pytest.raises(errors.KataNotFound):
+        storer.avatar_increments(KATA, "lion")
+    storer.delete_kata(KATA)
+    assert not storer.kata_exists(KATA)

@@ -282,7 +282,14 @@ def test_a_broken_manifest_is_a_corrupt_kata(storer: Storer, kata: str, cell: Ce
 
 def test_a_kata_without_a_manifest_is_corrupt(storer: Storer, kata: str, cell: Cell) -> None:
     (cell.directory() / "manifest.json").unlink()
+    (cell.directory() / "f.lock").touch()
     with pytest.raises(errors.CorruptKata):
+        storer.kata_manifest(kata)
+
+
+def test_a_kata_with_nothing_in_it_is_not_found(storer: Storer, kata: str, cell: Cell) -> None:
+    (cell.directory() / "manifest.json").unlink()
+    with pytest.raises(errors.KataNotFound, match="nothing in it"):
         storer.kata_manifest(kata)
 
 
