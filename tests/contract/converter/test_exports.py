@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tarfile
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -31,8 +32,8 @@ from tests.harness.odd_trees import described, make_odd_tree
 from tests.harness.programs import run
 
 KATA = KataId(ID)
-DATE = "2016-08-29T10:00:00Z"
-DATE_NS = 1472464800 * 10**9
+DATE_S = 1472464800
+DATE_NS = DATE_S * 10**9
 FILES = {name: content for name, content in START.items() if name != "output"}
 """What `output` follows: where it was among other files, tags don't tell."""
 ODD_NAMES = ["-rf", "a b", 'quo"te', "new\nline", "é", "back\\slash", "*", "x" * 255, "run.sh"]
@@ -164,8 +165,9 @@ def test_a_rebuilt_history_is_the_one_that_git_s_storer_makes(
     plain_lion(store)
     os.utime(volume(store, KATA) / "lion/tags/0.json", ns=(DATE_NS, DATE_NS))
     exported(store, disk)
-    for name in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
-        monkeypatch.setenv(name, DATE)
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.setattr(time, "time", lambda: float(DATE_S))
     with closing(DirectoryStore(disk / "git", create_missing=True)) as other:
         storer = GitStorer(other)
         storer.create_kata({**MANIFEST, "visible_files": {**FILES, "output": ""}})
