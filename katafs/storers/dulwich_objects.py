@@ -60,7 +60,7 @@ class Objects:
             except CorruptKata as error:
                 damage = damage or error
                 continue
-            if found is not None and _sha(*found) == sha:
+            if found is not None and object_name(_KIND_NAMES[found[0]], found[1]) == sha:
                 return found
             if found is not None:
                 damage = damage or CorruptKata(f"object {sha.decode()} is damaged: it has another sha")
@@ -140,7 +140,8 @@ class Objects:
             self._held.push(held.pop_all())
 
 
-def _sha(kind: int, content: bytes) -> bytes:
-    digest = hashlib.sha1(b"%s %d\0" % (_KIND_NAMES[kind], len(content)), usedforsecurity=False)
+def object_name(kind: bytes, content: bytes) -> bytes:
+    """The sha by which git knows an object, in hexadecimal."""
+    digest = hashlib.sha1(b"%s %d\0" % (kind, len(content)), usedforsecurity=False)
     digest.update(content)
     return digest.hexdigest().encode()

@@ -111,7 +111,7 @@ class GitAvatar:
             files.create(tags, b"%d" % number, f"{tag}\n".encode())
 
     def _stored(self, kind: bytes, content: str) -> str:
-        return write_object(self._directory, kind, content.encode())
+        return write_object(self._directory, kind, content.encode()).decode()
 
     def _signature(self) -> str:
         name, address = self._author

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from katafs.errors import CorruptKata
 from katafs.rooted import files, names
 from katafs.storers.dulwich_files import directory, read_file
-from katafs.storers.git_objects import object_name, write_object
+from katafs.storers.dulwich_objects import object_name
+from katafs.storers.git_objects import write_object
 from katafs.storers.git_program import GitProgram
 from katafs.storers.json_files import LIMIT_BYTES
 
@@ -57,7 +58,7 @@ class GitIndex:
         if found is None:
             return _GONE
         mode, content = found
-        kept = b"%s %s" % (mode, object_name(b"blob", content).encode())
+        kept = b"%s %s" % (mode, object_name(b"blob", content))
         if kept != was:
             write_object(self._avatar, b"blob", content)
         return kept

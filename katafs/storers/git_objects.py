@@ -1,10 +1,9 @@
 """Writes objects into an avatar's repository as git writes them: loose, deflated, each named by its digest.
 
-So that no git has to be run, and lent what it is to read, for each of them. Must not know what objects say.
+So that no git has to be run for each of them. Must not know what objects say.
 """
 
 import contextlib
-import hashlib
 import os
 import secrets
 import zlib
@@ -12,30 +11,23 @@ import zlib
 from katafs.namespace import GIT_NAME
 from katafs.rooted import files, names
 from katafs.storers.dulwich_files import directory
+from katafs.storers.dulwich_objects import object_name
 
 _TEMPORARY = b"tmp_obj_"
 """So git calls an object that isn't complete: `git gc` removes what a kill left of one."""
 _DIRECTORY_MODE, _FILE_MODE = 0o777, 0o444
 
 
-def object_name(kind: bytes, content: bytes) -> str:
-    """The name that git gives such an object."""
-    digest = hashlib.sha1(b"%s %d\0" % (kind, len(content)), usedforsecurity=False)
-    digest.update(content)
-    return digest.hexdigest()
-
-
-def write_object(avatar: int, kind: bytes, content: bytes) -> str:
-    """Store an object, so that the disk has its bytes, and return its name. One that is there stays as it is: of two
-    contents that somebody has made for one name, the first."""
+def write_object(avatar: int, kind: bytes, content: bytes) -> bytes:
+    """Store an object, so that the disk has its bytes, and return its name. Also one that is there: it may be empty
+    since a power cut, or so old that a `git gc` is about to remove it."""
     name = object_name(kind, content)
-    first, rest = name[:2].encode(), name[2:].encode()
+    first, rest = name[:2], name[2:]
     with directory(avatar, GIT_NAME, b"objects") as objects:
         with contextlib.suppress(FileExistsError):
             names.make_directory(objects, first, _DIRECTORY_MODE)
         with directory(objects, first) as place:
-            if files.status_of(place, rest) is None:
-                _write(place, rest, zlib.compress(b"%s %d\0" % (kind, len(content)) + content, zlib.Z_BEST_SPEED))
+            _write(place, rest, zlib.compress(b"%s %d\0" % (kind, len(content)) + content, zlib.Z_BEST_SPEED))
     return name
 
 

@@ -125,6 +125,16 @@ def test_a_run_is_stored_where_a_copy_lacks_the_empty_directories(git: Storer, d
     assert [tag["output"] for tag in git.tags(KATA, "lion")] == ["", "first", "second"]
 
 
+def test_a_content_that_a_power_cut_has_emptied_is_stored_again(git: Storer, disk: Path) -> None:
+    repository = disk / KATA / "lion/.git"
+    git.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": "first\n"})
+    stored = max((repository / "objects").glob("??/*"), key=lambda path: path.stat().st_ctime_ns)
+    stored.write_bytes(b"")
+    git.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), {"hiker.py": "first\n"})
+
+    assert run(["git", "-c", "safe.directory=*", "show", ":sandbox/hiker.py"], cwd=repository).stdout == "first\n"
+
+
 def test_a_run_writes_a_manifest_that_was_lost(git: Storer, disk: Path) -> None:
     (disk / KATA / "lion/manifest.json").unlink()
     git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
