@@ -135,8 +135,8 @@ class NodeTable:
         """Whether the kernel is being asked to forget some, and more come all the same than go."""
         return len(self._nodes) > self.flooded_at and self.alarm_at == sys.maxsize
 
-    def add(self, node: Node) -> Node:
-        """Take in a node that a reply is about to name. Gives it back."""
+    def add(self, node: Node) -> None:
+        """Take in a node that a reply is about to name."""
         self._nodes[node.number] = node
         count = len(self._nodes)
         if count > self.most:
@@ -144,7 +144,6 @@ class NodeTable:
         if count > self.alarm_at:
             self.alarm_at = sys.maxsize
             self.crowded.set()
-        return node
 
     def revive(self, number: int) -> Node | None:
         """Take in again a directory that was forgotten, if something was seen in it last: a move of it must go on to

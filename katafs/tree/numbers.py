@@ -30,8 +30,8 @@ class Numbers:
     A volume's inodes keep their own numbers as long as all volumes are on one file system. The inodes of another one
     get its device number above theirs. Shared by the parts of a tree."""
 
-    def __init__(self, home_device: int | None) -> None:
-        self._tags: dict[int, int] = {} if home_device is None else {home_device: 0}
+    def __init__(self, home_device: int) -> None:
+        self._tags = {home_device: 0}
         self._lock = threading.Lock()
         """Covers the giving of tags; to look for one is one step."""
         self._kept: dict[tuple[int, int], int] = {}
@@ -107,11 +107,8 @@ class Numbers:
             taken = set(self._tags.values())
             if len(taken) == _DEVICES:
                 raise answer(errno.EXDEV)
-            if not taken:
-                tag = 0
-            else:
-                tag = (os.major(device) * 256 + os.minor(device)) % _DEVICES or 1
-                while tag in taken:
-                    tag = tag % (_DEVICES - 1) + 1
+            tag = (os.major(device) * 256 + os.minor(device)) % _DEVICES or 1
+            while tag in taken:
+                tag = tag % (_DEVICES - 1) + 1
             self._tags[device] = tag
             return tag

@@ -18,9 +18,6 @@ class OtherNames:
         self._first_end_s = 0.0
         """Before this nobody looks for some that have ended."""
 
-    def __len__(self) -> int:
-        return len(self._until_s)
-
     def add(self, parent: int, name: bytes, timeout_s: float) -> bool:
         """Take note of a name that the kernel may keep for so long from now on. False where there is no room: then it
         had better not be let."""

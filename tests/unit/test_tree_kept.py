@@ -122,7 +122,7 @@ def test_other_names_have_a_bound() -> None:
     added = [others.add(1, b"%d" % number, 3600) for number in range(5)]
 
     assert added == [True, True, True, False, False]
-    assert (len(others), others.add(1, b"2", 3600)) == (3, True)
+    assert (len(others.all()), others.add(1, b"2", 3600)) == (3, True)
 
 
 def test_a_name_that_is_known_is_kept_longer_also_when_there_is_no_room() -> None:
