@@ -29,7 +29,6 @@ _MOST_FAILURES = 50
 """So many readings in a row that fail are the end: what hasn't passed by then never will."""
 _LOOK_S = 0.05
 """How often it is looked whether a notification has ended."""
-_OPTIONAL = wire.PASSTHROUGH | wire.DIRECT_IO_ALLOW_MMAP
 
 
 class Connection:
@@ -295,7 +294,7 @@ class Connection:
 
     def _init(self, request: Request) -> None:
         try:
-            payload, self.agreement = negotiation.agree(bytes(request.body), _OPTIONAL)
+            payload, self.agreement = negotiation.agree(bytes(request.body))
         except ProtocolUnknown as problem:
             self.fault = problem
             self.device.refuse(request.unique, errno.EPROTO)

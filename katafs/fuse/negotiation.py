@@ -25,6 +25,8 @@ _WANTED = (
     | wire.PARALLEL_DIROPS
     | wire.MAX_PAGES
     | wire.INIT_EXT
+    | wire.DIRECT_IO_ALLOW_MMAP
+    | wire.PASSTHROUGH
 )
 """Not: a writeback cache, which answers writes before the volume has them; READDIRPLUS_AUTO, which asks for attributes
 only at first; POSIX_ACL, since ACLs aren't enforced; DONT_MASK, so that the kernel applies the umask; locks, which it
@@ -44,7 +46,6 @@ class Agreement:
 
     minor: int
     flags: int
-    most_write_bytes: int
 
     def has(self, flag: int) -> bool:
         """Whether both sides know it."""
@@ -55,13 +56,12 @@ class Agreement:
         return self.minor >= wire.PRUNE_MINOR
 
 
-def agree(body: bytes, optional: int = 0) -> tuple[bytes, Agreement | None]:
-    """The reply to INIT, and what was agreed on; None where the kernel is newer and has to ask again.
-
-    `optional` are flags that are wanted besides those that everybody gets. Raises ProtocolUnknown."""
+def agree(body: bytes) -> tuple[bytes, Agreement | None]:
+    """The reply to INIT, and what was agreed on; None where the kernel is newer and has to ask again. Raises
+    ProtocolUnknown."""
     major, minor, read_ahead, offered = wire.INIT_IN.unpack_from(body)
     if major > wire.MAJOR:
-        return _reply(wire.NEWEST_MINOR, 0, 0, 0, 0, 0), None
+        return _reply(wire.NEWEST_MINOR, 0, 0, 0), None
     if offered & wire.INIT_EXT and len(body) >= wire.INIT_IN.size + wire.INIT_IN_FLAGS2.size:
         offered |= wire.INIT_IN_FLAGS2.unpack_from(body, wire.INIT_IN.size)[0] << 32
     if major < wire.MAJOR or minor < wire.OLDEST_MINOR or not offered & _NEEDED:
@@ -69,17 +69,15 @@ def agree(body: bytes, optional: int = 0) -> tuple[bytes, Agreement | None]:
         raise ProtocolUnknown(
             f"the kernel speaks FUSE {major}.{minor}, and {oldest} (Linux 5.4) is the oldest that will do"
         )
-    flags = offered & (_WANTED | optional)
+    flags = offered & _WANTED
     pages = MOST_PAGES if flags & wire.MAX_PAGES else _FEWEST_PAGES
-    agreed = Agreement(min(minor, wire.NEWEST_MINOR), flags, pages * PAGE_BYTES)
-    return _reply(agreed.minor, read_ahead, flags, agreed.most_write_bytes, pages, MOST_IN_BACKGROUND), agreed
+    agreed = Agreement(min(minor, wire.NEWEST_MINOR), flags)
+    return _reply(agreed.minor, read_ahead, flags, pages), agreed
 
 
-def _reply(
-    minor: int, read_ahead: int, flags: int, most_write_bytes: int, pages: int, most_in_background: int
-) -> bytes:
+def _reply(minor: int, read_ahead: int, flags: int, pages: int) -> bytes:
     stacked = 1 if flags & wire.PASSTHROUGH else 0
     return wire.INIT_OUT.pack(
-        wire.MAJOR, minor, read_ahead, flags & 0xFFFFFFFF, most_in_background, most_in_background, most_write_bytes,
+        wire.MAJOR, minor, read_ahead, flags & 0xFFFFFFFF, MOST_IN_BACKGROUND, MOST_IN_BACKGROUND, pages * PAGE_BYTES,
         1, pages, 0, flags >> 32, stacked, 0,
     )  # fmt: skip

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from katafs.cli.main import katafs
-from katafs.fuse import connection, negotiation, wire
+from katafs.fuse import negotiation, wire
 from tests.harness.call_filter import (
     ALLOW,
     ANSWER,
@@ -58,7 +58,6 @@ def lose_later_requests() -> None:
     wire.NEWEST_MINOR = wire.OLDEST_MINOR
     wire.EXPIRE_ONLY = 0
     negotiation._WANTED &= _FLAGS_OF_INIT  # noqa: SLF001
-    connection._OPTIONAL = 0  # noqa: SLF001
 
 
 if __name__ == "__main__":

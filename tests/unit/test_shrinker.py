@@ -20,7 +20,7 @@ class PlayedKernel:
     """Both a connection and its device: forgets what it is asked for, unless that is used."""
 
     def __init__(self, tree: Kernel) -> None:
-        self.agreement = Agreement(45, 0, 4096)
+        self.agreement = Agreement(45, 0)
         self.device = self
         self.used: set[int] = set()
         self.uses_all = False
