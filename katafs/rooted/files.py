@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from katafs.rooted import inodes, names, syscalls
+from katafs.rooted import descriptors, inodes, names, syscalls
 from katafs.rooted.answer import answer
 
 TEMPORARY_PREFIX = b".katafs-"
@@ -30,6 +30,16 @@ _BETWEEN_TRIES_S = 0.01
 def open_directory(directory: int, name: bytes) -> int:
     """An O_PATH descriptor of the directory, the caller's to close. Raises OSError(ENOTDIR) for anything else."""
     return syscalls.open_inside(directory, names.check(name), os.O_PATH | os.O_DIRECTORY)
+
+
+@contextlib.contextmanager
+def opened_directory(directory: int, name: bytes) -> Iterator[int]:
+    """The same for the time of a block."""
+    descriptor = open_directory(directory, name)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def make_own_directory(directory: int, name: bytes) -> int:
@@ -55,16 +65,6 @@ def _refuse_strange(made: int, name: bytes) -> None:
     status = os.fstat(made)
     if status.st_uid != os.geteuid() or status.st_mode & 0o077 or not names.is_empty(made):
         raise answer(errno.ESTALE, name)
-
-
-@contextlib.contextmanager
-def opened_directory(directory: int, name: bytes) -> Iterator[int]:
-    """The same for the time of a block."""
-    descriptor = open_directory(directory, name)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def status_of(directory: int, name: bytes) -> os.stat_result | None:
@@ -235,7 +235,7 @@ def _has_locked(readable: int) -> bool:
 
 def path_of(directory: int) -> str:
     """Where a directory is now, for a program that takes no descriptors. It may be elsewhere a moment later."""
-    return os.readlink(f"/proc/self/fd/{directory}")
+    return os.readlink(descriptors.path(directory))
 
 
 def parent_of(directory: int) -> tuple[int, bytes]:

@@ -142,6 +142,16 @@ def get_xattr(descriptor: int, name: bytes, *, is_open: bool = False) -> bytes |
         return None
 
 
+def find_xattr(descriptor: int, name: bytes) -> bytes | None:
+    """The same, and None also where there are no extended attributes at all."""
+    try:
+        return get_xattr(descriptor, name)
+    except OSError as problem:
+        if problem.errno != errno.EOPNOTSUPP:
+            raise
+        return None
+
+
 def set_xattr(descriptor: int, name: bytes, value: bytes, flags: int = 0) -> None:
     """setxattr(2)."""
     os.setxattr(descriptors.path(descriptor), name, value, flags)
@@ -152,16 +162,6 @@ def list_xattrs(descriptor: int) -> list[bytes]:
     and what is a file system's own matter."""
     listed = map(os.fsencode, os.listxattr(descriptors.path(descriptor)))
     return [name for name in listed if name.startswith(_NAMESPACES) and not name.startswith(_NOT_COPIED)]
-
-
-def find_xattr(descriptor: int, name: bytes) -> bytes | None:
-    """The same, and None also where there are no extended attributes at all."""
-    try:
-        return get_xattr(descriptor, name)
-    except OSError as problem:
-        if problem.errno != errno.EOPNOTSUPP:
-            raise
-        return None
 
 
 def all_xattrs(descriptor: int) -> dict[bytes, bytes]:

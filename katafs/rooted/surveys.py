@@ -90,7 +90,7 @@ def last_change(directory: int) -> bytes:
 
 
 def survey_entry(directory: int, name: bytes, hold: Hold | None) -> Survey:
-    """The same of one entry that isn't a directory, which is then the top. Raises as `survey`."""
+    """A survey of one entry that isn't a directory, which is then the top. Raises as `survey`."""
     with met(directory, name) as entry:
         status = _held(entry, hold)
         # For a top its own name is no part of the record, which stays the same when it is moved.
