@@ -33,7 +33,8 @@ class MemoryStore:
         self._when_used: list[Used] = []
 
     def fail(self, fault: KatafsError | OSError) -> None:
-        """Raise this from `exists`, `open`, `create` and `remove` until `heal`; the others don't fail in any store."""
+        """Raise this from `exists`, `open`, `look_up`, `create` and `remove` until `heal`; the others don't fail in any
+        store."""
         self._fault = fault
 
     def heal(self) -> None:
@@ -63,7 +64,7 @@ class MemoryStore:
 
     def disk_of(self, name: VolumeName) -> Disk | None:
         """As in the protocol."""
-        return self._answering().disk_of(name)
+        return self._directories.disk_of(name)
 
     def look_up(self, name: VolumeName) -> None:
         """As in the protocol."""
