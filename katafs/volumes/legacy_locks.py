@@ -8,6 +8,7 @@ disk has two bytes, and the first byte of the file says that somebody is there a
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import stat
 import struct
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 from katafs.errors import StoreUnreachable
 from katafs.rooted import files, inodes
 from katafs.rooted.answer import answer
+
+_log = logging.getLogger(__name__)
 
 LOCK_FILE = b".katafs-lock"
 MOST_CLAIMS = 64
@@ -79,12 +82,16 @@ class Locks:
         return True
 
     def release(self, key: int) -> None:
-        """End what `hold` began."""
+        """End what `hold` began. Where the disk refuses that, the lock ends with the next release of the piece, or with
+        this process: what was read meanwhile was read."""
         self._held[key] -= 1
         if not self._held[key]:
             del self._held[key]
             if self._descriptor is not None:
-                _lock(self._descriptor, fcntl.F_UNLCK, _read(key), wait=False)
+                try:
+                    _lock(self._descriptor, fcntl.F_UNLCK, _read(key), wait=False)
+                except OSError as problem:
+                    _log.warning("a lock on the old disk can't be given back", extra={"error": str(problem)})
 
     def wait_for_readers(self, key: int) -> None:
         """Wait until whoever began to read the piece before now has ended."""

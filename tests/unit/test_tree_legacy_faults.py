@@ -1,12 +1,14 @@
 """The tree without a mount, beside an old disk: conversions that fail, and stores that do."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 
 import pytest
 
 from katafs.errors import StoreUnreachable
+from katafs.volumes import legacy_locks
 from katafs.volumes.memory import MemoryStore
 from tests.harness.old_disk import FILES
 from tests.unit.kernel import ME, Kernel
@@ -78,3 +80,25 @@ def test_a_converted_kata_goes_on_where_it_was_also_if_it_is_listed_while_the_st
 
     assert {b"lion", b"manifest.json"} < {entry.name for entry in tree_beside.kernel.listed(handle)}
     assert walked(tree_beside.kernel) == before
+
+
+def test_what_was_done_is_not_told_to_have_failed_where_a_lock_can_not_be_given_back(
+    tree_beside: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would close the file then, or take the lookups back. The next who has read gives the lock back."""
+    kernel, lock = tree_beside.kernel, legacy_locks._lock  # noqa: SLF001  what the disk is asked by
+
+    def failing(descriptor: int, kind: int, start: int, *, wait: bool) -> None:
+        if kind == fcntl.F_UNLCK:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        lock(descriptor, kind, start, wait=wait)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(legacy_locks, "_lock", failing)
+        handle = opened(kernel, HIKER)
+        assert read(kernel, handle) == FILES["lion/sandbox/hiker.c"].encode()
+        kernel.tree.files.release(handle)
+        kernel.forget_all()
+    assert kernel.tree.figures().nodes == 1
+    kernel.read(HIKER)
+    tree_beside.convert_elsewhere(KATA)
