@@ -8,7 +8,6 @@ from pathlib import Path
 
 from katafs.errors import StoreUnreachable, VolumeRefused
 from katafs.kata_id import VolumeName
-from katafs.rooted import names
 from katafs.volumes.catalog import Catalog
 from katafs.volumes.directory_listing import DirectoryListing
 from katafs.volumes.disks import Disk, Disks
@@ -144,10 +143,13 @@ class DirectoryStore:
             here = os.open(self._path, _DIRECTORY)
         except (FileNotFoundError, NotADirectoryError) as problem:  # since it was checked
             raise StoreUnreachable(self._gone(problem.strerror)) from None
-        replaced = self._replaced(names.status_or_close(here))
-        if replaced is not None:
+        try:
+            replaced = self._replaced(os.fstat(here))
+            if replaced is not None:
+                raise StoreUnreachable(replaced)
+        except BaseException:
             os.close(here)
-            raise StoreUnreachable(replaced)
+            raise
         return here
 
     def _replaced(self, here: os.stat_result) -> str | None:
