@@ -36,6 +36,8 @@ class Files:
         them, or another inode has its name: the kernel then looks the path up anew and checks again."""
         with self._core.locked:
             node = self._opening(number, flags)
+            if node.handles:
+                self._core.reaching.refuse_overtaken(node)
             reached, opened_as = self._core.reaching.reach(node)
             try:
                 status = opened_as or os.fstat(reached)

@@ -3,6 +3,7 @@ that was seen last."""
 
 import errno
 import os
+from weakref import WeakKeyDictionary
 
 from katafs.kata_id import VolumeName
 from katafs.rooted import files, names
@@ -33,6 +34,8 @@ class Reaching:
         self._owners = owners
         self._descriptors = descriptors
         self._legacy = legacy
+        self._overtaken: WeakKeyDictionary[Node, tuple[int, int]] = WeakKeyDictionary()
+        """Open files, and which inode was found under the name of each."""
 
     def directory(self, node: Node) -> int:
         """An O_PATH descriptor of a node's directory, good until the request ends.
@@ -136,6 +139,24 @@ class Reaching:
             return node.handles[-1], None
         kept = self._kept(node)
         return (kept, None) if kept is not None else self._open_named(node)
+
+    def refuse_overtaken(self, node: Node) -> None:
+        """Raises OSError(ESTALE) where the name of an open file has become another's behind the mount: the kernel then
+        looks the path up anew. Once for each other: by /proc/self/fd the same is asked for again, and is what is open.
+        """
+        parent = node.parent
+        if node.held is not None or node.piece is not None or node.identity is None or parent is None:
+            return
+        try:
+            status = files.status_of(self.directory(parent), node.name)
+        except OSError as problem:
+            if problem.errno not in (errno.ENOENT, errno.ESTALE):
+                raise
+            return  # its directory has lost its own name
+        if status is None or (other := identity_of(status)) in (node.identity, self._overtaken.get(node)):
+            return
+        self._overtaken[node] = other
+        raise answer(errno.ESTALE, node.name)
 
     def _open_named(self, node: Node) -> tuple[int, os.stat_result]:
         parent = node.parent

@@ -1,8 +1,10 @@
 """What is changed behind a mount shows: within its timeout, or at once where it has none."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,6 @@ from tests.harness.faulty_katafs import asking
 from tests.harness.mounted import PROGRAM
 from tests.harness.mounts import Mounts, mounting
 from tests.harness.places import fresh_directory, remove_directory
-from tests.harness.status import status_of
 from tests.harness.waiting import until
 from tests.mounted.served import Served, fresh_id
 
@@ -273,12 +274,39 @@ def test_the_next_open_shows_at_once_what_was_put_in_a_files_place(keeping: Serv
     (shown / "f").write_text("old")
     for number in range(20):
         assert (shown / "f").exists()
-        # The kernel sends RELEASE after close has returned, and while a file is open its name isn't looked at.
-        until(lambda: status_of(keeping.top)["open_files"] == 0, "the former file to be released")
         (behind / "g").write_text(f"{number}")
         (behind / "g").replace(behind / "f")
 
         assert (shown / "f").read_text() == f"{number}"
+
+
+def test_the_next_open_shows_at_once_what_was_put_in_the_place_of_a_file_that_is_open(keeping: Served) -> None:
+    """What is open stays what it is, also to who opens it anew by its descriptor."""
+    shown, behind = both(keeping)
+    (shown / "f").write_text("0")
+    with ExitStack() as held:
+        for number in range(1, 10):
+            file = held.enter_context((shown / "f").open())
+            (behind / "g").write_text(f"{number}")
+            (behind / "g").replace(behind / "f")
+
+            assert (shown / "f").read_text() == f"{number}"
+            assert Path(f"/proc/self/fd/{file.fileno()}").read_text() == f"{number - 1}"
+            assert file.read() == f"{number - 1}"
+
+
+@pytest.mark.parametrize("lost", ["name", "directory"])
+def test_what_is_open_is_opened_anew_by_its_descriptor_where_its_name_has_gone(keeping: Served, lost: str) -> None:
+    shown, behind = both(keeping)
+    (shown / "d").mkdir()
+    (shown / "d/f").write_text("kept")
+    with (shown / "d/f").open() as file:
+        if lost == "name":
+            (behind / "d/f").unlink()
+        else:
+            shutil.rmtree(behind / "d")
+
+        assert Path(f"/proc/self/fd/{file.fileno()}").read_text() == "kept"
 
 
 def test_the_next_open_shows_at_once_what_took_a_name_that_was_looked_up_a_moment_ago(keeping: Served) -> None:
