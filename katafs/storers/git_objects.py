@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import zlib
+from collections.abc import Iterable, Iterator
 
 from katafs.namespace import GIT_NAME
 from katafs.rooted import files, names
@@ -16,6 +17,7 @@ from katafs.storers.dulwich_objects import object_name
 _TEMPORARY = b"tmp_obj_"
 """So git calls an object that isn't complete: `git gc` removes what a kill left of one."""
 _DIRECTORY_MODE, _FILE_MODE = 0o777, 0o444
+_PIECE_BYTES = 1 << 20
 
 
 def write_object(avatar: int, kind: bytes, content: bytes) -> bytes:
@@ -27,16 +29,26 @@ def write_object(avatar: int, kind: bytes, content: bytes) -> bytes:
         with contextlib.suppress(FileExistsError):
             names.make_directory(objects, first, _DIRECTORY_MODE)
         with directory(objects, first) as place:
-            _write(place, rest, zlib.compress(b"%s %d\0" % (kind, len(content)) + content, zlib.Z_BEST_SPEED))
+            _write(place, rest, _deflated(b"%s %d\0" % (kind, len(content)), content))
     return name
 
 
-def _write(place: int, name: bytes, deflated: bytes) -> None:
+def _deflated(header: bytes, content: bytes) -> Iterator[bytes]:
+    """In pieces, so that a file of hundreds of megabytes, which a test run may leave, is in memory once."""
+    deflating = zlib.compressobj(zlib.Z_BEST_SPEED)
+    yield deflating.compress(header)
+    for start in range(0, len(content), _PIECE_BYTES):
+        yield deflating.compress(memoryview(content)[start : start + _PIECE_BYTES])
+    yield deflating.flush()
+
+
+def _write(place: int, name: bytes, pieces: Iterable[bytes]) -> None:
     temporary = _TEMPORARY + secrets.token_hex(8).encode()
     descriptor = names.create_file(place, temporary, os.O_WRONLY, _FILE_MODE)
     try:
         try:
-            files.write_all(descriptor, deflated)
+            for piece in pieces:
+                files.write_all(descriptor, piece)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
