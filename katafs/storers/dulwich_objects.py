@@ -12,7 +12,7 @@ from functools import partial
 
 from katafs.errors import CorruptKata
 from katafs.rooted import names
-from katafs.storers import dulwich_files as files
+from katafs.storers import untrusted_files as files
 from katafs.storers.dulwich_inflate import Inflating, Work
 from katafs.storers.dulwich_packs import Pack
 

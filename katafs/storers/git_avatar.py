@@ -15,7 +15,6 @@ from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME, SANDBOX_NAME
 from katafs.rooted import files, names
 from katafs.storers.avatars import remove_file, write_file
-from katafs.storers.dulwich_files import directory, open_file
 from katafs.storers.dulwich_refs import tag_numbers
 from katafs.storers.git_index import GitIndex
 from katafs.storers.git_objects import write_object
@@ -23,6 +22,7 @@ from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.increments import INCREMENTS, next_number, read_increments, write_increments
 from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
 from katafs.storers.storer import OUTPUT, Increment
+from katafs.storers.untrusted_files import directory, open_file
 
 _log = logging.getLogger(__name__)
 

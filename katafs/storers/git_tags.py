@@ -14,9 +14,9 @@ from typing import NamedTuple
 from katafs.errors import CorruptKata
 from katafs.namespace import GIT_NAME
 from katafs.rooted.answer import answer
-from katafs.storers import dulwich_files as files
 from katafs.storers import dulwich_parsed as parsed
 from katafs.storers import git_tags_increments as increments
+from katafs.storers import untrusted_files as files
 from katafs.storers.dulwich_objects import Objects
 from katafs.storers.dulwich_refs import tag_numbers, tag_sha
 from katafs.storers.git_tags_cache import Bounded

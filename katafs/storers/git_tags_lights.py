@@ -3,7 +3,7 @@
 Must not know how lights are shown.
 """
 
-from katafs.storers import dulwich_files as files
+from katafs.storers import untrusted_files as files
 from katafs.storers.git_tags_increments import LIMIT_BYTES, Light, light_of, lights
 
 

@@ -1,8 +1,8 @@
-"""What may be read of a `.git` that anybody may have written: directories and regular files, one name at a time.
+"""What may be read of an avatar, which anybody may have written: directories and regular files, one name at a time.
 
 Owns how they are reached: from a descriptor, over no link and no mount, without waiting for a FIFO. Files are read by
 position and never mapped: a file that its owner truncates under a mapping would kill the daemon with SIGBUS.
-Must not know git's formats.
+Must not know what is in them.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def look(directory: int, name: bytes) -> tuple[int, os.stat_result]:
         return names.look(directory, name)
     except OSError as error:
         if error.errno == errno.EXDEV:
-            raise CorruptKata(f"something is mounted on {os.fsdecode(name)} in .git") from error
+            raise CorruptKata(f"something is mounted on {os.fsdecode(name)}") from error
         raise
 
 
@@ -39,7 +39,7 @@ def directory(parent: int, *parts: bytes) -> Iterator[int]:
             found, status = look(found, name)
             held.callback(os.close, found)
             if not stat.S_ISDIR(status.st_mode):
-                raise CorruptKata(f"{os.fsdecode(name)} in .git is no directory")
+                raise CorruptKata(f"{os.fsdecode(name)} is no directory")
         yield found
 
 
