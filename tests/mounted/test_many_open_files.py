@@ -12,12 +12,13 @@ from tests.harness import needs
 from tests.harness.descriptors import allowed
 from tests.harness.faulty_katafs import asking
 from tests.harness.mounted import PROGRAM
+from tests.harness.refusals import refused
 from tests.harness.status import status_of
 from tests.harness.waiting import until
 from tests.mounted.conftest import Serve
 from tests.mounted.served import Served
 
-KATA = "123456789A"
+KATA, OTHER = "123456789A", "23456789AB"
 FILES = 10_000
 DIRECTORIES = 100
 SOFT, HARD = 1024, 20_000
@@ -95,7 +96,7 @@ def full(disk: Path, serve: Serve) -> Iterator[tuple[Served, list[str], list[int
     """A mount with few descriptors, all of which are used; its files, and which are open."""
     needs.programs("prlimit")
     names = fill(disk / "volumes" / KATA, 2 * FEW)
-    served = serve(program=limited(FEW, FEW, PROGRAM))
+    served = serve("-o", "timeout=0", program=limited(FEW, FEW, PROGRAM))
     served.mounted.expect("Too many open files")
     opened: list[int] = []
     try:
@@ -121,6 +122,31 @@ def test_others_go_on_when_descriptors_run_out(full: tuple[Served, list[str], li
     for name in names[: len(opened)]:
         assert (served.path(KATA) / name).stat().st_size == len(name)
     assert status_of(served.top)["open_files"] == len(opened)
+
+
+def test_names_are_looked_up_and_listed_when_descriptors_run_out(full: tuple[Served, list[str], list[int]]) -> None:
+    """The kernel asks for each anew: it is to keep nothing."""
+    served, _, _ = full
+    served.make(OTHER)
+
+    assert os.listdir(served.path(OTHER)) == []
+    assert {KATA, OTHER} <= set(os.listdir(served.top))
+    assert not (served.top / "missing").exists()
+
+
+def test_a_file_that_can_not_be_opened_is_neither_made_nor_cut_off(full: tuple[Served, list[str], list[int]]) -> None:
+    served, names, opened = full
+    other = names[len(opened)]
+    for name in (names[0], other, "new"):
+        path = served.path(KATA) / name
+        while opens(served.path(KATA) / names[0], opened):  # a directory's descriptor may have been given back
+            pass
+        with refused(errno.EMFILE):
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+
+    assert read(opened[0]) == names[0]
+    assert (served.volume(KATA) / other).read_text() == other
+    assert not (served.volume(KATA) / "new").exists()
 
 
 def test_each_file_that_is_closed_makes_room_for_another(full: tuple[Served, list[str], list[int]]) -> None:

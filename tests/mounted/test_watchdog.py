@@ -97,7 +97,8 @@ def test_it_goes_on_hearing_of_a_mount_whose_descriptors_programs_have_used_up(
             open_files(kata, opened)
         heard(listener)
 
-        assert [listener.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        messages = round(2 / PERIOD_S)  # for longer than the kernel keeps anything
+        assert [listener.recv(4096) for _ in range(messages)] == [b"WATCHDOG=1"] * messages
 
 
 def test_it_hears_nothing_while_requests_hang(
