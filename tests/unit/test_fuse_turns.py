@@ -11,7 +11,7 @@ import pytest
 
 from katafs.fuse import replies, wire
 from katafs.fuse.answering import Answering
-from katafs.fuse.operations import Answer, Later, Operations
+from katafs.fuse.operations import Answer, Later, Operations, Writing
 from katafs.mount.lanes import Lanes
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
@@ -117,7 +117,7 @@ def test_a_bug_after_a_listing_was_given_is_told(served: Served, recorder: Recor
 def test_what_a_write_in_a_pool_is_to_write_stays(served: Served, recorder: Recorder) -> None:
     gate, written = threading.Event(), list[bytes]()
 
-    def write(_: int, __: int, content: memoryview, **___: object) -> Answer[int]:
+    def write(_: int, __: int, content: memoryview, ___: Writing) -> Answer[int]:
         def call() -> int:
             gate.wait(30)
             written.append(bytes(content))
