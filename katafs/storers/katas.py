@@ -161,10 +161,10 @@ class KatasStorer:
             raise self._missing(known) from None
 
     def _begin_removal(self, kata: KataId) -> None:
-        """Raises FileNotFoundError where the kata isn't there; its manifest may be missing."""
-        with named_faults(f"kata {kata}"), self._places.volume(kata_volume(kata)) as top:
-            if files.status_of(top, _MANIFEST) is not None:
-                names.rename(top, _MANIFEST, top, DELETED, 0)
+        """Raises FileNotFoundError where the kata isn't there. Others are told by this alone: where something is in its
+        way, which a container may have put there, or the manifest is missing, the kata is removed all the same."""
+        with named_faults(f"kata {kata}"), self._places.volume(kata_volume(kata)) as top, suppress(OSError):
+            names.rename(top, _MANIFEST, top, DELETED, 0)
 
     def _missing(self, kata: KataId) -> KataNotFound:
         return KataNotFound(f"kata {kata} is not in {self._store.url}")

@@ -107,3 +107,11 @@ def test_a_kata_whose_deletion_was_broken_off_can_be_deleted(storer: Storer, cel
         storer.avatar_increments(KATA, "lion")
     storer.delete_kata(KATA)
     assert not storer.kata_exists(KATA)
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.usefixtures("lion")
+def test_a_kata_is_deleted_whatever_a_container_has_put_into_it(storer: Storer, cell: Cell) -> None:
+    (cell.directory() / ".katafs-deleted" / "full").mkdir(parents=True)
+    storer.delete_kata(KATA)
+    assert not storer.kata_exists(KATA)
