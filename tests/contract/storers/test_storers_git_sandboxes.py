@@ -3,20 +3,35 @@
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 
 from katafs.storers.git import GitStorer
-from katafs.storers.storer import Delta
+from katafs.storers.storer import Delta, Storer
 from katafs.volumes.directories import DirectoryStore
+from katafs.volumes.store import VolumeStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
 from tests.harness import needs
 from tests.harness.avatars import git
 from tests.harness.leases import leased
 from tests.harness.programs import NOBODY
+
+
+@pytest.fixture
+def storer(disk: Path) -> Iterator[Storer]:
+    """A storer with git, with an avatar."""
+    with closing(DirectoryStore(disk)) as store:
+        yield _started(store)
+
+
+def _started(store: VolumeStore) -> Storer:
+    storer = GitStorer(store)
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+    return storer
 
 
 def hostile_repository(place: Path, canary: Path) -> None:
@@ -36,11 +51,10 @@ def hostile_repository(place: Path, canary: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["hiker.py", "cyber-dojo.sh"])
-def test_git_enters_no_repository_that_a_test_run_has_made_of_a_file(disk: Path, tmp_path: Path, name: str) -> None:
-    store, canary = DirectoryStore(disk), tmp_path / "canary"
-    storer = GitStorer(store)
-    storer.create_kata(MANIFEST)
-    storer.start_avatar(KATA, ["lion"])
+def test_git_enters_no_repository_that_a_test_run_has_made_of_a_file(
+    storer: Storer, disk: Path, tmp_path: Path, name: str
+) -> None:
+    canary = tmp_path / "canary"
     place = disk / KATA / "lion/sandbox" / name
     hostile_repository(place, canary)
     for number in range(1, 4):
@@ -52,15 +66,12 @@ def test_git_enters_no_repository_that_a_test_run_has_made_of_a_file(disk: Path,
     assert not canary.exists()
     git(place, "add", "file")
     assert canary.exists(), "the attack itself does nothing"
-    store.close()
 
 
 @pytest.mark.parametrize(("again", "kind"), [(True, "100644"), (False, "")])
-def test_git_has_what_is_where_a_repository_was(disk: Path, tmp_path: Path, *, again: bool, kind: str) -> None:
-    store = DirectoryStore(disk)
-    storer = GitStorer(store)
-    storer.create_kata(MANIFEST)
-    storer.start_avatar(KATA, ["lion"])
+def test_git_has_what_is_where_a_repository_was(
+    storer: Storer, disk: Path, tmp_path: Path, *, again: bool, kind: str
+) -> None:
     place = disk / KATA / "lion/sandbox/hiker.py"
     hostile_repository(place, tmp_path / "canary")
     storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
@@ -69,7 +80,6 @@ def test_git_has_what_is_where_a_repository_was(disk: Path, tmp_path: Path, *, a
         place.write_text(START["hiker.py"])
     storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
     assert git(disk / KATA / "lion", "ls-tree", "2", "sandbox/hiker.py").partition(" ")[0] == kind
-    store.close()
 
 
 @pytest.mark.parametrize(
@@ -87,13 +97,9 @@ def test_git_has_what_is_where_a_repository_was(disk: Path, tmp_path: Path, *, a
 )
 @pytest.mark.parametrize("saved", [True, False])
 def test_git_has_the_bytes_of_a_file_whatever_attributes_are_beside_it(
-    disk: Path, attributes: str, content: bytes, *, saved: bool
+    storer: Storer, disk: Path, attributes: str, content: bytes, *, saved: bool
 ) -> None:
     """A test run that can write `.gitattributes` would stop the avatar, or change what is stored of other files."""
-    store = DirectoryStore(disk)
-    storer = GitStorer(store)
-    storer.create_kata(MANIFEST)
-    storer.start_avatar(KATA, ["lion"])
     sandbox = disk / KATA / "lion/sandbox"
     (sandbox / ".gitattributes").write_text(f"{attributes}\n")
     if saved:
@@ -103,18 +109,15 @@ def test_git_has_the_bytes_of_a_file_whatever_attributes_are_beside_it(
     storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
     assert git(disk / KATA / "lion", "cat-file", "blob", "1:sandbox/hiker.py").encode() == content
     assert not any(diff.binary for diff in storer.tag_diff(KATA, "lion", 0, 1))
-    store.close()
 
 
 @pytest.mark.parametrize("name", [".gitattributes", "hiker.py", ".gitignore", "output"])
 @pytest.mark.parametrize("made", [os.mkfifo, lambda path: os.mknod(path, stat.S_IFCHR, os.makedev(1, 5))])
-def test_git_waits_for_nothing_that_a_test_run_left(disk: Path, made: Callable[[Path], None], name: str) -> None:
+def test_git_waits_for_nothing_that_a_test_run_left(
+    storer: Storer, disk: Path, made: Callable[[Path], None], name: str
+) -> None:
     """What never ends to be read, as /dev/zero, or a FIFO that nobody writes to."""
     needs.root()
-    store = DirectoryStore(disk)
-    storer = GitStorer(store)
-    storer.create_kata(MANIFEST)
-    storer.start_avatar(KATA, ["lion"])
     place = disk / KATA / "lion/sandbox" / name
     place.unlink(missing_ok=True)
     made(place)
@@ -122,17 +125,12 @@ def test_git_waits_for_nothing_that_a_test_run_left(disk: Path, made: Callable[[
     storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed\n", "green")
     assert "instructions" in [diff.new_name for diff in storer.tag_diff(KATA, "lion", 0, 1)]
     assert not stat.S_ISREG(place.lstat().st_mode) or name == "output"
-    store.close()
 
 
-def test_git_does_not_wait_for_who_holds_a_lease(disk: Path) -> None:
-    with closing(DirectoryStore(disk)) as store:
-        storer = GitStorer(store)
-        storer.create_kata(MANIFEST)
-        storer.start_avatar(KATA, ["lion"])
-        for held in (True, False):
-            with leased(disk / KATA / "lion/sandbox/hiker.py") if held else nullcontext():
-                storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed\n", "green")
+def test_git_does_not_wait_for_who_holds_a_lease(storer: Storer, disk: Path) -> None:
+    for held in (True, False):
+        with leased(disk / KATA / "lion/sandbox/hiker.py") if held else nullcontext():
+            storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed\n", "green")
     names = [git(disk / KATA / "lion", "ls-tree", "-r", "--name-only", tag, "sandbox").split() for tag in ("1", "2")]
     assert [each for each in names[1] if each not in names[0]] == ["sandbox/hiker.py"]
 
@@ -147,31 +145,21 @@ def test_a_server_that_has_become_another_user_stores_runs(disk: Path) -> None:
 
 def _ran_tests(disk: Path) -> list[int]:
     with closing(DirectoryStore(disk)) as store:
-        storer = GitStorer(store)
-        storer.create_kata(MANIFEST)
-        storer.start_avatar(KATA, ["lion"])
+        storer = _started(store)
         storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed\n", "green")
         return [light["number"] for light in storer.avatar_increments(KATA, "lion")]
 
 
-def test_git_has_no_file_that_was_deleted_and_that_the_run_makes_again(disk: Path) -> None:
+def test_git_has_no_file_that_was_deleted_and_that_the_run_makes_again(storer: Storer, disk: Path) -> None:
     """As after the servers' `git rm`: what tests leave beside the saved files isn't stored."""
-    with closing(DirectoryStore(disk)) as store:
-        storer = GitStorer(store)
-        storer.create_kata(MANIFEST)
-        storer.start_avatar(KATA, ["lion"])
-        storer.sandbox_save(KATA, "lion", Delta(deleted=["instructions"]), {})
-        (disk / KATA / "lion/sandbox/instructions").write_text("made by the tests\n")
-        storer.avatar_ran_tests(KATA, "lion", {"hiker.py": ""}, NOW, "1 passed\n", "green")
-        deleted = [diff.old_name for diff in storer.tag_diff(KATA, "lion", 0, 1) if diff.new_name is None]
+    storer.sandbox_save(KATA, "lion", Delta(deleted=["instructions"]), {})
+    (disk / KATA / "lion/sandbox/instructions").write_text("made by the tests\n")
+    storer.avatar_ran_tests(KATA, "lion", {"hiker.py": ""}, NOW, "1 passed\n", "green")
+    deleted = [diff.old_name for diff in storer.tag_diff(KATA, "lion", 0, 1) if diff.new_name is None]
     assert deleted == ["instructions"]
 
 
-def test_git_has_what_is_saved_where_the_sandbox_itself_was_made_a_repository(disk: Path) -> None:
-    store = DirectoryStore(disk)
-    storer = GitStorer(store)
-    storer.create_kata(MANIFEST)
-    storer.start_avatar(KATA, ["lion"])
+def test_git_has_what_is_saved_where_the_sandbox_itself_was_made_a_repository(storer: Storer, disk: Path) -> None:
     sandbox = disk / KATA / "lion/sandbox"
     git(sandbox, "init", "--quiet")
     author = ("-c", "user.name=evil", "-c", "user.email=evil@example.org")
@@ -182,4 +170,3 @@ def test_git_has_what_is_saved_where_the_sandbox_itself_was_made_a_repository(di
     storer.avatar_ran_tests(KATA, "lion", START, NOW, "1 passed", "green")
     stored = git(disk / KATA / "lion", "ls-tree", "-r", "--name-only", "2", "sandbox").split()
     assert stored == ["sandbox/hiker.py", "sandbox/output"]
-    store.close()
