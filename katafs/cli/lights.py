@@ -13,7 +13,7 @@ from rich.text import Text
 from katafs.cli import exit_codes, faults, katas
 from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import KataId
-from katafs.storers.git_tags_increments import Light
+from katafs.storers.increments import Light
 from katafs.storers.reading import AvatarLights, Reader
 
 _STYLES = {"red": "red", "amber": "yellow", "green": "green", "timed_out": "magenta"}

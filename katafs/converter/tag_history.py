@@ -12,8 +12,7 @@ from katafs.errors import CorruptKata
 from katafs.rooted import files
 from katafs.storers.checks import checked_content
 from katafs.storers.git_stream import Run
-from katafs.storers.git_tags_increments import Light, lights
-from katafs.storers.increments import INCREMENTS, increment_of
+from katafs.storers.increments import INCREMENTS, Light, increment_of, lights
 from katafs.storers.json_files import LIMIT_BYTES, decoded, encoded
 from katafs.storers.storer import Increment, Tag
 from katafs.storers.tag_files import file_of, read_tag, shown_files, stored_numbers

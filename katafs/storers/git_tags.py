@@ -15,7 +15,7 @@ from katafs.errors import CorruptKata
 from katafs.namespace import GIT_NAME
 from katafs.rooted.answer import answer
 from katafs.storers import dulwich_parsed as parsed
-from katafs.storers import git_tags_increments as increments
+from katafs.storers import increments
 from katafs.storers import untrusted_files as files
 from katafs.storers.dulwich_objects import Objects
 from katafs.storers.dulwich_refs import tag_numbers, tag_sha
@@ -160,12 +160,12 @@ def _commit(objects: Objects, sha: bytes) -> tuple[bytes, int | None]:
 
 def _lights(objects: Objects, tree: bytes) -> dict[int, increments.Light]:
     """What increments.json says in the tag's own commit, which has its entry and never changes; {} without one."""
-    sha = parsed.file_in_tree(tree, b"increments.json")
+    sha = parsed.file_in_tree(tree, increments.INCREMENTS)
     if sha is None:
         return {}
     content = _content(objects, sha, parsed.BLOB)
-    if len(content) > increments.LIMIT_BYTES:
-        raise answer(errno.EFBIG, b"increments.json")
+    if len(content) > increments.LIGHTS_LIMIT_BYTES:
+        raise answer(errno.EFBIG, increments.INCREMENTS)
     if len(content) > _MANY_LIGHTS_BYTES:
         objects.be_alone()
     return increments.lights(content)

@@ -12,7 +12,7 @@ import json
 import re
 
 from katafs.errors import CorruptKata
-from katafs.storers.git_tags_increments import Light
+from katafs.storers.increments import Light
 
 FILES_LIMIT = 100_000
 """The most visible files of a tag."""

@@ -17,13 +17,11 @@ from katafs.rooted import files
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.diff import FileDiff, differences
 from katafs.storers.git_tags import CONTENTS_LIMIT_BYTES, GitTags
-from katafs.storers.git_tags_increments import LIMIT_BYTES, Light, lights
-from katafs.storers.git_tags_lights import avatar_lights
-from katafs.storers.increments import INCREMENTS
+from katafs.storers.increments import INCREMENTS, Light, light_of, lights, stored_lights
 from katafs.storers.json_files import checked_object, checked_texts
 from katafs.storers.places import Places
 from katafs.storers.storer import OUTPUT
-from katafs.storers.tag_files import stored_numbers
+from katafs.storers.tag_files import file_of, stored_numbers
 from katafs.volumes.store import VolumeStore
 
 
@@ -89,7 +87,8 @@ class Reader:
         if files.status_of(directory, INCREMENTS) is None:
             problems.append("increments.json isn't there")
         try:
-            found = avatar_lights(directory, numbers) if numbers else _told(directory)
+            told = stored_lights(directory)
+            found = [light_of(told, number) for number in numbers] if numbers else [*told.values()]
         except (CorruptKata, OSError) as damage:
             problems.append(_said(damage, "increments.json"))
         return [self._completed(directory, light) for light in sorted(found) if light.number > 0]
@@ -163,7 +162,7 @@ def _stored_numbers(directory: int) -> list[int]:
 
 def _stored(directory: int, number: int) -> bytes:
     with files.opened_directory(directory, TAGS_NAME) as tags:
-        return files.read(tags, b"%d.json" % number, CONTENTS_LIMIT_BYTES)
+        return files.read(tags, file_of(number), CONTENTS_LIMIT_BYTES)
 
 
 def _parsed(content: bytes, what: str) -> dict[str, object]:
@@ -171,14 +170,6 @@ def _parsed(content: bytes, what: str) -> dict[str, object]:
         return checked_object(json.loads(content.decode(errors="surrogateescape")), what)
     except (ValueError, RecursionError) as problem:
         raise CorruptKata(f"{what} is broken JSON: {problem}") from None
-
-
-def _told(directory: int) -> list[Light]:
-    """What increments.json says, whatever tags there are."""
-    try:
-        return list(lights(files.read(directory, INCREMENTS, LIMIT_BYTES)).values())
-    except FileNotFoundError:
-        return []
 
 
 def _said(damage: Exception, what: str) -> str:

@@ -11,8 +11,7 @@ import pytest
 from katafs.errors import CorruptKata
 from katafs.storers.git_tags import GitTags, TagStatus
 from katafs.storers.git_tags_cache import Bounded
-from katafs.storers.git_tags_increments import Light
-from katafs.storers.git_tags_lights import avatar_lights
+from katafs.storers.increments import Light, light_of, stored_lights
 from tests.harness import needs
 from tests.harness.avatars import commit_tag, git, good_avatar
 from tests.harness.git_objects import loose_path
@@ -253,17 +252,17 @@ def test_several_threads_read_the_same(descriptor: int) -> None:
 
 
 def test_lights_are_one_a_tag(descriptor: int) -> None:
-    assert avatar_lights(descriptor, [0, 1, 2]) == [
+    assert [light_of(stored_lights(descriptor), number) for number in (0, 1, 2)] == [
         Light(0, None, None),
         Light(1, "red", [2016, 8, 29, 10, 0, 1]),
         Light(2, "red", [2016, 8, 29, 10, 0, 2]),
     ]
 
 
-def test_lights_without_increments_have_no_colour(avatar: Path, descriptor: int) -> None:
+def test_without_increments_there_are_no_lights(avatar: Path, descriptor: int) -> None:
     (avatar / "increments.json").unlink()
 
-    assert avatar_lights(descriptor, [0, 1]) == [Light(0, None, None), Light(1, None, None)]
+    assert stored_lights(descriptor) == {}
 
 
 def test_lights_are_not_read_through_a_link(avatar: Path, descriptor: int) -> None:
@@ -271,7 +270,7 @@ def test_lights_are_not_read_through_a_link(avatar: Path, descriptor: int) -> No
     (avatar / "increments.json").symlink_to("elsewhere")
 
     with pytest.raises(CorruptKata):
-        avatar_lights(descriptor, [0, 1])
+        stored_lights(descriptor)
 
 
 def test_a_cache_drops_what_was_not_asked_for_longest() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from katafs.errors import CorruptKata
-from katafs.storers import git_tags_increments
+from katafs.storers import increments
 from katafs.storers.dulwich_packs import Pack
 from katafs.storers.git_tags import GitTags
 from tests.harness import avatars, hostile_git, needs
@@ -116,8 +116,8 @@ def test_many_lights_are_in_the_memory_of_one_thread_at_a_time(disk: Path, monke
     needs.programs("git")
     many = Attack(damage.lights(b"[" + b"{}," * 30_000 + b"{}]"), Outcome.SHOWN, Outcome.SHOWN)
     place = hostile_git.built(disk, many)
-    counted = Counted(git_tags_increments.lights)
-    monkeypatch.setattr(git_tags_increments, "lights", counted)
+    counted = Counted(increments.lights)
+    monkeypatch.setattr(increments, "lights", counted)
 
     assert read_by_several(place.avatar) == {Outcome.SHOWN}
     assert counted.most == 1

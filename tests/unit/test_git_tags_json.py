@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from katafs.errors import CorruptKata
-from katafs.storers.git_tags_increments import Light, light_of, lights
 from katafs.storers.git_tags_json import FILES_LIMIT, tag_json
+from katafs.storers.increments import Light, light_of, lights
 
 RED = Light(1, "red", [2016, 8, 29, 10, 0, 0])
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
