@@ -119,25 +119,20 @@ class AvatarsStorer:
         """As in Storer."""
         deleted, written = checked_delta(delta, contents)
         with self._places.sandbox(kata, name) as sandbox:
-            for stored, content in written.items():
-                write_file(sandbox, stored, content)
-            for stored in deleted:
-                remove_file(sandbox, stored)
+            change_files(sandbox, written, deleted)
 
     def sandbox_write(self, kata: str, name: str, contents: Mapping[str, str]) -> None:
         """Write these files to the sandbox, and leave alone every other."""
         written = {checked_name(file): checked_content(file, content) for file, content in contents.items()}
         with self._places.sandbox(kata, name) as sandbox:
-            for stored, content in written.items():
-                write_file(sandbox, stored, content)
+            change_files(sandbox, written)
 
 
-def write_file(sandbox: int, name: bytes, content: bytes) -> None:
-    """Write one file of a sandbox; scripts are executable, as the servers have them."""
-    files.replace(sandbox, name, content, mode=_SCRIPT_MODE if name.endswith(b".sh") else None)
-
-
-def remove_file(sandbox: int, name: bytes) -> None:
-    """Remove one file of a sandbox; one that is gone already is no error."""
-    if files.status_of(sandbox, name) is not None:
-        names.remove(sandbox, name)
+def change_files(sandbox: int, written: Mapping[bytes, bytes], deleted: Iterable[bytes] = ()) -> None:
+    """Write files of a sandbox, scripts executable, as the servers have them, and remove others; one that is gone
+    already is no error."""
+    for name, content in written.items():
+        files.replace(sandbox, name, content, mode=_SCRIPT_MODE if name.endswith(b".sh") else None)
+    for name in deleted:
+        if files.status_of(sandbox, name) is not None:
+            names.remove(sandbox, name)

@@ -14,7 +14,7 @@ from katafs.errors import CorruptKata, IncrementsMissing, KatafsError, TagNotFou
 from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME, SANDBOX_NAME
 from katafs.rooted import files, names
-from katafs.storers.avatars import remove_file, write_file
+from katafs.storers.avatars import change_files
 from katafs.storers.dulwich_refs import tag_numbers
 from katafs.storers.git_index import GitIndex
 from katafs.storers.git_objects import write_object
@@ -45,7 +45,7 @@ class GitAvatar:
     def start(self, visible_files: Mapping[str, str]) -> None:
         """Make the repository, with these files in the sandbox that is there already, and tag 0."""
         self._git.create_repository()
-        self._write([], {file.encode(): content.encode() for file, content in visible_files.items()})
+        self._write({file.encode(): content.encode() for file, content in visible_files.items()})
         self._write_state(dict(visible_files), [])
         self._commit(0, visible_files, None)
         self._sync_repository()
@@ -53,17 +53,14 @@ class GitAvatar:
     def save(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
         """Write and remove files of the sandbox, and tell git of them: of the changed ones as well, which the servers
         leave to `commit -a`, since git has forgotten one that a test run removed."""
-        self._write(deleted, written)
+        self._write(written, deleted)
         self._index.take(*(_SANDBOX + name for name in (*written, *deleted)))
 
-    def _write(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
+    def _write(self, written: Mapping[bytes, bytes], deleted: Sequence[bytes] = ()) -> None:
         if not files.is_directory(self._directory, SANDBOX_NAME):
             raise CorruptKata(f"{self._whose} has no sandbox")
         with files.opened_directory(self._directory, SANDBOX_NAME) as sandbox:
-            for name, content in written.items():
-                write_file(sandbox, name, content)
-            for name in deleted:
-                remove_file(sandbox, name)
+            change_files(sandbox, written, deleted)
 
     def ran_tests(self, shown: Mapping[str, str], colour: str, at: list[int]) -> list[Increment]:
         """Commit and tag a test run; the tag comes last, and makes it exist."""
@@ -74,7 +71,7 @@ class GitAvatar:
             raise CorruptKata(f"tag {number} of {self._whose} already exists, and increments.json doesn't know it")
         increments.append({"colour": colour, "time": at, "number": number})
         with self._undone_on_failure(number) as head:
-            self._write([], {OUTPUT.encode(): shown[OUTPUT].encode()})
+            self._write({OUTPUT.encode(): shown[OUTPUT].encode()})
             self._write_state(dict(shown), increments)
             self._commit(number, shown, head)
         return increments
