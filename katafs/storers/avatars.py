@@ -15,7 +15,7 @@ from katafs.rooted import files, names
 from katafs.rooted.removing import remove_all
 from katafs.storers import starting
 from katafs.storers.checks import checked_avatar, checked_content, checked_delta, checked_id, checked_name
-from katafs.storers.places import Places
+from katafs.storers.places import Part
 from katafs.storers.storer import Delta
 from katafs.volumes.store import VolumeStore
 
@@ -23,13 +23,12 @@ _DIRECTORY_MODE = 0o777
 _SCRIPT_MODE = 0o755
 
 
-class AvatarsStorer:
+class AvatarsStorer(Part):
     """The avatars of a store's katas."""
 
     def __init__(self, store: VolumeStore, sandboxes: Sandboxes = Sandboxes.KATA) -> None:
         """`sandboxes` says where a new avatar's sandbox goes; those that exist are found in either place."""
-        self._store = store
-        self._places = Places(store)
+        super().__init__(store)
         self._sandboxes = sandboxes
 
     @contextmanager

@@ -2,10 +2,11 @@
 with what the other wrote. On every store of volumes whose files the git program can reach.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from katafs.kata_id import AvatarName
+from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.checks import (
     checked_avatar,
     checked_delta,
@@ -14,29 +15,32 @@ from katafs.storers.checks import (
     checked_number,
     checked_run,
 )
-from katafs.storers.common import CommonStorer
 from katafs.storers.diff import FileDiff
 from katafs.storers.git_avatar import GitAvatar
 from katafs.storers.git_locks import remove_old_locks
 from katafs.storers.git_patch import file_diffs
 from katafs.storers.increments import colour_of
-from katafs.storers.places import Places, alone
+from katafs.storers.katas import KatasStorer
+from katafs.storers.places import alone
 from katafs.storers.storer import OUTPUT, Delta, Increment, Tag
 from katafs.storers.tag_files import new_tag
 from katafs.volumes.store import VolumeStore
 
 
-class GitStorer(CommonStorer):
+class GitStorer(KatasStorer, AvatarsStorer):
     """A Storer that keeps each test run as a commit and a tag. Sandboxes are in the kata's volume."""
 
     def __init__(self, store: VolumeStore) -> None:
         super().__init__(store)
-        self._places = Places(store)
 
-    def _begin(self, kata: str, avatar: AvatarName, start: dict[str, str]) -> None:
-        """As in CommonStorer. Raises GitFailed."""
-        with self._opened(kata, avatar) as opened:
-            opened.start(start)
+    def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
+        """As in Storer. Raises GitFailed."""
+        start = self.start_files(kata)
+        with self.starting(kata, names) as avatar:
+            if avatar is not None:
+                with self._opened(kata, avatar) as opened:
+                    opened.start(start)
+        return avatar
 
     def avatar_increments(self, kata: str, name: str) -> list[Increment]:
         """As in Storer."""

@@ -3,7 +3,7 @@
 A volume without anything in it is a kata that a kill left half made: whoever creates it next completes it. Each holds
 the volume's lock, and the manifest comes to be in one step, so that of several one succeeds.
 
-Stands alone. Knows nothing of avatars but that they, and their volumes, go when the kata does.
+Stands alone. Knows of avatars what they start with, and that they, and their volumes, go when the kata does.
 """
 
 import errno
@@ -17,11 +17,10 @@ from katafs.kata_id import AVATARS, OUTER_LENGTH, KataId, VolumeName, avatar_vol
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.removing import remove_all, remove_tree
-from katafs.storers.checks import checked_id, checked_manifest
-from katafs.storers.json_files import encoded, read_object
-from katafs.storers.places import DELETED, PATIENCE_S, Places, named_faults
+from katafs.storers.checks import checked_files, checked_id, checked_manifest
+from katafs.storers.json_files import checked_texts, encoded, read_object
+from katafs.storers.places import DELETED, PATIENCE_S, Part, named_faults
 from katafs.storers.storer import Manifest
-from katafs.volumes.store import VolumeStore
 
 _MANIFEST = b"manifest.json"
 _COMPLETED_FROM = 6
@@ -30,12 +29,8 @@ _REMOVALS = 100
 """So often a volume is emptied before it is given up that something goes on writing into it."""
 
 
-class KatasStorer:
+class KatasStorer(Part):
     """The katas of a store of volumes, as `Storer` promises them."""
-
-    def __init__(self, store: VolumeStore) -> None:
-        self._store = store
-        self._places = Places(store)
 
     def create_kata(self, manifest: Mapping[str, Any]) -> KataId:
         """As in Storer."""
@@ -51,13 +46,13 @@ class KatasStorer:
             ):
                 files.create(top, _MANIFEST, content)
         except (FileExistsError, BlockingIOError):  # somebody else is at it
-            raise self._taken(kata) from None
+            raise self._there_already(kata) from None
         except FileNotFoundError:
             raise KataNotFound(f"kata {kata} was deleted while it was made") from None
         except (PermissionError, VolumeRefused):
             if is_new:
                 raise
-            raise self._taken(kata) from None
+            raise self._there_already(kata) from None
         return kata
 
     @contextmanager
@@ -72,7 +67,7 @@ class KatasStorer:
                 self._unmake(kata, top, is_new)
                 raise
             if not is_begun:
-                raise self._taken(kata)
+                raise self._there_already(kata)
             yield
 
     def _made(self, kata: KataId) -> bool:
@@ -84,7 +79,7 @@ class KatasStorer:
             return False
         return True
 
-    def _taken(self, kata: KataId) -> KataExists:
+    def _there_already(self, kata: KataId) -> KataExists:
         return KataExists(f"kata {kata} is in {self._store.url} already")
 
     @contextmanager
@@ -124,6 +119,13 @@ class KatasStorer:
                 if names.is_empty(top):
                     raise KataNotFound(f"kata {kata} has nothing in it") from None
                 raise CorruptKata(f"kata {kata} has no manifest.json") from None
+
+    def start_files(self, kata: str) -> dict[str, str]:
+        """The files that an avatar starts with. Raises as `kata_manifest`, and BadFileName."""
+        manifest = self.kata_manifest(kata)
+        if "visible_files" not in manifest:
+            raise CorruptKata(f"the manifest of kata {kata} has no visible_files")
+        return checked_files(checked_texts(manifest["visible_files"], f"visible_files of kata {kata}"))
 
     def completed(self, partial: str) -> str:
         """As in Storer."""

@@ -171,3 +171,11 @@ class Places:
                 yield descriptor
             finally:
                 os.close(descriptor)
+
+
+class Part:
+    """A part of a storer, or all of it: it works in one store."""
+
+    def __init__(self, store: VolumeStore) -> None:
+        self._store = store
+        self._places = Places(store)

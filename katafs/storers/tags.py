@@ -14,23 +14,19 @@ from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_files, checked_run
 from katafs.storers.increments import increment_of, next_number, read_increments, write_increments
-from katafs.storers.places import Places, alone
+from katafs.storers.places import Part, alone
 from katafs.storers.storer import OUTPUT, Increment, Tag
 from katafs.storers.tag_files import create_tag, has_tag, new_tag, read_tag, shown_files
-from katafs.volumes.store import VolumeStore
 
 _log = logging.getLogger(__name__)
 
 _DIRECTORY_MODE = 0o777
 
 
-class TagsStorer:
+class TagsStorer(Part):
     """The tags of a store's avatars."""
 
-    def __init__(self, store: VolumeStore) -> None:
-        self._places = Places(store)
-
-    def start(self, kata: str, name: str, visible_files: Mapping[str, str]) -> None:
+    def start_tags(self, kata: str, name: str, visible_files: Mapping[str, str]) -> None:
         """Store tag 0 of an avatar that was just started, and no traffic-lights. Raises BadFileName, BadContent."""
         tag = new_tag(0, None, None, checked_files(visible_files))
         with self._places.avatar(kata, name) as avatar:

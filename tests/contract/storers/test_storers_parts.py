@@ -50,7 +50,7 @@ def test_tags_are_kept_without_a_sandbox(store: MemoryStore) -> None:
     store.create(VolumeName(KATA))
     (store.path / KATA / "lion").mkdir()
     tags = TagsStorer(store)
-    tags.start(KATA, "lion", START)
+    tags.start_tags(KATA, "lion", START)
     tags.avatar_ran_tests(KATA, "lion", START, NOW, "out", "red")
     assert [tag["output"] for tag in tags.tags(KATA, "lion")] == ["", "out"]
 
