@@ -74,7 +74,16 @@ class GitAvatar:
             self._write({OUTPUT.encode(): shown[OUTPUT].encode()})
             self._write_state(dict(shown), increments)
             self._commit(number, shown, head)
+        if number % _RUNS_A_GC == 0:
+            self._pack()
         return increments
+
+    def _pack(self) -> None:
+        """Where git can't, as where an old object is damaged, the run is stored all the same."""
+        try:
+            self._git.run("gc", "--auto", "--quiet")
+        except (OSError, KatafsError) as problem:
+            _log.warning("a repository is not packed", extra={"avatar": self._whose, "error": str(problem)})
 
     def _sync_repository(self) -> None:
         """git syncs objects and references (core.fsync), and not what makes a directory a repository."""
@@ -101,8 +110,6 @@ class GitAvatar:
         parent, kind = (f"parent {head}\n", "commit") if head else ("", "commit (initial)")
         commit = self._stored(b"commit", f"tree {tree}\n{parent}author {who}\ncommitter {who}\n\n{number}\n")
         self._git.run("update-ref", "-m", f"{kind}: {number}", "HEAD", commit)
-        if number % _RUNS_A_GC == 0:
-            self._git.run("gc", "--auto", "--quiet")
         tag = self._stored(b"tag", f"object {commit}\ntype commit\ntag {number}\ntagger {who}\n\n{number}\n")
         with self._tags() as tags:
             files.create(tags, b"%d" % number, f"{tag}\n".encode())

@@ -9,7 +9,8 @@ from katafs.storers.untrusted_files import directory
 
 _LASTING_S = 60
 """A git that runs holds none for so long. One of a later time is of before the clock was set back."""
-_PLACES = ((), (b"objects",), (b"refs", b"heads"), (b"refs", b"tags"))
+_HEADS = (b"refs", b"heads")
+_PLACES = ((), (b"objects",), (b"objects", b"info"), _HEADS, (b"refs", b"tags"), (b"logs",), (b"logs", *_HEADS))
 """The directories in `.git` where an avatar's git makes locks."""
 _LOCK = b".lock"
 

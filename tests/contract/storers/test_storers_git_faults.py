@@ -8,6 +8,7 @@ import pytest
 
 from katafs import errors
 from katafs.rooted import files
+from katafs.storers import git_avatar
 from katafs.storers.storer import Delta, Storer
 from tests.contract.storers.cells import FILES, KATA, NOW
 from tests.harness.programs import run
@@ -184,3 +185,47 @@ def test_a_git_directory_that_leads_elsewhere_is_refused(git: Storer, disk: Path
         repository.symlink_to(disk / "elsewhere")
     with pytest.raises(errors.CorruptKata, match="not a directory"):
         git.tags(KATA, "lion")
+
+
+@pytest.fixture
+def crowded(git: Storer, disk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository that the next run asks git to pack, and that has so many packs that git does it."""
+    repository = disk / KATA / "lion/.git"
+    words = ["git", "-c", "safe.directory=*"]
+    for name in ("HEAD", "HEAD^{tree}"):
+        run([*words, "pack-objects", "-q", "objects/pack/pack"], cwd=repository, stdin=_sha(repository, name))
+    run([*words, "config", "gc.autoPackLimit", "1"], cwd=repository)
+    monkeypatch.setattr(git_avatar, "_RUNS_A_GC", 2)
+    assert len(_packs(repository)) == 2
+    return repository
+
+
+def _sha(repository: Path, name: str) -> str:
+    return run(["git", "-c", "safe.directory=*", "rev-parse", name], cwd=repository).stdout
+
+
+def _packs(repository: Path) -> list[Path]:
+    return list(repository.glob("objects/pack/*.pack"))
+
+
+@pytest.mark.parametrize("lock", ["objects/info/commit-graph", "logs/HEAD", "logs/refs/heads/master", "packed-refs"])
+def test_a_repository_is_packed_where_a_packing_was_killed_long_ago(git: Storer, crowded: Path, lock: str) -> None:
+    path = crowded / f"{lock}.lock"
+    path.touch()
+    os.utime(path, (1, 1))
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert (len(_packs(crowded)), path.exists()) == (1, False)
+
+
+def test_a_run_is_stored_where_the_repository_can_not_be_packed(
+    git: Storer, crowded: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else none could be stored ever again: the next one has the same number, and asks for the same."""
+    lost = _sha(crowded, "0:manifest.json").strip()
+    (crowded / "objects" / lost[:2] / lost[2:]).unlink()
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert git.tag(KATA, "lion", 2)["output"] == "second"
+    (logged,) = caplog.records
+    assert (logged.getMessage(), "git gc ended with" in vars(logged)["error"]) == ("a repository is not packed", True)
