@@ -12,7 +12,8 @@ _LASTING_S = 60
 _HEADS = (b"refs", b"heads")
 _PLACES = ((), (b"objects",), (b"objects", b"info"), _HEADS, (b"refs", b"tags"), (b"logs",), (b"logs", *_HEADS))
 """The directories in `.git` where an avatar's git makes locks."""
-_LOCK = b".lock"
+_LOCKS = (b".lock", b"packed-refs.new")
+"""How their names end. The last is git's own file under the lock of packed-refs, which it makes only where none is."""
 
 
 def remove_old_locks(avatar: int) -> None:
@@ -21,7 +22,7 @@ def remove_old_locks(avatar: int) -> None:
     for place in _PLACES:
         with contextlib.suppress(FileNotFoundError), directory(avatar, GIT_NAME, *place) as held:
             for name in names.listing(held):
-                if name.endswith(_LOCK) and _is_old(held, name):
+                if name.endswith(_LOCKS) and _is_old(held, name):
                     names.remove(held, name)
 
 
