@@ -15,14 +15,14 @@ from katafs.kata_id import AvatarName, KataId
 from katafs.namespace import GIT_NAME, SANDBOX_NAME
 from katafs.rooted import files, names
 from katafs.storers.avatars import change_files
-from katafs.storers.dulwich_refs import tag_numbers
 from katafs.storers.git_index import GitIndex
 from katafs.storers.git_objects import write_object
 from katafs.storers.git_program import GitProgram, author_of
 from katafs.storers.increments import INCREMENTS, next_number, read_increments, write_increments
 from katafs.storers.json_files import LIMIT_BYTES, checked_texts, decoded, encoded
 from katafs.storers.storer import OUTPUT, Increment
-from katafs.storers.untrusted_files import directory, open_file
+from katafs.untrusted.files import directory, open_file
+from katafs.untrusted.refs import tag_numbers
 
 _log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 from katafs.errors import CorruptKata
 from katafs.rooted import files, names
-from katafs.storers.dulwich_objects import object_name
 from katafs.storers.git_objects import write_object
 from katafs.storers.git_program import GitProgram
 from katafs.storers.json_files import LIMIT_BYTES
-from katafs.storers.untrusted_files import directory, read_file
+from katafs.untrusted.files import directory, read_file
+from katafs.untrusted.objects import object_name
 
 _FILE, _SCRIPT, _LINK = b"100644", b"100755", b"120000"
 _GONE = b"0 0000000000000000000000000000000000000000"

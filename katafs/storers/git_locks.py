@@ -5,7 +5,7 @@ import time
 
 from katafs.namespace import GIT_NAME
 from katafs.rooted import files, names
-from katafs.storers.untrusted_files import directory
+from katafs.untrusted.files import directory
 
 _LASTING_S = 60
 """A git that runs holds none for so long. One of a later time is of before the clock was set back."""

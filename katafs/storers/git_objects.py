@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from katafs.namespace import GIT_NAME
 from katafs.rooted import files, names
-from katafs.storers.dulwich_objects import object_name
-from katafs.storers.untrusted_files import directory
+from katafs.untrusted.files import directory
+from katafs.untrusted.objects import object_name
 
 _TEMPORARY = b"tmp_obj_"
 """So git calls an object that isn't complete: `git gc` removes what a kill left of one."""

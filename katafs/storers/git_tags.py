@@ -14,13 +14,12 @@ from typing import NamedTuple
 from katafs.errors import CorruptKata
 from katafs.namespace import GIT_NAME
 from katafs.rooted.answer import answer
-from katafs.storers import dulwich_parsed as parsed
 from katafs.storers import increments
-from katafs.storers import untrusted_files as files
-from katafs.storers.dulwich_objects import Objects
-from katafs.storers.dulwich_refs import tag_numbers, tag_sha
 from katafs.storers.git_tags_cache import Bounded
 from katafs.storers.git_tags_json import tag_json
+from katafs.untrusted import files, parsed
+from katafs.untrusted.objects import Objects
+from katafs.untrusted.refs import tag_numbers, tag_sha
 
 CONTENTS_LIMIT_BYTES = 64 << 20
 """Twice the largest manifest."""
@@ -55,7 +54,7 @@ class GitTags:
     """The tags of any avatars, each given as a descriptor of its directory. Safe to call from several threads.
 
     Every method raises, besides what it says, CorruptKata for what is damaged or refused (links, mounts, FIFOs where
-    git has files), OSError(EFBIG) for what is too large to be read (see dulwich_inflate) and other OSErrors as they
+    git has files), OSError(EFBIG) for what is too large to be read (see untrusted.inflate) and other OSErrors as they
     come. An error is never remembered."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from katafs.errors import CorruptKata, IncrementsMissing
 from katafs.rooted import files
 from katafs.storers.json_files import LIMIT_BYTES, decoded, encoded
 from katafs.storers.storer import Increment, Tag
-from katafs.storers.untrusted_files import read_file
+from katafs.untrusted.files import read_file
 
 INCREMENTS = b"increments.json"
 LIGHTS_LIMIT_BYTES = 1 << 20

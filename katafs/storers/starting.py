@@ -15,7 +15,7 @@ from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, names
 from katafs.rooted.removing import remove_tree
 from katafs.storers.places import alone
-from katafs.storers.untrusted_files import directory
+from katafs.untrusted.files import directory
 
 _MARK = files.TEMPORARY_PREFIX + b"starting"
 _DIRECTORY_MODE = 0o777

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from katafs.errors import CorruptKata
-from katafs.storers.dulwich_deltas import applied
-from katafs.storers.dulwich_inflate import Work
+from katafs.untrusted.deltas import applied
+from katafs.untrusted.inflate import Work
 from tests.harness import needs
 from tests.harness.refusals import refused
 

@@ -12,8 +12,8 @@ import pytest
 
 from katafs.errors import CorruptKata
 from katafs.storers import increments
-from katafs.storers.dulwich_packs import Pack
 from katafs.storers.git_tags import GitTags
+from katafs.untrusted.packs import Pack
 from tests.harness import avatars, hostile_git, needs
 from tests.harness.hostile_git import ATTACKS, SECRET, Attack, Outcome, damage
 from tests.harness.hostile_git.attack import pack_everything

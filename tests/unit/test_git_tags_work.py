@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from katafs.storers.dulwich_packs import DEPTH_LIMIT
 from katafs.storers.git_tags import GitTags
+from katafs.untrusted.packs import DEPTH_LIMIT
 from tests.harness import needs
 from tests.harness.avatars import good_avatar
 from tests.harness.git_objects import copy_of, entry, loose_path, write_pack

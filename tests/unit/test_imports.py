@@ -19,8 +19,9 @@ _MAY_IMPORT = {
     "rooted": "errors pypy",
     "volumes": "errors kata_id namespace rooted threads",
     "tree": "errors kata_id namespace rooted volumes config",
-    "storers": "errors kata_id namespace rooted volumes config",
-    "converter": "errors kata_id namespace rooted volumes storers threads",
+    "untrusted": "errors rooted",
+    "storers": "errors kata_id namespace rooted volumes untrusted config",
+    "converter": "errors kata_id namespace rooted volumes untrusted storers threads",
     "config": "errors namespace",
     "settings": "errors namespace config",
     "observe": "errors threads",
@@ -32,7 +33,7 @@ _MAY_IMPORT = {
 }
 """Which other rooms a room may import. cli → mount | converter → tree | storers → volumes → rooted | namespace → …
 
-And mount → fuse."""
+And mount → fuse, storers → untrusted."""
 
 _WHY = {
     "pypy": "what an interpreter lacks is the same for every program",
@@ -43,6 +44,7 @@ _WHY = {
     "rooted": "the one place that touches bytes knows neither katas, volumes nor FUSE, so it can be audited alone",
     "volumes": "a store answers only which volumes exist and where they are, not what is in them",
     "tree": "the file system must survive a change of the binding and of the store",
+    "untrusted": "what strangers wrote is read without anything that could run it, git above all",
     "storers": "the domain's reads and writes work on a volume, mounted or not",
     "converter": "a conversion needs neither a tree nor FUSE",
     "config": "settings are plain values",
@@ -61,7 +63,7 @@ _STORES = ("katafs.volumes.docker", "katafs.volumes.directories", "katafs.volume
 _DOORS = {
     "cffi": ("katafs.pypy", "because it is a part of PyPy alone"),
     "docker": ("katafs.volumes.docker", "so that everything else works on any store"),
-    "dulwich": ("katafs.storers", "because the domain alone knows git's objects"),
+    "dulwich": ("katafs.untrusted.parsed", "so that nothing of it looks for objects or configuration by itself"),
     "git": ("katafs.storers.git_program", "so that one module says how the git program is run"),
     "prometheus_client": ("katafs.observe.metrics", "so that only who shows figures waits until it is loaded"),
     "click": ("katafs.cli", "because the command line is the only one that talks to a terminal"),
@@ -146,6 +148,7 @@ def test_the_package_itself_imports_nothing_of_its_own_but_what_its_interpreter_
         ("katafs.tree.nodes", "from katafs.fuse import wire", "must survive a change of the binding"),
         ("katafs.fuse.connection", "from katafs.tree.tree import Tree", "knows none of this one's"),
         ("katafs.cli.commands", "from katafs.fuse import mounting", "none of them knows it"),
+        ("katafs.untrusted.objects", "from katafs.storers import git_program", "without anything that could run it"),
         ("katafs.volumes.store", "import docker.errors", "only katafs.volumes.docker imports docker"),
         ("katafs.config", "from rich.console import Console", "only katafs.cli imports rich"),
         ("katafs.mount.edge", "from . import answers", "imports are absolute"),

@@ -5,7 +5,7 @@ says, for gigabytes or until its compiled parts panic (docs/decisions/0002-dulwi
 """
 
 from katafs.errors import CorruptKata
-from katafs.storers.dulwich_inflate import Work
+from katafs.untrusted.inflate import Work
 
 _SIZE_BYTES = 10
 _STEPS = 1024

@@ -7,7 +7,7 @@ import re
 
 from katafs.errors import CorruptKata
 from katafs.rooted import names
-from katafs.storers import untrusted_files as files
+from katafs.untrusted import files
 
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,8}")
 _PACKED = re.compile(rb"^[^ \n]+ refs/tags/(0|[1-9][0-9]{0,8})$", re.MULTILINE)

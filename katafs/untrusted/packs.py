@@ -9,8 +9,8 @@ import struct
 from typing import NamedTuple
 
 from katafs.errors import CorruptKata
-from katafs.storers.dulwich_deltas import applied
-from katafs.storers.dulwich_inflate import Work, inflate
+from katafs.untrusted.deltas import applied
+from katafs.untrusted.inflate import Work, inflate
 
 DEPTH_LIMIT = 4_095
 """The longest chain of deltas that git itself writes (git-config(1), pack.depth)."""

@@ -12,9 +12,9 @@ from functools import partial
 
 from katafs.errors import CorruptKata
 from katafs.rooted import names
-from katafs.storers import untrusted_files as files
-from katafs.storers.dulwich_inflate import Inflating, Work
-from katafs.storers.dulwich_packs import Pack
+from katafs.untrusted import files
+from katafs.untrusted.inflate import Inflating, Work
+from katafs.untrusted.packs import Pack
 
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
 _KIND_NAMES = {number: name for name, number in _KINDS.items()}
