@@ -53,13 +53,13 @@ class Files:
                 if flags & os.O_TRUNC:  # where it is refused nothing is cut off
                     lowest = os.dup(reached)
                     os.close(lowest)
-                    self._refuse_own(lowest)
+                    self.refuse_own(lowest)
                 descriptor = inodes.open_again(reached, flags & _PASSED_ON, status)
             finally:
                 if opened_as is not None:
                     os.close(reached)
             try:
-                self._refuse_own(descriptor)
+                self.refuse_own(descriptor)
                 if flags & os.O_TRUNC and caller.uid != 0:
                     # Of all that clears set-ID bits, only this and some writes the kernel leaves to the daemon.
                     inodes.drop_privilege_bits(descriptor)
@@ -70,7 +70,7 @@ class Files:
             ctime_ns = status.st_ctime_ns if inodes.is_settled(status) else 0
             return self.adopt(node, descriptor, flags, keeps=keeps, ctime_ns=ctime_ns)
 
-    def _refuse_own(self, descriptor: int) -> None:
+    def refuse_own(self, descriptor: int) -> None:
         """Raises OSError(EMFILE) for a program's descriptor that is among the last, which the daemon needs to go on
         answering: open(2) gives the lowest number that is free."""
         if descriptor >= self._first_own:
@@ -99,7 +99,7 @@ class Files:
                 raise answer(errno.EEXIST if flags & os.O_EXCL else errno.ESTALE, name) from None
             made: tuple[int, int] | int = stat.S_IFREG
             try:
-                self._refuse_own(descriptor)
+                self.refuse_own(descriptor)
                 status = os.fstat(descriptor)
                 made = identity_of(status)
                 told = self._creation.enter_made(parent, name, status)

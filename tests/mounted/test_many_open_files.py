@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs
+from tests.harness.avatars import good_avatar
 from tests.harness.descriptors import allowed
 from tests.harness.faulty_katafs import asking
 from tests.harness.mounted import PROGRAM
@@ -19,6 +20,7 @@ from tests.mounted.conftest import Serve
 from tests.mounted.served import Served
 
 KATA, OTHER = "123456789A", "23456789AB"
+OTHERS = [f"3456789AB{digit}" for digit in "0123456789"]
 FILES = 10_000
 DIRECTORIES = 100
 SOFT, HARD = 1024, 20_000
@@ -157,3 +159,25 @@ def test_each_file_that_is_closed_makes_room_for_another(full: tuple[Served, lis
         path = served.path(KATA) / name
         until(partial(opens, path, opened), "a file to be opened in the place of the closed one")
         assert read(opened[-1]) == name
+
+
+def test_names_are_looked_up_however_many_tags_are_open(serve: Serve) -> None:
+    """Each is held by a descriptor of its own, which no volume knows of."""
+    needs.programs("git", "prlimit")
+    served = serve("-o", "timeout=0", program=limited(FEW, FEW, PROGRAM))
+    served.mounted.expect("Too many open files")
+    served.make(KATA)
+    for other in OTHERS:
+        served.volume(other).mkdir()
+    good_avatar(served.volume(KATA) / "lion", tags=1)
+    tag = served.path(KATA) / "lion" / "tags" / "0.json"
+    opened: list[int] = []
+    try:
+        while opens(tag, opened):
+            pass
+        assert len(opened) > FEW // 4
+        for other in OTHERS:  # of each a descriptor is kept
+            assert os.listdir(served.path(other)) == []
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
