@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from katafs.rooted import contents, inodes
@@ -42,7 +43,7 @@ def differences(left: int, right: int) -> Generator[str, None, None]:
     EAGAIN for a file that somebody has under a lease, ENOENT for what was removed meanwhile, EMFILE below more
     directories than may be open at once."""
     links = _Links()
-    top = _Pair(top_entry(left), top_entry(right))
+    top = _paired(top_entry(left), partial(top_entry, right))
     held = [(top, _below(top))]
     """The pairs of directories on the way down, each with what is still to come in it."""
     try:
@@ -67,7 +68,7 @@ def entry_differences(left_dir: int, left_name: bytes, right_dir: int, right_nam
     """As `differences`, of two entries that aren't directories; other names of their files aren't looked for.
 
     Raises OSError(EISDIR) for a directory and OSError(ENOENT) for a name that stands for nothing."""
-    above = _Pair(top_entry(left_dir), top_entry(right_dir))
+    above = _paired(top_entry(left_dir), partial(top_entry, right_dir))
     try:
         pair = _meet(above, left_name, right_name)
         if pair.left.is_directory or pair.right.is_directory:
@@ -106,9 +107,12 @@ class _Links:
 
 
 def _meet(above: _Pair, left_name: bytes, right_name: bytes) -> _Pair:
-    left = meet(above.left, left_name)
+    return _paired(meet(above.left, left_name), partial(meet, above.right, right_name))
+
+
+def _paired(left: Entry, right: Callable[[], Entry]) -> _Pair:
     try:
-        return _Pair(left, meet(above.right, right_name))
+        return _Pair(left, right())
     except BaseException:
         os.close(left.descriptor)
         raise

@@ -88,7 +88,8 @@ def walk(top: int) -> Generator[Step, None, None]:
 
 def top_entry(directory: int) -> Entry:
     """The top of a tree as an entry, with a descriptor of its own that is the caller's to close."""
-    return Entry(b"", None, os.dup(directory), os.fstat(directory))
+    descriptor = os.dup(directory)
+    return Entry(b"", None, descriptor, names.status_or_close(descriptor))
 
 
 def meet(above: Entry, name: bytes) -> Entry:

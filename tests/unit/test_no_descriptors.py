@@ -9,14 +9,20 @@ import pytest
 
 from katafs.mount.mount_point import OwnMount
 from katafs.observe import systemd
+from katafs.rooted.comparing import differences
 from tests.harness.programs import in_child
+
+
+def leave_descriptors(count: int) -> None:
+    """Have so many more than there are."""
+    first = os.open("/", os.O_PATH)
+    os.close(first)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first + count, first + count))
 
 
 def use_up_descriptors() -> None:
     """Have no more than there are."""
-    first = os.open("/", os.O_PATH)
-    os.close(first)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (first, first))
+    leave_descriptors(0)
     with pytest.raises(OSError, match="Too many open files"):
         os.open("/", os.O_PATH)
 
@@ -54,6 +60,18 @@ def test_who_does_not_read_what_is_told_keeps_nobody_waiting(disk: Path, monkeyp
                 break
         systemd.notify("STOPPING=1")
         assert listening.recv(100) == b"STATUS=full"
+
+
+def left_after_comparing() -> int:
+    top = os.open("/", os.O_PATH)
+    leave_descriptors(1)
+    with pytest.raises(OSError, match="Too many open files"):
+        next(differences(top, top))
+    return os.dup(top)
+
+
+def test_a_comparison_that_can_not_begin_keeps_nothing_open() -> None:
+    assert in_child(left_after_comparing)
 
 
 def _is_full(path: Path) -> bool:
