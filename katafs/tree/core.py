@@ -23,7 +23,7 @@ from katafs.tree.numbers import Numbers
 from katafs.tree.other_names import OtherNames
 from katafs.tree.owners import Owners
 from katafs.tree.reaching import Reaching
-from katafs.tree.requests import Locked
+from katafs.tree.requests import Found, Locked
 from katafs.tree.settling import settle
 from katafs.tree.telling import Telling
 from katafs.volumes.disks import Disk
@@ -216,17 +216,19 @@ class Core:
             os.close(node.held)
             node.held = None
 
-    def hold(self, number: int, descriptor: int, status: os.stat_result | None, *, last_name: bool) -> None:
-        """Take over the descriptor of an inode whose name was removed or replaced, and had this status before. It asks
-        the disk nothing: an error here would tell of a failure where all is done.
+    def hold(self, found: Found) -> None:
+        """Take over the descriptor of what was found by a name that was removed or replaced since. It asks the disk
+        nothing: an error here would tell of a failure where all is done.
 
         While the kernel knows the inode, somebody may still use it, and its number must not come to mean another. Where
         other names remain, the next lookup of one of them finds it, and the descriptor is only kept as others are."""
-        node = self.nodes.known(number)
-        if node is None or node.held is not None or status is None or node.identity != identity_of(status):
+        node, descriptor, status = self.nodes.known(found.number), found.descriptor, found.status
+        if descriptor is None or status is None:
+            return
+        if node is None or node.held is not None or node.identity != identity_of(status):
             # In the last case another inode has the number already: a kata that was made again meanwhile.
             os.close(descriptor)
-        elif last_name:
+        elif found.is_last_name():
             self.descriptors.drop(node)
             node.held = descriptor
         else:

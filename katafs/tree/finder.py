@@ -252,9 +252,3 @@ class Finder:
             if found.status is None
             else stat.S_ISDIR(found.status.st_mode)
         )
-
-    def losing(self, parent: Node, name: bytes) -> tuple[Found, bool]:
-        """What is about to lose this name, and whether the name is its last (a directory has but one)."""
-        found = self.find(parent, name)
-        last = found.status is not None and (found.status.st_nlink <= 1 or stat.S_ISDIR(found.status.st_mode))
-        return found, last

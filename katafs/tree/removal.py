@@ -28,7 +28,7 @@ class Removal:
         """Remove a name of anything but a directory. Raises OSError(EPERM) for an alias, which volumes call for."""
         with self._core.locked:
             parent = self._core.changing(parent_number)
-            found, last = self._finder.losing(parent, name)
+            found = self._finder.find(parent, name)
             try:
                 self._core.refuse_unconverted(found.piece)
                 if found.status is None:
@@ -39,13 +39,13 @@ class Removal:
             except BaseException:
                 found.close()
                 raise
-            self._hold(found, last_name=last)
+            self._core.hold(found)
 
     def rmdir(self, parent_number: int, name: bytes) -> None:
         """Remove an empty directory inside a volume. Raises OSError(ENOTEMPTY) while volumes add something to it."""
         with self._core.locked:
             parent = self._core.changing(parent_number)
-            found, _ = self._finder.losing(parent, name)
+            found = self._finder.find(parent, name)
             try:
                 self._core.refuse_unconverted(found.piece)
                 if found.place.kind is Kind.ALIAS and found.status is None:
@@ -56,7 +56,7 @@ class Removal:
             except BaseException:
                 found.close()
                 raise
-            self._hold(found, last_name=True)
+            self._core.hold(found)
 
     def _remove_directory(self, found: Found, parent: Node, name: bytes) -> None:
         """An outer directory may be on a legacy disk, in the root volume, or in both."""
@@ -75,10 +75,10 @@ class Removal:
             raise answer(errno.EINVAL)
         with self._core.locked:
             old_parent, new_parent = self._core.changing(old[0]), self._core.changing(new[0])
-            source, _ = self._finder.losing(old_parent, old[1])
+            source = self._finder.find(old_parent, old[1])
             source.close()
             self._core.refuse_unconverted(source.piece)
-            target, last = self._target(new_parent, new[1])
+            target = self._target(new_parent, new[1])
             try:
                 if target is not None:
                     self._core.refuse_unconverted(target.piece)
@@ -97,17 +97,17 @@ class Removal:
             if target is not None and (flags & names.RENAME_EXCHANGE or same):
                 target.close()
             elif target is not None:
-                self._hold(target, last_name=last)
+                self._core.hold(target)
             if not same:
                 self._moved(source, (old_parent, old[1]), new_parent, new[1])
                 if flags & names.RENAME_EXCHANGE and target is not None:
                     self._moved(target, (new_parent, new[1]), old_parent, old[1])
 
-    def _target(self, parent: Node, name: bytes) -> tuple[Found | None, bool]:
+    def _target(self, parent: Node, name: bytes) -> Found | None:
         try:
-            return self._finder.losing(parent, name)
+            return self._finder.find(parent, name)
         except FileNotFoundError:
-            return None, False
+            return None
 
     def _refuse_across(
         self, source: Found, old_parent: Node, new_parent: Node, new_name: bytes, target: Found | None
@@ -137,10 +137,3 @@ class Removal:
                 self._core.other_names.add(node.parent.number, node.name, self._core.settings.timeout_s)
             node.parent, node.name = parent, name
             node.place = self._finder.place_of(parent, name)
-
-    def _hold(self, found: Found, *, last_name: bool) -> None:
-        descriptor = found.descriptor
-        if descriptor is None:
-            return
-        found.descriptor = None
-        self._core.hold(found.number, descriptor, found.status, last_name=last_name)

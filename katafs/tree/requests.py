@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import threading
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,6 +41,10 @@ class Found:
     """Its volume exists and can't be served."""
     piece: Piece | None = None
     """The piece of a legacy disk that it is in."""
+
+    def is_last_name(self) -> bool:
+        """Whether the inode has no other name in a volume (a directory has but one)."""
+        return self.status is not None and (self.status.st_nlink <= 1 or stat.S_ISDIR(self.status.st_mode))
 
     def close(self) -> None:
         """Close the descriptor, unless somebody has taken it."""

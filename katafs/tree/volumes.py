@@ -119,8 +119,7 @@ class Volumes:
             found.close()
             raise
         with core.locked:
-            if found.descriptor is not None:
-                core.hold(found.number, found.descriptor, found.status, last_name=True)
+            core.hold(found)
             self._parent_changed(parent)
 
     def _found(self, parent: Node, name: bytes) -> Found:
