@@ -27,7 +27,6 @@ from katafs.tree.requests import Found, Locked
 from katafs.tree.settling import settle
 from katafs.tree.telling import Telling
 from katafs.volumes.disks import Disk
-from katafs.volumes.legacy_disk import Piece
 from katafs.volumes.legacy_store import Unasked
 from katafs.volumes.store import VolumeStore
 
@@ -148,14 +147,9 @@ class Core:
         """The node that a request is to change. Raises Unconverted for one on a legacy disk."""
         node = self.node(number)
         if node.piece is not None:
-            self.refuse_unconverted(node.piece)
+            self.legacy.refuse(node.piece)
         self.changes += 1
         return node
-
-    def refuse_unconverted(self, piece: Piece | None) -> None:
-        """Raise Unconverted, or OSError(EROFS), for a change of what is in a piece of a legacy disk."""
-        if piece is not None:
-            self.legacy.refuse(piece)
 
     def adopt(self, node: Node) -> None:
         """Take note that the root volume has by now a directory that no volume held.

@@ -6,7 +6,7 @@ called then has it converted, where that may take its time, and asks again. Know
 
 import errno
 import os
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 from katafs.config import Convert
 from katafs.kata_id import VolumeName
@@ -124,10 +124,11 @@ class Legacy:
         while self.held:
             self.disk.locks.release(self.held.pop())
 
-    def refuse(self, piece: Piece) -> NoReturn:
-        """Raise Unconverted for what is to change, or OSError(EROFS) where nothing is ever converted."""
-        self.refuse_never()
-        raise Unconverted(piece)
+    def refuse(self, piece: Piece | None) -> None:
+        """Raise Unconverted for a change of what is in a piece, or OSError(EROFS) where nothing is ever converted."""
+        if piece is not None:
+            self.refuse_never()
+            raise Unconverted(piece)
 
     def refuse_never(self) -> None:
         """Raise OSError(EROFS) where nothing on the disk is ever changed."""

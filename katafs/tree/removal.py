@@ -30,7 +30,7 @@ class Removal:
             parent = self._core.changing(parent_number)
             found = self._finder.find(parent, name)
             try:
-                self._core.refuse_unconverted(found.piece)
+                self._core.legacy.refuse(found.piece)
                 if found.status is None:
                     raise answer(errno.EPERM if found.place.kind is Kind.ALIAS else errno.EISDIR, name)
                 if stat.S_ISDIR(found.status.st_mode):
@@ -47,7 +47,7 @@ class Removal:
             parent = self._core.changing(parent_number)
             found = self._finder.find(parent, name)
             try:
-                self._core.refuse_unconverted(found.piece)
+                self._core.legacy.refuse(found.piece)
                 if found.place.kind is Kind.ALIAS and found.status is None:
                     raise answer(errno.ENOTDIR, name)
                 if self._core.grafts.names_in(found.place):
@@ -77,11 +77,11 @@ class Removal:
             old_parent, new_parent = self._core.changing(old[0]), self._core.changing(new[0])
             source = self._finder.find(old_parent, old[1])
             source.close()
-            self._core.refuse_unconverted(source.piece)
+            self._core.legacy.refuse(source.piece)
             target = self._target(new_parent, new[1])
             try:
                 if target is not None:
-                    self._core.refuse_unconverted(target.piece)
+                    self._core.legacy.refuse(target.piece)
                     if flags & names.RENAME_NOREPLACE:
                         raise answer(errno.EEXIST, new[1])
                 self._refuse_across(source, old_parent, new_parent, new[1], target)

@@ -111,7 +111,7 @@ class Volumes:
             parent = core.changing(parent_number)
             found = self._found(parent, name)
         try:
-            core.refuse_unconverted(found.piece)
+            core.legacy.refuse(found.piece)
             if core.grafts.names_in(found.place):
                 raise answer(errno.ENOTEMPTY, name)
             core.store.remove(volume)
