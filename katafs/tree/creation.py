@@ -30,7 +30,7 @@ class Creation:
 
     def enter_made(self, parent: Node, name: bytes, status: os.stat_result) -> Attributes:
         """The entry of a file that was just made there, which counts as a lookup."""
-        try:  # as in _entered, by two calls less for each file
+        try:  # as in _enter_new
             return self._enter_made(parent, name, status)
         except Unasked as first:
             self._core.ask(first)
@@ -84,20 +84,17 @@ class Creation:
                 names.remove(directory, name)
 
     def _enter_new(self, parent: Node, name: bytes, made: tuple[int, int] | int) -> Attributes:
-        try:
-            return self._entered(lambda: self._lookups.enter(parent, name, self._finder.find(parent, name)))
-        except BaseException:
-            self.unmake(parent, name, made)
-            raise
-
-    def _entered(self, enter: Callable[[], Attributes]) -> Attributes:
         """The entry of what was made just now, whatever has to be asked for first: to make it again would fail. It may
         have got the number of an inode that has left a legacy disk."""
         try:
-            return enter()
-        except Unasked as first:
-            self._core.ask(first)
-            return enter()
+            try:
+                return self._lookups.enter(parent, name, self._finder.find(parent, name))
+            except Unasked as first:
+                self._core.ask(first)
+                return self._lookups.enter(parent, name, self._finder.find(parent, name))
+        except BaseException:
+            self.unmake(parent, name, made)
+            raise
 
     def link(self, number: int, parent_number: int, name: bytes) -> Attributes:
         """Give an inode another name. Raises OSError(EXDEV) across volumes."""
