@@ -94,12 +94,8 @@ class Finder:
         if volume is None:
             raise answer(errno.ESTALE, name)
         descriptor = self._core.reaching.open_top(volume, name)
-        try:
-            status = os.fstat(descriptor)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return Found(place, volume, self.placed(place), status, descriptor)
+        status = names.status_or_close(descriptor)
+        return Found(place, volume, self._core.numbers.by_name(place), status, descriptor)
 
     def _stray(self, parent: Node, name: bytes, place: Place) -> Found | None:
         """A stray of a legacy disk. Of one that has left it, what the kernel knows goes on in the root volume first."""
@@ -132,14 +128,7 @@ class Finder:
     def closed(self, parent: Node, name: bytes) -> Found:
         """What stands in a listing for a volume that exists and can't be served."""
         place = self.place_of(parent, name)
-        return Found(place, place.volume, self.placed(place), closed=True)
-
-    def placed(self, place: Place) -> int:
-        """The number of a volume's top that can't, or mustn't, be asked for the inode's own. Wants no lock."""
-        numbers = self._core.numbers
-        if (number := numbers.of_place(place)) is not None:
-            return number
-        return numbers.of_sandbox_top(place) if place.kind is Kind.SANDBOX else numbers.of_virtual_avatar(place)
+        return Found(place, place.volume, self._core.numbers.by_name(place), closed=True)
 
     def _graft(self, place: Place, volume: VolumeName) -> Found:
         core = self._core

@@ -41,7 +41,7 @@ class Lookups:
         core, place = self._core, self._finder.place_of(parent, name)
         if place.volume is None:
             raise answer(errno.ESTALE, name)
-        number = self._finder.placed(place)
+        number = core.numbers.by_name(place)
         told = core.telling.tell_unasked(number, core.nodes.known(number), place.volume)
         core.owners.take(place.volume, core)
         core.foreseen[number] = parent, name

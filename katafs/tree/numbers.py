@@ -60,9 +60,12 @@ class Numbers:
         return PLACED | (3 + AVATARS.index(place.avatar)) << _KIND_SHIFT | int(place.kata, 16)
 
     @staticmethod
-    def of_sandbox_top(place: Place) -> int:
-        """The number of a sandbox whose volume can't be served, or is on another disk than its avatar."""
-        return Numbers.of_virtual_avatar(place) | 1 << _AVATAR_SHIFT
+    def by_name(place: Place) -> int:
+        """The number of a volume's top that can't, or mustn't, be asked for the inode's own."""
+        if (number := Numbers.of_place(place)) is not None:
+            return number
+        avatar = Numbers.of_virtual_avatar(place)
+        return avatar | 1 << _AVATAR_SHIFT if place.kind is Kind.SANDBOX else avatar
 
     @staticmethod
     def of_tag(place: Place) -> int:
