@@ -36,8 +36,8 @@ def of_virtual(number: int, model: os.stat_result, mode: int, links: int, size: 
 def of_unasked(number: int, guessed: tuple[int, int, int], model: os.stat_result, timeout_s: float) -> Attributes:
     """A directory that is on a disk which wasn't asked: the mode, the owner and the group are guessed. The timeout is
     its name's."""
-    mode, *owner = guessed
-    status = made_up(mode, (owner[0], owner[1]), 0, model.st_blksize, model.st_mtime_ns)
+    mode, uid, gid = guessed
+    status = made_up(mode, (uid, gid), 0, model.st_blksize, model.st_mtime_ns)
     return Attributes(number, 0, status, VIRTUAL_LINKS, model.st_mtime_ns, timeout_s, unasked=True)
 
 

@@ -46,19 +46,16 @@ class Reaching:
         kept = self._descriptors.get(node) if node.held is None else node.held
         if kept is not None:
             return kept
-        chain: list[Node] = []
-        at = node
-        descriptor: int | None = None
-        while descriptor is None:
-            chain.append(at)
-            if at.is_grafted() or at.is_stray():
-                descriptor = -1
-                break
-            if at.parent is None or len(chain) > DEEPEST:
+        chain = [node]
+        while not (chain[-1].is_grafted() or chain[-1].is_stray()):
+            above = chain[-1].parent
+            if above is None or len(chain) > DEEPEST:
                 raise answer(errno.ESTALE)
-            at = at.parent
-            descriptor = self._kept(at)
-        return self._descend(chain, descriptor)
+            kept = self._kept(above)
+            if kept is not None:
+                return self._descend(chain, kept)
+            chain.append(above)
+        return self._descend(chain, -1)  # such a top is opened below nothing
 
     def _descend(self, chain: list[Node], descriptor: int) -> int:
         """Open each node of a chain, the last one first, below the one before. Those on the way are kept only while
