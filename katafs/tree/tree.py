@@ -169,11 +169,7 @@ class Tree:
 
     def kept_of(self, volume: VolumeName) -> Kept:
         """What the kernel may keep of a volume from before it came into use."""
-        cores = {self._core, self._core.owners.owner(volume, self._core)}
-        each = [kept_of(core, volume) for core in cores]
-        return Kept(
-            [number for kept in each for number in kept.numbers], [name for kept in each for name in kept.names]
-        )
+        return kept_of({self._core, self._core.owners.owner(volume, self._core)}, volume)
 
     def figures(self) -> Figures:
         """How much of everything there is now. It may wait for the store's disk."""
