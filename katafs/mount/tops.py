@@ -10,8 +10,9 @@ import threading
 
 from katafs.kata_id import VolumeName
 from katafs.rooted.answer import answer
+from katafs.rooted.inodes import identity_of
 from katafs.tree.attributes import NOBODYS_RIGHTS, Attributes
-from katafs.tree.nodes import Node, identity_of, rights_of
+from katafs.tree.nodes import Node, rights_of
 from katafs.tree.tree import Tree
 from katafs.volumes.disks import Disk
 

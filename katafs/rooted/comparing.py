@@ -100,8 +100,7 @@ class _Links:
     def first_names(self, pair: _Pair) -> tuple[bytes, bytes]:
         """The path on each side that the same file was met by first: the pair's own, where it is that."""
         left, right = (
-            firsts.setdefault((entry.status.st_dev, entry.status.st_ino), entry.path)
-            for firsts, entry in zip(self._firsts, pair, strict=True)
+            firsts.setdefault(entry.identity, entry.path) for firsts, entry in zip(self._firsts, pair, strict=True)
         )
         return left, right
 

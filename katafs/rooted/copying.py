@@ -100,7 +100,7 @@ class _Copy:
 
     def __init__(self, target: int) -> None:
         self._target = target
-        self._identity = _identity(os.fstat(target))
+        self._identity = inodes.identity_of(os.fstat(target))
         self._held: list[int] = []
         """The target's directories on the way down, one for each that the walk is in."""
         self._linked: dict[tuple[int, int], tuple[Entry, int]] = {}
@@ -111,7 +111,7 @@ class _Copy:
             os.close(self._held.pop())
 
     def take(self, entry: Entry) -> None:
-        if _identity(entry.status) == self._identity:
+        if entry.identity == self._identity:
             raise answer(errno.EINVAL)
         if entry.is_directory:
             self._held.append(self._enter(entry))
@@ -131,7 +131,7 @@ class _Copy:
         return syscalls.open_inside(self._held[-1], entry.name, os.O_PATH | os.O_DIRECTORY)
 
     def _take_linked(self, entry: Entry) -> None:
-        key = _identity(entry.status)
+        key = entry.identity
         if key not in self._linked:
             _copy_plain(entry, self._held[-1], entry.name)
             self._linked[key] = (entry, entry.status.st_nlink - 1)
@@ -158,10 +158,6 @@ class _Copy:
                 os.close(here)
             here = below
         return here
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
 
 
 def _copy_plain(entry: Entry, directory: int, name: bytes) -> None:

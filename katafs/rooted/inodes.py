@@ -28,6 +28,11 @@ _TIMES = _OWN + b"times"
 """The atime and mtime that a directory gets back once an entry has been put into it."""
 
 
+def identity_of(status: os.stat_result) -> tuple[int, int]:
+    """What tells an inode from every other."""
+    return status.st_dev, status.st_ino
+
+
 def is_settled(status: os.stat_result) -> bool:
     """Whether what changes the inode from now on gives it another ctime. To be asked as soon as the status is there.
 

@@ -32,9 +32,8 @@ class Leases:
 
         Raises OSError with the path below the top as its filename: EBUSY where somebody has it open for writing or
         under a lease, EMFILE for more files than may be open at once (RLIMIT_NOFILE)."""
-        identity = (entry.status.st_dev, entry.status.st_ino)
-        if stat.S_ISREG(entry.status.st_mode) and identity not in self._held:
-            self._held[identity] = _leased(entry)
+        if stat.S_ISREG(entry.status.st_mode) and entry.identity not in self._held:
+            self._held[entry.identity] = _leased(entry)
         yield
 
     def broken(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from katafs.rooted import names
+from katafs.rooted import inodes, names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +42,11 @@ class Entry:
     def is_directory(self) -> bool:
         """Whether it is a directory, and not a link to one."""
         return stat.S_ISDIR(self.status.st_mode)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """As `inodes.identity_of`."""
+        return inodes.identity_of(self.status)
 
     def located(self, problem: OSError) -> OSError:
         """The problem with this entry's path for its filename, which /proc/self/fd/7 would tell nobody."""

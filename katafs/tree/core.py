@@ -15,10 +15,11 @@ from katafs.namespace import ROOT, Kind
 from katafs.rooted import names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import Creator
+from katafs.rooted.inodes import identity_of
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.grafts import Grafts
 from katafs.tree.legacy import Legacy
-from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable, identity_of
+from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable
 from katafs.tree.numbers import Numbers
 from katafs.tree.other_names import OtherNames
 from katafs.tree.owners import Owners

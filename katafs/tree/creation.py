@@ -10,12 +10,13 @@ from katafs.namespace import PLAIN, PLAIN_BELOW, Kind
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import granted
+from katafs.rooted.inodes import identity_of
 from katafs.tree.attributes import Attributes, directory_mode
 from katafs.tree.core import Core
 from katafs.tree.finder import Finder
 from katafs.tree.legacy import WITH_STRAYS
 from katafs.tree.lookups import Lookups
-from katafs.tree.nodes import Node, identity_of
+from katafs.tree.nodes import Node
 from katafs.tree.requests import Caller, Found
 from katafs.volumes.legacy_store import Unasked
 

@@ -8,12 +8,13 @@ import stat
 from katafs.rooted import inodes, names
 from katafs.rooted.answer import answer
 from katafs.rooted.caller import granted
+from katafs.rooted.inodes import identity_of
 from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.tree.creation import Creation
 from katafs.tree.finder import Finder
 from katafs.tree.handles import Handles, OpenFile
-from katafs.tree.nodes import Node, identity_of, rights_of
+from katafs.tree.nodes import Node, rights_of
 from katafs.tree.requests import Caller
 
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME

@@ -11,9 +11,10 @@ from katafs.kata_id import VolumeName
 from katafs.namespace import PLAIN, PLAIN_BELOW, Kind, Place, child
 from katafs.rooted import names
 from katafs.rooted.answer import answer
+from katafs.rooted.inodes import identity_of
 from katafs.tree.core import Core
 from katafs.tree.legacy import WITH_STRAYS
-from katafs.tree.nodes import Node, identity_of
+from katafs.tree.nodes import Node
 from katafs.tree.requests import Found
 from katafs.tree.settling import settle
 from katafs.volumes.legacy_disk import Piece

@@ -87,11 +87,6 @@ def rights_of(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_mode, status.st_uid, status.st_gid
 
 
-def identity_of(status: os.stat_result) -> tuple[int, int]:
-    """What tells a backing inode from every other."""
-    return status.st_dev, status.st_ino
-
-
 class _Numbered(dict[int, Node]):
     """Nodes by number. To look for one is no call of Python's."""
 

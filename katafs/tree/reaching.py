@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 from katafs.kata_id import VolumeName
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
+from katafs.rooted.inodes import identity_of
 from katafs.tree.descriptors import Descriptors
 from katafs.tree.legacy import Legacy
-from katafs.tree.nodes import DEEPEST, Node, identity_of
+from katafs.tree.nodes import DEEPEST, Node
 from katafs.tree.owners import Owners
 from katafs.tree.requests import Elsewhere, Reached
 from katafs.volumes.disks import Disk

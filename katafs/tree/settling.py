@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from katafs.namespace import Kind
 from katafs.rooted import inodes, names
-from katafs.tree.nodes import DEEPEST, Node, identity_of
+from katafs.rooted.inodes import identity_of
+from katafs.tree.nodes import DEEPEST, Node
 from katafs.volumes.legacy_disk import Piece
 
 if TYPE_CHECKING:
