@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from katafs.errors import NoThread
@@ -43,6 +43,14 @@ def _wait_for_nothing(thread: threading.Thread) -> None:
     event = vars(thread).get("_started")
     if event is not None:
         event.wait = lambda: True
+
+
+def joined(threads: Sequence[threading.Thread], seconds: float) -> bool:
+    """Wait for all of them, so long at most; whether they have all come to their end."""
+    deadline_s = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline_s - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def insisting(step: Callable[[], Result]) -> Result:

@@ -7,11 +7,10 @@ the reading thread for some moments, another begins to read.
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 
 from katafs.errors import NoThread
-from katafs.threads import started
+from katafs.threads import joined, started
 
 _MOMENT_S = 0.01
 """How often it is looked whether a request keeps the reading thread: after one to two of these another reads."""
@@ -198,7 +197,4 @@ class Readers:
 
     def join(self, seconds: float) -> bool:
         """Wait for all of them, so long at most; whether they have all come to their end."""
-        deadline_s = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return joined(self._threads, seconds)

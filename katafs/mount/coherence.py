@@ -12,7 +12,7 @@ from typing import NamedTuple
 from katafs.fuse.connection import Connection
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
-from katafs.threads import started
+from katafs.threads import joined, started
 from katafs.tree.kept import Kept
 from katafs.tree.tree import Tree
 
@@ -60,14 +60,12 @@ class Coherence:
 
     def close(self, seconds: float) -> None:
         """Begin nothing more, and wait for what is being done, so long at most."""
-        deadline_s = time.monotonic() + seconds
         with self._lock:
             self._closing.set()
             at_work = list(self._at_work.values())
         for work in at_work:
             work.anew.set()
-        for work in at_work:
-            work.thread.join(max(0.0, deadline_s - time.monotonic()))
+        joined([work.thread for work in at_work], seconds)
 
     def _run(self, volume: VolumeName, anew: threading.Event) -> None:
         while True:

@@ -2,7 +2,6 @@
 
 import functools
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor, Future
@@ -11,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from katafs.errors import NoThread
 from katafs.mount.patience import PATIENCE_S, Patience, Patient
-from katafs.threads import insisting, started
+from katafs.threads import insisting, joined, started
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -101,10 +100,7 @@ class Lanes:
             self._idle.clear()
         for future in left:
             Future.cancel(future)
-        deadline_s = time.monotonic() + seconds
-        for thread in threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+        return joined(threads, seconds)
 
     def _take(self, key: Hashable, task: _Task) -> None:
         is_short = False
