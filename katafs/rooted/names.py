@@ -7,7 +7,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from katafs.rooted import syscalls
+from katafs.rooted import descriptors, syscalls
 from katafs.rooted.answer import answer
 
 RENAME_NOREPLACE = 1
@@ -156,7 +156,7 @@ def make_symlink(directory: int, name: bytes, target: bytes) -> None:
 
 def make_link(descriptor: int, directory: int, name: bytes) -> None:
     """Give the inode behind a descriptor another name (linkat(2) through /proc, which needs no CAP_DAC_READ_SEARCH)."""
-    os.link(f"/proc/self/fd/{descriptor}".encode(), check(name), dst_dir_fd=directory, follow_symlinks=True)
+    os.link(descriptors.path(descriptor).encode(), check(name), dst_dir_fd=directory, follow_symlinks=True)
 
 
 def remove(directory: int, name: bytes) -> None:

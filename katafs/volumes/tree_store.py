@@ -51,7 +51,7 @@ class TreeStore:
 
     def exists(self, name: VolumeName) -> bool:
         """As in the protocol."""
-        kata = _kata_of(name)
+        kata = kata_id(name)
         try:
             return kata is not None and _exists(self._checked(), _path_of(kata, self._layout))
         except OSError as problem:
@@ -59,7 +59,7 @@ class TreeStore:
 
     def open(self, name: VolumeName) -> int:
         """As in the protocol. VolumeRefused for anything but a directory, and where a link is on the way to it."""
-        kata = _kata_of(name)
+        kata = kata_id(name)
         if kata is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         top = self._checked()
@@ -99,7 +99,7 @@ class TreeStore:
 
     def remove(self, name: VolumeName) -> None:
         """As in the protocol. The outer directory stays, as it does when a server removes a kata."""
-        kata = _kata_of(name)
+        kata = kata_id(name)
         if kata is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         os.rmdir(_path_of(kata, self._layout), dir_fd=self._checked())
@@ -118,7 +118,7 @@ class TreeStore:
             os.close(fd)
 
     def _own(self, name: VolumeName) -> KataId:
-        kata = _kata_of(name)
+        kata = kata_id(name)
         if kata is None:
             if volume_owner(name) is None:
                 raise ValueError(f"not the name of a volume: {name!r}")
@@ -150,7 +150,7 @@ class TreeCatalog(Catalog):
         self._layout = layout
 
     def __contains__(self, name: VolumeName) -> bool:
-        kata = _kata_of(name)
+        kata = kata_id(name)
         return kata is not None and self.has_kata(kata)
 
     def names(self) -> frozenset[VolumeName]:
@@ -206,11 +206,6 @@ class TreeCatalog(Catalog):
 def _ids(before: str, names: list[str]) -> list[KataId]:
     """The katas whose ids are made of `before` and one of the names."""
     return [kata for name in names if (kata := kata_id(before + name)) is not None]
-
-
-def _kata_of(name: VolumeName) -> KataId | None:
-    """The kata whose own volume this is; None for an avatar's, and for any other name."""
-    return kata_id(name)
 
 
 def _path_of(kata: KataId, layout: Layout) -> str:
