@@ -99,12 +99,7 @@ class Dispatcher:
         return _then(self._operations.rmdir(request.node, request.name()), _nothing)
 
     def rename(self, request: Request) -> Answer[Carried]:
-        if request.opcode == wire.RENAME2:
-            parent, flags = wire.RENAME2_IN.unpack_from(request.body)
-            old, new = request.names(2, wire.RENAME2_IN.size)
-        else:
-            (parent,), flags = wire.RENAME_IN.unpack_from(request.body), 0
-            old, new = request.names(2, wire.RENAME_IN.size)
+        parent, old, new, flags = request.move()
         return _then(self._operations.rename((request.node, old), (parent, new), flags), _nothing)
 
     # Inodes

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple, TypeAlias
 
+from katafs.fuse import wire
 from katafs.fuse.operations import Answer
 
 
@@ -39,6 +40,15 @@ class Request:
         if len(names) != count:
             raise Malformed(f"request {self.opcode} has {len(names)} names, not {count}")
         return names
+
+    def move(self) -> tuple[int, bytes, bytes, int]:
+        """Of RENAME and RENAME2: the new parent, the old name and the new one, the flags. Raises as `names`."""
+        if self.opcode == wire.RENAME2:
+            (parent, flags), size = wire.RENAME2_IN.unpack_from(self.body), wire.RENAME2_IN.size
+        else:
+            (parent,), flags, size = wire.RENAME_IN.unpack_from(self.body), 0, wire.RENAME_IN.size
+        old, new = self.names(2, size)
+        return parent, old, new, flags
 
 
 class Malformed(Exception):

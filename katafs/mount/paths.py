@@ -1,5 +1,6 @@
 """The paths that a request is about, from the mount's top, as the kernel found them last."""
 
+import contextlib
 import struct
 from typing import NamedTuple
 
@@ -32,18 +33,13 @@ class Paths(NamedTuple):
 
 def paths_of(tree: Tree, request: Request) -> Paths:
     """The paths of a request; of a malformed one only its inode's."""
-    try:
-        if request.opcode == wire.RENAME2:
-            (parent, _), (old, new) = wire.RENAME2_IN.unpack_from(request.body), request.names(2, wire.RENAME2_IN.size)
-        elif request.opcode == wire.RENAME:
-            (parent,), (old, new) = wire.RENAME_IN.unpack_from(request.body), request.names(2, wire.RENAME_IN.size)
-        elif request.opcode in _NAMES:
+    with contextlib.suppress(Malformed, struct.error):
+        if request.opcode in (wire.RENAME, wire.RENAME2):
+            parent, old, new, _ = request.move()
+            return Paths(_below(tree, request.node, old), _below(tree, parent, new))
+        if request.opcode in _NAMES:
             return Paths(_below(tree, request.node, request.name(_NAMES[request.opcode])))
-        else:
-            return Paths(_of(tree, request.node))
-        return Paths(_below(tree, request.node, old), _below(tree, parent, new))
-    except (Malformed, struct.error):
-        return Paths(_of(tree, request.node))
+    return Paths(_of(tree, request.node))
 
 
 def _below(tree: Tree, parent: int, name: bytes) -> bytes:
