@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from katafs.fuse.device import Device, GivenUp
 from katafs.fuse.handed_out import given_back
 from katafs.fuse.operations import Later
+from katafs.fuse.put_off import UNHURRIED
 from katafs.fuse.requests import Around, Carried, Method, Request
 from katafs.fuse.tally import Tally
 
@@ -81,6 +82,9 @@ class Answering:
         try:
             future = answer.pool.submit(self._finish, request, method, answer.call)
         except (RuntimeError, MemoryError):  # the pool is closed, or no thread can be had
+            if request.opcode in UNHURRIED:  # of which the kernel asks once: rather wait than keep a file open for ever
+                self._finish(request, method, answer.call)
+                return
             text = "no thread can wait for it: there are too many, or no memory, or the mount is being taken away"
             self.refuse(request, method, OSError(errno.EIO, text))
             if lent is not None:

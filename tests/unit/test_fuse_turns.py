@@ -168,6 +168,21 @@ def test_a_request_for_a_pool_that_is_closed_by_then_is_eio(served: Served, reco
     assert served.kernel.ask(wire.FSYNC, bytes(16)) == (errno.EIO, b"")
 
 
+@pytest.mark.parametrize(
+    ("name", "opcode"), [("release", wire.RELEASE), ("releasedir", wire.RELEASEDIR)], ids=["file", "directory"]
+)
+def test_what_no_thread_can_be_had_to_close_is_closed_all_the_same(
+    served: Served, recorder: Recorder, name: str, opcode: int
+) -> None:
+    """The kernel asks once: it would stay open for ever."""
+    closed = threading.Event()
+    recorder.pool.shutdown()
+    recorder.answers[name] = lambda: Later(recorder.pool, closed.set)
+
+    assert served.kernel.ask(opcode, bytes(wire.RELEASE_IN.size)) == (0, b"")
+    assert closed.is_set()
+
+
 class SlowToSubmit(Executor):
     """A pool that never begins, and into whose queue a call doesn't come before this is set."""
 
