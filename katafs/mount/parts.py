@@ -61,8 +61,9 @@ class Parts:
         """Ask the kernel to forget nothing more."""
         with self._lock:
             self._stopped = True
-            for part in self._parts.values():
-                part.shrinker.close()
+            parts = list(self._parts.values())
+        for part in parts:
+            part.shrinker.close()
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""

@@ -13,6 +13,7 @@ from katafs.fuse.operations import Attributes, Later
 from katafs.kata_id import VolumeName
 from katafs.mount.operations import Operations
 from katafs.mount.parts import Parts
+from katafs.mount.shrinker import Shrinker
 from katafs.mount.tops import Top, Tops
 from katafs.tree.requests import Elsewhere
 from katafs.tree.tree import Tree
@@ -169,6 +170,27 @@ def test_what_is_forgotten_while_no_thread_can_be_had_is_forgotten(
         parts.forget([(told.number, 1)])
 
     assert tree.tree.on(DISK).is_unused()
+
+
+@pytest.mark.usefixtures("away")
+def test_names_are_looked_up_while_a_part_stops_asking_the_kernel(
+    tree: Kernel, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may have its thread wait for who is about to look one up."""
+    entered(parts, tree)
+    looked_up, close = list[bool](), Shrinker.close
+
+    def looking_up(shrinker: Shrinker) -> None:
+        looking = threading.Thread(target=lambda: entered(parts, tree))
+        looking.start()
+        looking.join(10)
+        looked_up.append(not looking.is_alive())
+        close(shrinker)
+
+    monkeypatch.setattr(Shrinker, "close", looking_up)
+    parts.stop_asking()
+
+    assert looked_up == [True]
 
 
 def test_what_home_is_asked_for_while_a_part_forgets_it_stays_known(
