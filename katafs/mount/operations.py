@@ -10,6 +10,7 @@ from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Stati
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
+from katafs.mount.syncs import Syncs
 from katafs.rooted.syscalls import NOW_NS
 from katafs.tree.attributes import Attributes
 from katafs.tree.inodes import Changes
@@ -26,9 +27,6 @@ _STORE_THREADS_OF_ONE_DISK = 4
 """Before a volume is removed its disk is asked whether it is empty."""
 _DISK_THREADS = 64
 _THREADS_OF_ONE_VOLUME = 8
-_QUICK_SYNC_S = 0.002
-"""Where a sync takes no longer, a volume's are made one after the other: a storm of them would take Python's lock from
-who reads in other volumes. Of slower ones those that wait together are done together, and seldom."""
 _FORGOTTEN_AT_ONCE = Absent(0.0)
 
 Result = TypeVar("Result")
@@ -57,11 +55,9 @@ class Operations:
         self._absent = self._lasting if tree.lookups.keeps_absence else lambda *_: _FORGOTTEN_AT_ONCE
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
-        self._sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1)
-        self._pools = [self._store_threads, self._disk_threads, self._sync_threads]
-        self._last_sync_s = 0.0
-        self._syncing_since_s: dict[VolumeName | None, float] = {}
-        """When a volume's first sync of those under way was begun. A look at it, its setting and removing: one step."""
+        sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1)
+        self._pools = [self._store_threads, self._disk_threads, sync_threads]
+        self._syncs = Syncs(sync_threads, self._disk_threads)
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
@@ -74,22 +70,6 @@ class Operations:
 
     def _waiting_for_disk(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
         return Later(self._disk_threads.of(volume), call)
-
-    def _waiting_for_sync(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
-        since_s = self._syncing_since_s.get(volume)
-        longest_s = max(self._last_sync_s, 0.0 if since_s is None else time.monotonic() - since_s)
-        threads = self._sync_threads if longest_s < _QUICK_SYNC_S else self._disk_threads
-        return Later(threads.of(volume), partial(self._sync, volume, call))
-
-    def _sync(self, volume: VolumeName | None, call: Callable[[], Result]) -> Result:
-        start_s = time.monotonic()
-        self._syncing_since_s.setdefault(volume, start_s)
-        try:
-            result = call()
-        finally:
-            self._syncing_since_s.pop(volume, None)
-        self._last_sync_s = time.monotonic() - start_s
-        return result
 
     def _volume_of_file(self, handle: int) -> VolumeName | None:
         return self._tree.files.handles[handle].node.volume
@@ -227,12 +207,12 @@ class Operations:
         write = partial(self._tree.files.write, handle, offset, content, **how._asdict())
         if not waits and len(content) < _LONG_WRITE_BYTES:
             return write()
-        waiting_for = self._waiting_for_sync if waits else self._waiting_for_disk
+        waiting_for = self._syncs.waiting if waits else self._waiting_for_disk
         return waiting_for(self._volume_of_file(handle), write)
 
     def fsync(self, handle: int, *, data_only: bool) -> Answer[None]:
         call = partial(self._tree.files.fsync, handle, data_only=data_only)
-        return self._waiting_for_sync(self._volume_of_file(handle), call)
+        return self._syncs.waiting(self._volume_of_file(handle), call)
 
     def allocate(self, handle: int, offset: int, size_bytes: int, mode: int) -> Answer[None]:
         call = partial(self._tree.files.allocate, handle, offset, size_bytes, mode)
@@ -272,7 +252,7 @@ class Operations:
 
     def fsyncdir(self, handle: int) -> Answer[None]:
         call = partial(self._tree.directories.fsync, handle)
-        return self._waiting_for_sync(self._volume_of_directory(handle), call)
+        return self._syncs.waiting(self._volume_of_directory(handle), call)
 
     def releasedir(self, handle: int) -> None:
         self._tree.directories.release(handle)

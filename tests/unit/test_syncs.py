@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import pytest
 
 from katafs.fuse.operations import Later
-from katafs.mount import operations as operations_of_a_mount
+from katafs.mount import syncs
 from katafs.mount.operations import Operations
 from tests.harness.waiting import until
 from tests.unit.kernel import ME, Kernel
@@ -70,7 +70,7 @@ def sync_long(operations: Operations, disk: Disk, handle: int) -> None:
 @pytest.fixture
 def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long this machine takes, nothing is late."""
-    monkeypatch.setattr(operations_of_a_mount, "_QUICK_SYNC_S", 60.0)
+    monkeypatch.setattr(syncs, "_QUICK_S", 60.0)
 
 
 @pytest.mark.usefixtures("in_no_time")
@@ -85,11 +85,11 @@ def test_the_second_waits_for_the_first(operations: Operations, disk: Disk, hand
 
 @pytest.mark.usefixtures("in_no_time")
 def test_a_signal_leaves_one_that_waits_its_turn(operations: Operations, disk: Disk, handles: list[int]) -> None:
-    syncs = [sync(operations, handle) for handle in handles]
-    assert not syncs[-1].cancel()
+    begun = [sync(operations, handle) for handle in handles]
+    assert not begun[-1].cancel()
     disk.free.set()
 
-    assert [each.result(60) for each in syncs] == [None] * FILES
+    assert [each.result(60) for each in begun] == [None] * FILES
 
 
 def test_those_that_come_while_one_takes_its_time_do_not_wait_for_it(
@@ -107,7 +107,7 @@ def test_after_one_that_took_its_time_they_are_made_together(
 ) -> None:
     sync_long(operations, disk, handles[0])
     disk.free.set()
-    until(lambda: operations._last_sync_s > 0, "its end")  # noqa: SLF001  nothing else tells
+    until(lambda: operations._syncs._last_s > 0, "its end")  # noqa: SLF001  nothing else tells
     disk.free.clear()
     for handle in handles:
         sync(operations, handle)

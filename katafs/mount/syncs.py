@@ -1,0 +1,45 @@
+"""Which threads wait for a volume's disk to have what was written: a storm of syncs takes no turns from who reads."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from katafs.fuse.operations import Later
+from katafs.kata_id import VolumeName
+from katafs.mount.lanes import Lanes
+
+_QUICK_S = 0.002
+"""Where a sync takes no longer, a volume's are made one after the other: a storm of them would take Python's lock from
+who reads in other volumes. Of slower ones those that wait together are done together, and seldom."""
+
+Result = TypeVar("Result")
+
+
+class Syncs:
+    """Those of all volumes. Safe for several threads."""
+
+    def __init__(self, one_by_one: Lanes, together: Lanes) -> None:
+        """The first has one thread for each volume."""
+        self._one_by_one = one_by_one
+        self._together = together
+        self._last_s = 0.0
+        self._since_s: dict[VolumeName | None, float] = {}
+        """When a volume's first sync of those under way was begun. A look at it, its setting and removing: one step."""
+
+    def waiting(self, volume: VolumeName | None, call: Callable[[], Result]) -> Later[Result]:
+        """The call's answer, which waits for the volume's disk."""
+        since_s = self._since_s.get(volume)
+        longest_s = max(self._last_s, 0.0 if since_s is None else time.monotonic() - since_s)
+        threads = self._one_by_one if longest_s < _QUICK_S else self._together
+        return Later(threads.of(volume), partial(self._sync, volume, call))
+
+    def _sync(self, volume: VolumeName | None, call: Callable[[], Result]) -> Result:
+        start_s = time.monotonic()
+        self._since_s.setdefault(volume, start_s)
+        try:
+            result = call()
+        finally:
+            self._since_s.pop(volume, None)
+        self._last_s = time.monotonic() - start_s
+        return result
