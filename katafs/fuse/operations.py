@@ -55,27 +55,6 @@ class Attributes(Protocol):
         """Whether of the status only the kind holds: the kernel keeps the name, and asks for the rest."""
 
 
-class Statistics(Protocol):
-    """The figures of a file system, as os.statvfs has them."""
-
-    @property
-    def f_bsize(self) -> int: ...
-    @property
-    def f_frsize(self) -> int: ...
-    @property
-    def f_blocks(self) -> int: ...
-    @property
-    def f_bfree(self) -> int: ...
-    @property
-    def f_bavail(self) -> int: ...
-    @property
-    def f_files(self) -> int: ...
-    @property
-    def f_ffree(self) -> int: ...
-    @property
-    def f_namemax(self) -> int: ...
-
-
 class Who(Protocol):
     """Who asks."""
 
@@ -242,7 +221,7 @@ class Operations(Protocol):
     def releasedir(self, handle: int) -> Answer[None]:
         """The last close of an open directory."""
 
-    def statfs(self, number: int) -> Answer[Statistics]:
+    def statfs(self, number: int) -> Answer[os.statvfs_result]:
         """statvfs(3)."""
 
     def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:

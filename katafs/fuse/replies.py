@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from katafs.fuse import wire
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from katafs.fuse.operations import Attributes, Opened, Statistics
+    from katafs.fuse.operations import Attributes, Opened
 
 _SECOND_NS = 1_000_000_000
 _32_BITS = 0xFFFFFFFF
@@ -80,7 +81,7 @@ def written(size_bytes: int) -> bytes:
     return wire.WRITE_OUT.pack(size_bytes)
 
 
-def statistics(figures: Statistics) -> bytes:
+def statistics(figures: os.statvfs_result) -> bytes:
     """The figures of a file system."""
     return wire.STATFS_OUT.pack(
         figures.f_blocks, figures.f_bfree, figures.f_bavail, figures.f_files, figures.f_ffree,

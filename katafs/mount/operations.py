@@ -1,12 +1,13 @@
 """The kernel's requests, each handed to the tree: at once where that is quick, in a pool where it may wait."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
 from katafs.fuse.operations import NOW_NS as ASKED_NOW_NS
-from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Statistics, Wanted, Who, Writing
+from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Wanted, Who, Writing
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
@@ -161,7 +162,7 @@ class Operations:
     def readlink(self, number: int) -> Answer[bytes]:
         return self._tree.inodes.readlink(number)
 
-    def statfs(self, number: int) -> Answer[Statistics]:
+    def statfs(self, number: int) -> Answer[os.statvfs_result]:
         return self._tree.inodes.statfs(number)
 
     def getxattr(self, number: int, name: bytes, who: Who) -> Answer[bytes | None]:
