@@ -77,21 +77,15 @@ class Tree:
 
     def on(self, disk: Disk) -> "Tree":
         """The part on another disk."""
+        core = self._core
         with self._parting:
             part = self._parts.get(disk)
             if part is None:
-                first_handle = next(self._part_numbers) << _HANDLES_SHIFT
-                part = self._parts[disk] = Tree(
-                    self._core.store,
-                    self._settings_of_part(),
-                    self._tag_source,
-                    part=Part(self._core, disk, first_handle),
-                )
+                directories = max(1, core.settings.open_directories // _SHARE)
+                settings = dataclasses.replace(core.settings, open_directories=directories)
+                new = Part(core, disk, next(self._part_numbers) << _HANDLES_SHIFT)
+                part = self._parts[disk] = Tree(core.store, settings, self._tag_source, part=new)
             return part
-
-    def _settings_of_part(self) -> TreeSettings:
-        settings = self._core.settings
-        return dataclasses.replace(settings, open_directories=max(1, settings.open_directories // _SHARE))
 
     def node(self, number: int) -> Node:
         """A node, to be told to another part. Raises OSError(ESTALE) for a number that isn't in use."""

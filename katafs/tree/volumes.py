@@ -83,7 +83,9 @@ class Volumes:
                 self._parent_changed(parent)
                 if (disk := core.owners.serving(volume)) != core.disk:
                     raise Elsewhere(disk)
-                place = self._place_of_volume(self._finder.place_of(parent, name))
+                place = self._finder.place_of(parent, name)
+                if place.kind is Kind.ALIAS:  # it was made there, and is where katas are
+                    place = Place(Kind.KATA, place.outer, place.kata)
                 status = os.fstat(descriptor)
                 number = core.numbers.of_place(place) or core.numbers.of_inode(status)
             except BaseException:
@@ -98,11 +100,6 @@ class Volumes:
             return
         found.close()
         raise answer(errno.EEXIST, name)
-
-    @staticmethod
-    def _place_of_volume(place: Place) -> Place:
-        """The place of the kata itself where it was made at its alias."""
-        return Place(Kind.KATA, place.outer, place.kata) if place.kind is Kind.ALIAS else place
 
     def remove(self, volume: VolumeName, parent_number: int, name: bytes) -> None:
         """Remove the empty volume that is a directory. Raises OSError(ENOTEMPTY), OSError(EBUSY), StoreUnreachable."""

@@ -75,9 +75,7 @@ class DockerStore:
 
     def open(self, name: VolumeName) -> int:
         """As in the protocol."""
-        if not self.exists(name):
-            raise self._missing(name)
-        place = self._index.place(name)
+        place = self._index.place(name) if self.exists(name) else None
         if place is None:
             raise self._missing(name)
         return self._opened(name, place)
