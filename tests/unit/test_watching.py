@@ -1,6 +1,8 @@
 """Watched requests: what the watcher is told, and that without one nothing is done for it."""
 
 import errno
+import itertools
+import time
 from typing import NamedTuple
 
 import pytest
@@ -47,12 +49,18 @@ class Watcher:
     ],
 )
 def test_the_watcher_is_told_of_each_end(
-    served: Served, recorder: Recorder, later: bool, error: Exception | None, number: int
+    served: Served,
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    later: bool,
+    error: Exception | None,
+    number: int,
 ) -> None:
     answer = (lambda: b"target") if error is None else failing(error)
     recorder.answers["readlink"] = (lambda: Later(recorder.pool, answer)) if later else answer
     watcher = Watcher()
     served.connection.methods.watch(noting(watcher.note))
+    monkeypatch.setattr(time, "perf_counter_ns", itertools.count().__next__)  # a coarse one stands still meanwhile
 
     answered = served.kernel.ask(wire.READLINK, node=5)
 
