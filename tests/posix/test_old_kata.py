@@ -37,7 +37,7 @@ class OldKatas(Side):
         at.backing = os.path.join(self.backing, outer + inner)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def old_katas(ext4: Path) -> Iterator[Pair]:
     """Plain ext4, and a mount beside an old disk."""
     directory = ext4 / "beside"

@@ -1,6 +1,7 @@
 """The thread that asks the kernel to forget inodes, with a kernel that is played here."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -94,3 +95,20 @@ def test_a_fault_is_logged_and_survived(tree_of: Trees, caplog: pytest.LogCaptur
         until(lambda: tree.tree._core.nodes.alarm_at < 100, "the alarm to be set again")  # noqa: SLF001  # told nowhere
         fill(tree, 100, LIMIT // 8 + 1)
         until(lambda: tree.tree.surplus.known == 20, "the oldest to be forgotten")
+
+
+def test_listings_wait_where_more_come_than_go(tree_of: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's one lock would else keep the thread from asking the kernel, here one that never does."""
+    tree = tree_of(inodes=LIMIT)
+    pauses_s: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses_s.append)
+    tree.mkdir(b"d")
+    tree.write(b"d/file", b"")
+    fill(tree, 0, LIMIT - 3)
+    tree.entries(b"d")
+    before = len(pauses_s)
+    fill(tree, LIMIT, 1)
+    tree.entries(b"d")
+
+    assert tree.tree.surplus.known == LIMIT + 1
+    assert (before, len(pauses_s)) == (0, 1)
