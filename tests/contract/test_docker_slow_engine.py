@@ -11,18 +11,15 @@ import pytest
 
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import VolumeName
-from katafs.volumes import docker_engine
+from katafs.volumes import docker_engine, docker_events
 from katafs.volumes.docker import DockerStore
 from katafs.volumes.docker_stream import EventStream
 from tests.contract.names import KATA, LION, OTHER
 from tests.contract.stand_in import StandIn
 from tests.harness import waiting
 
-LONGEST_HANG_S = 9.0
-"""Within what the store waits for an answer, so that a hang is no fault."""
-
-AT_ONCE_S = 4.0
-"""Less than that, on a busy machine too."""
+LONGEST_S = 2 * waiting.DEADLINE_S
+"""For this long a hang is no fault, and an event no late one: longer than any test waits, on a busy machine too."""
 
 BOX = "0123abcd"
 
@@ -46,7 +43,7 @@ class SlowEngine(StandIn):
         answer = self._details(path)
         if path.endswith(self.held) and not self.go_on.is_set():
             self.hangs.set()
-            self.go_on.wait(LONGEST_HANG_S)
+            self.go_on.wait()
         if self.fails and "/containers/" in path and not path.endswith("/containers/json"):
             self.fails = False
             raise ConnectionResetError
@@ -83,8 +80,10 @@ def engine(disk: Path) -> Iterator[SlowEngine]:
 
 
 @pytest.fixture
-def store(engine: SlowEngine) -> Iterator[DockerStore]:
+def store(engine: SlowEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerStore]:
     """A store in it."""
+    monkeypatch.setattr(docker_engine, "_TIMEOUT_S", LONGEST_S)
+    monkeypatch.setattr(docker_events, "_LATE_S", LONGEST_S)
     store = DockerStore(base_url=engine.url)
     yield store
     engine.go_on.set()
@@ -106,10 +105,10 @@ def hang(engine: SlowEngine, at: str, action: str, name: str) -> None:
     waiting.until(engine.hangs.is_set, f"the store to ask {at}")
 
 
-def until_read(engine: SlowEngine, used: list[VolumeName], seconds: float = waiting.DEADLINE_S) -> None:
+def until_read(engine: SlowEngine, used: list[VolumeName]) -> None:
     """Return when the store has read all events, by another volume's mount."""
     engine.tell("mount", OTHER, "another's")
-    waiting.until(lambda: OTHER in used, "the mount to be told", seconds)
+    waiting.until(lambda: OTHER in used, "the mount to be told")
 
 
 def until_answered(engine: SlowEngine, store: DockerStore) -> None:
@@ -128,7 +127,7 @@ def test_a_mount_is_told_while_the_engine_hangs(
     engine: SlowEngine, store: DockerStore, used: list[VolumeName], at: str, action: str
 ) -> None:
     hang(engine, at, action, KATA)
-    until_read(engine, used, AT_ONCE_S)
+    until_read(engine, used)
     assert (store.in_use(OTHER), engine.go_on.is_set()) == (True, False)
 
 
@@ -137,7 +136,7 @@ def test_a_mount_of_a_volume_that_is_being_asked_for_is_told(
 ) -> None:
     engine.volumes.append(OTHER)
     hang(engine, f"/volumes/{OTHER}", "create", OTHER)
-    until_read(engine, used, AT_ONCE_S)
+    until_read(engine, used)
     known = store.exists(OTHER)
     until_answered(engine, store)
 
@@ -184,25 +183,29 @@ def test_a_volume_that_is_made_anew_while_it_is_asked_whether_it_is_gone_is_ther
 
 
 def test_events_that_only_wait_for_an_answer_are_not_late(
-    engine: SlowEngine, store: DockerStore, used: list[VolumeName]
+    engine: SlowEngine, store: DockerStore, used: list[VolumeName], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hang(engine, f"/containers/{BOX}/json", "unmount", KATA)
-    engine.tell("unmount", KATA, "another's")
+    engine.tell("unmount", KATA, "another")
     until_read(engine, used)
-    pass_(2.5)
+    with monkeypatch.context() as late:
+        late.setattr(docker_events, "_LATE_S", 0)
+        engine.go_on.set()
+        waiting.until(lambda: asked(engine, "/containers/another/json"), "the store to go on")
     until_answered(engine, store)
 
     assert engine.listings == 1
 
 
 def test_one_list_at_most_is_waiting_to_be_asked_for(
-    engine: SlowEngine, store: DockerStore, used: list[VolumeName]
+    engine: SlowEngine, store: DockerStore, used: list[VolumeName], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hang(engine, f"/containers/{BOX}/json", "unmount", KATA)
-    pass_(2.5)
-    for _ in range(20):
-        engine.tell("mount", "another's", happened_ns=1)
-    until_read(engine, used)
+    with monkeypatch.context() as late:
+        late.setattr(docker_events, "_LATE_S", 0)
+        for _ in range(20):
+            engine.tell("mount", "another's")
+        until_read(engine, used)
     until_answered(engine, store)
 
     assert engine.listings == 2
@@ -260,9 +263,9 @@ def followers() -> set[str]:
     return {thread.name for thread in threading.enumerate()} & {"docker-events", "docker-questions"}
 
 
-def pass_(seconds: float) -> None:
-    """Let so much time pass."""
-    waiting.holds_within(lambda: False, seconds)
+def asked(engine: SlowEngine, path: str) -> bool:
+    """Whether the store has asked for what ends with the path."""
+    return any(each.endswith(path) for each in engine.requests)
 
 
 def test_an_engine_that_does_not_answer_in_time_is_said_so_in_plain_words(
