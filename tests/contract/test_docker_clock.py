@@ -63,7 +63,7 @@ def test_lost_events_are_noticed_after_it(
     (engine.path / OTHER).mkdir()
     engine.begin_to_mount("another's", seconds_ago=LATE_S)
 
-    until(lambda: store.exists(OTHER), "the store to list again", 20)
+    until(lambda: store.exists(OTHER), "the store to list again")
 
 
 @JUMPS
@@ -72,18 +72,20 @@ def test_a_container_whose_end_was_lost_is_gone_once_it_had_time_to_start(
 ) -> None:
     for module in (docker_events, docker_index):
         monkeypatch.setattr(module, "STARTING_S", 5)
+    used: list[VolumeName] = []
+    store.when_used(used.append)
     let_pass(2.5)
     engine.begin_to_mount(KATA, seconds_ago=0)
     engine.begin_to_mount("another's", seconds_ago=LATE_S)
     until(lambda: lists(engine) == 2, "the store to list again")
     until_read(engine, store)
-    assert store.in_use(KATA)
+    assert KATA in used  # whether it is still, on a machine that has just rested, is another question
 
     wall_clock.jump(seconds)
     let_pass(5.5)
     engine.begin_to_mount("another's", seconds_ago=0)
 
-    until(lambda: not store.in_use(KATA), "the container to be gone", 20)
+    until(lambda: not store.in_use(KATA), "the container to be gone")
 
 
 @JUMPS

@@ -20,7 +20,7 @@ def test_a_volume_made_behind_a_directory_store_shows(disk: Path, kind: str) -> 
         (other / KATA).mkdir()
         # From then on it is listed once.
         waiting.until(lambda: is_settled(other.stat()), "the clock's next ticks")
-        waiting.until(lambda: KATA in store.catalog(), "a volume that was made", 10)
+        waiting.until(lambda: KATA in store.catalog(), "a volume that was made")
 
 
 @pytest.mark.parametrize("layout", Layout)

@@ -73,7 +73,7 @@ def test_a_daemon_that_is_started_while_a_container_starts_knows_of_it(engine: D
         return (shown / "f").stat().st_size == size
 
     # Several times, since somebody may just then make the kernel drop all that it keeps (drop_caches).
-    until(lambda: all(changes_show() for _ in range(20)), "the container to be noticed", 20)
+    until(lambda: all(changes_show() for _ in range(20)), "the container to be noticed")
 
 
 def test_who_came_while_the_engine_was_not_heard_is_asked_for_anew(counted_live: Counted) -> None:
@@ -130,7 +130,7 @@ def test_a_name_that_is_told_in_the_moment_when_a_container_comes_is_not_kept(di
             (kata.behind / "gated").rename(kata.behind / "renamed")
             (kata.behind / "gated").write_text("another")
 
-            until(lambda: (kata.shown / "gated").stat().st_size == 7, "the name to be looked up anew", 10)
+            until(lambda: (kata.shown / "gated").stat().st_size == 7, "the name to be looked up anew")
 
 
 def test_the_second_of_two_containers_may_still_write(counted_live: Counted) -> None:

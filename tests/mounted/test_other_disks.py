@@ -199,7 +199,7 @@ def test_a_disk_that_has_gone_is_not_shown_on_by_listings(served: Served) -> Non
         os.listdir(shown.parent)
         return os.listdir(shown)
 
-    until(lambda: listed() == ["below"], "the volume's own directory to show", 5)
+    until(lambda: listed() == ["below"], "the volume's own directory to show")
 
 
 def test_a_kata_that_is_made_again_without_its_disk_is_another(served: Served) -> None:

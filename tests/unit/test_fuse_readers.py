@@ -92,7 +92,7 @@ def test_a_turn_that_is_taken_back_goes_on_where_its_reader_has_just_missed_it(m
     readers.start()
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
-    assert ended.wait(20)
+    assert ended.wait(60)
     assert readers.join(60)
 
 
@@ -132,7 +132,7 @@ def test_a_reader_that_dies_is_the_end() -> None:
     readers = Readers(read, ended.set, 64, lambda _: None)
     readers.start()
 
-    assert readers.join(10)
+    assert readers.join(60)
     assert ended.is_set()
 
 
