@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from katafs.rooted.inodes import is_settled
 from katafs.rooted.seen import Seen
+from tests.harness.waiting import until
 
 
 def test_what_was_seen_is_there_still(disk: Path) -> None:
@@ -35,6 +37,7 @@ def test_an_inode_that_has_lost_a_name_is_seen_until_it_is_written_to(disk: Path
     seen = Seen()
     (disk / "file").touch()
     (disk / "twin").hardlink_to(disk / "file")
+    until(lambda: is_settled((disk / "file").lstat()), "the next change to give it another ctime")
     before = (disk / "file").lstat()
     seen.add(before)
     (disk / "file").unlink()
