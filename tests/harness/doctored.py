@@ -43,11 +43,9 @@ class Report:
         return one
 
 
-def doctor(
-    *arguments: str | Path, env: Mapping[str, str] = NO_ENGINE, through: Sequence[str] = (), timeout: float = 60
-) -> Report:
+def doctor(*arguments: str | Path, env: Mapping[str, str] = NO_ENGINE, through: Sequence[str] = ()) -> Report:
     """Run it, `through` another program (`prlimit …`) if one is named."""
-    done = run([*through, *PROGRAM, "doctor", "--json", *arguments], env=env, status=None, timeout=timeout)
+    done = run([*through, *PROGRAM, "doctor", "--json", *arguments], env=env, status=None)
     assert done.stderr == "", done
     return Report(done.status, [Found(**found) for found in json.loads(done.stdout)])
 

@@ -56,7 +56,7 @@ def test_a_daemon_that_hangs_holds_up_nobody(mount: Mounts, volumes: Path, clean
     mounted = mount()
     mounted.signal(signal.SIGSTOP)
     try:
-        report = doctor(mounted.path, "--volumes", f"dir:{volumes}", timeout=30)
+        report = doctor(mounted.path, "--volumes", f"dir:{volumes}")
     finally:
         mounted.signal(signal.SIGCONT)
 
@@ -71,9 +71,9 @@ def test_below_a_mount_that_hangs_the_remedy_is_for_that_one(mount: Mounts, volu
     below.mkdir(parents=True)
     mounted.signal(signal.SIGSTOP)
     try:
-        report = doctor(below, "--volumes", f"dir:{volumes}", timeout=60)
+        report = doctor(below, "--volumes", f"dir:{volumes}")
         commands = [
-            run([*PROGRAM, command, str(below), *options], timeout=60, status=4)
+            run([*PROGRAM, command, str(below), *options], status=4)
             for command, *options in (["mount", "--volumes", f"dir:{volumes}"], ["umount"])
         ]
     finally:
