@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from katafs.cli import exit_codes, katas, room
+from katafs.cli.given_path import GivenPath
 from katafs.cli.process import end_by, raised_limit
 from katafs.cli.progress import Progress, shown
 from katafs.cli.reports import Report, opened_report
@@ -44,7 +45,7 @@ Examples:
 @click.option("--outer", metavar="XX", help="Every kata whose id begins with these two characters.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="N katas, chosen by chance.")
 @click.option("--all", "everything", is_flag=True, help="Every kata, and what else lies at the top.")
-@click.option("--from", "source", metavar="DIR", type=click.Path(path_type=Path),
+@click.option("--from", "source", metavar="DIR", type=GivenPath(path_type=Path),
               help="The old disk, with a kata as DIR/12/3456789A. Default: the setting legacy.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["as-is", "tags"]), default="as-is", show_default=True,
               help="tags: avatars kept with git get the git-free form too; --from may be left out.")  # fmt: skip
@@ -52,7 +53,7 @@ Examples:
 @store_settings
 @click.option("--dry-run", is_flag=True, help="Change nothing; say what would happen, what looks odd, the room needed.")
 @click.option("--keep", is_flag=True, help="Copy, compare, and leave the kata on the disk, which stays the truth.")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+@click.option("--report", type=GivenPath(dir_okay=False, path_type=Path), metavar="FILE",
               help="Add a line of JSON for each kata: id, outcome, entries, bytes, seconds, reason.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, MOST_CLAIMS), default=2, show_default=True, help="Katas at a time.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="R", help="At most R katas a second.")

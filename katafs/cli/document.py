@@ -9,6 +9,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from katafs.cli import exit_codes, manual, mount_helper
+from katafs.cli.given_path import GivenPath
 
 _PROGRAM = "katafs"
 _COMPLETE_VARIABLE = "_KATAFS_COMPLETE"
@@ -23,7 +24,7 @@ _COMPLETIONS = {
 
 
 @click.command(hidden=True, epilog=f"\b\nExample:\n  katafs document /usr/local/share\n\n{exit_codes.TABLE}")
-@click.argument("directory", metavar="DIRECTORY", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", metavar="DIRECTORY", type=GivenPath(file_okay=False, path_type=Path))
 @click.pass_context
 def document(context: click.Context, directory: Path) -> None:
     """Write the manual pages, and completion for bash, zsh and fish, to where they belong below DIRECTORY."""

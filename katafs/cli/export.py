@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from katafs.cli import exit_codes, faults, katas
+from katafs.cli.given_path import GivenPath
 from katafs.converter.exports import Form, prepare
 from katafs.converter.exports import export as export_kata
 from katafs.errors import KatafsError, OwnersNotKept, StoreUnreachable
@@ -26,7 +27,9 @@ Examples:
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
 @click.argument("wanted", metavar="[ID]...", nargs=-1, type=katas.kata)
 @click.option("--all", "every", is_flag=True, help="Export every kata there is.")
-@click.option("--to", metavar="DIR", required=True, help="Where to; made if it is missing.")
+@click.option(
+    "--to", metavar="DIR", type=GivenPath(path_type=Path), required=True, help="Where to; made if it is missing."
+)
 @click.option(
     "--format",
     "form",
@@ -39,7 +42,7 @@ Examples:
 def export(
     wanted: tuple[KataId, ...],
     every: bool,
-    to: str,
+    to: Path,
     form: str,
     mount: str | None,
     volumes: str | None,
@@ -59,10 +62,10 @@ def export(
         raise click.UsageError("give the ids of katas, or --all")
     failed, of_others = False, list[KataId]()
     with katas.opened_store(mount, volumes, prefix) as store:
-        _prepare(Path(to))
+        _prepare(to)
         for kata in store.catalog().katas() if every else wanted:
             try:
-                click.echo(export_kata(store, kata, Path(to), Form(form)))
+                click.echo(export_kata(store, kata, to, Form(form)))
             except StoreUnreachable:
                 raise
             except OwnersNotKept:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import click
 from click.core import ParameterSource
 
+from katafs.cli.given_path import GivenPath
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import open_store
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id
@@ -40,7 +41,9 @@ def avatar(text: str) -> AvatarName:
 
 def source_options(command: Callable[..., Result]) -> Callable[..., Result]:
     """The options that say where the katas are; `opened` takes them."""
-    mount = click.option("--mount", metavar="M", help="Read the tree that is mounted on M, instead of a store.")
+    mount = click.option(
+        "--mount", metavar="M", type=GivenPath(), help="Read the tree that is mounted on M, instead of a store."
+    )
     return mount(store_options(command))
 
 

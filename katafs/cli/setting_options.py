@@ -85,7 +85,7 @@ def _option(known: Known) -> Callable[[Command], Command]:
 
 
 def _by(kind: Kind) -> Callable[[str], object]:
-    return lambda text: options.read(kind, text, click.BadParameter, text)
+    return lambda text: options.read(kind, text, click.BadParameter, text or "''")
 
 
 def _given(known: Known, value: object) -> Given:

@@ -182,4 +182,6 @@ class Directory:
 
     def of_text(self, text: str) -> Path:
         """As in the protocol."""
+        if not text:  # as of a shell's variable that isn't set; it would be the working directory
+            raise Unfit("is no path")
         return Path(text).absolute()

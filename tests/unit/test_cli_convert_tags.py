@@ -99,9 +99,13 @@ def test_a_kata_that_is_in_no_volume_is_said_to_be_missing(old: Path) -> None:
         (["--from", "/"], "name katas by ID"),
         ([KATA, "--all", "--from", "/"], "name katas by ID"),
         (["--outer", "1", "--from", "/"], "is not two characters"),
+        (["--all", "--from", ""], "'' is no path"),
+        (["--all", "--from", "/", "--report", ""], "'' is no path"),
     ],
 )
-def test_wrong_usage_is_said(old: Path, arguments: list[str], says: str) -> None:
+def test_wrong_usage_is_said(old: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str) -> None:
+    monkeypatch.chdir(old)  # nobody's, if an empty path should be taken for the working directory
+
     result = convert(old, *arguments)
 
     assert result.exit_code == 2

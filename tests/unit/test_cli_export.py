@@ -54,6 +54,18 @@ def test_the_form_without_git(volumes: Path) -> None:
     assert sorted(os.listdir(volumes.parent / "out/12/3456789A/lion")) == ["increments.json", "sandbox", "tags"]
 
 
+@pytest.mark.parametrize("option", ["--to", "--mount"])
+def test_an_empty_path_is_not_the_working_directory(
+    volumes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(katafs, ["export", KATA, "--to", "out", "--volumes", f"dir:{volumes}", option, ""])
+
+    assert (result.exit_code, os.listdir(tmp_path)) == (2, [])
+    assert result.stderr.endswith(f"Error: Invalid value for '{option}': '' is no path\n")
+
+
 def test_an_archive(volumes: Path) -> None:
     result = export(volumes, KATA, "--format", "tgz")
 

@@ -2,7 +2,9 @@
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from katafs.cli.main import katafs
 from katafs.cli.options import parse
 
 
@@ -111,3 +113,13 @@ def test_a_bound_that_is_too_low_or_no_number_is_refused(option: str) -> None:
         parse((option,))
 
     assert f"-o {option}: is not a number from" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [("--legacy", "'' is no path"), ("--volumes", "'' is neither docker nor dir:PATH")]
+)
+def test_an_empty_path_is_not_the_working_directory(option: str, said: str) -> None:
+    result = CliRunner().invoke(katafs, ["config", "show", option, ""])
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(f"Error: Invalid value for '{option}': {said}\n")
