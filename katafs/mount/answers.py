@@ -10,8 +10,10 @@ from katafs.rooted.answer import DAMAGE
 
 _log = logging.getLogger(__name__)
 
-_ALARMING = DAMAGE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_ALARMING = DAMAGE | {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}
 """Answers that POSIX knows and that an operator must still hear of."""
+_HARMLESS = ("setxattr", errno.ENOSPC)
+"""What ext4 says of an extended attribute that its inode has no room for, however much the disk has."""
 
 
 def number_of(error: Exception) -> int:
@@ -27,7 +29,8 @@ def errno_of(operation: str, error: Exception, where: Callable[[], Mapping[str, 
     if isinstance(error, MemoryError):  # this process's own want of it, as the kernel says its own
         error = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
     if isinstance(error, OSError) and error.errno:
-        level = logging.WARNING if error.errno in _ALARMING else logging.DEBUG
+        alarms = error.errno in _ALARMING and (operation, error.errno) != _HARMLESS
+        level = logging.WARNING if alarms else logging.DEBUG
         if _log.isEnabledFor(level):
             _log.log(level, "failed", extra={"operation": operation, "error": str(error), **where()})
     elif isinstance(error, KatafsError):

@@ -85,9 +85,11 @@ def test_a_full_disk_is_enospc_and_leaves_the_kata(mount: Mounts, disk: Path, se
         with filler.open("wb") as file:
             file.write(bytes(6_000_000))
         before = sorted(os.listdir(disk / "small"))
+        served.mounted.expect("failed operation=create error=.*No space left on device")
 
         with refused(errno.ENOSPC):
             (served.path(kata) / "new").touch()
+        served.mounted.wait_for_log("WARNING: failed operation=create error=.*No space left on device")
 
         assert is_whole(served, kata)
         assert sorted(os.listdir(disk / "small")) == sorted({*before, "katafs_root"})

@@ -9,8 +9,8 @@ from katafs.errors import KatafsError, MountPointUnusable, NoThread, StoreUnreac
 from katafs.mount.answers import errno_of
 from katafs.observe.lines import extras
 
-ORDINARY = [errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EACCES, errno.ENOSPC, errno.EXDEV, errno.ESTALE]
-ALARMING = [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+ORDINARY = [errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EACCES, errno.EDQUOT, errno.EXDEV, errno.ESTALE]
+ALARMING = [errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC]
 
 
 @pytest.mark.parametrize("number", [*ORDINARY, *ALARMING])
@@ -32,6 +32,11 @@ def test_an_answer_that_an_operator_must_hear_of_is_a_warning(number: int, caplo
     errno_of("open", OSError(number, "no"))
 
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_an_attribute_that_is_too_large_for_an_inode_is_no_full_disk(caplog: pytest.LogCaptureFixture) -> None:
+    assert errno_of("setxattr", OSError(errno.ENOSPC, "no")) == errno.ENOSPC
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("fault", [KatafsError, StoreUnreachable, VolumeRefused, MountPointUnusable])
