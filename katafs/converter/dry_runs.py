@@ -68,7 +68,7 @@ def _is_in(file_system: bytes, directory: int) -> bool:
 
 def _odd(disk: LegacyDisk, piece: Piece) -> list[str]:
     if piece.kata is None:
-        return []
+        return ["belongs to no kata"]
     directory = disk.open(piece.kata)
     try:
         return list(oddities(directory, piece.kata))

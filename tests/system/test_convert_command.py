@@ -135,6 +135,8 @@ def test_a_dry_run_changes_nothing(old: Old) -> None:
     finished = old.convert("--all", "--dry-run", "--report", str(old.report))
     assert finished.stdout.startswith(f"would-convert {len(KATAS) + 2}; ")
     assert {line["outcome"] for line in old.lines()} == {"would-convert"}
+    # Who names the wrong directory sees by it that what is there would be strays.
+    assert set(finished.stderr.splitlines()) >= {f"{stray}: would-convert: belongs to no kata" for stray in STRAYS}
     assert look(old.disk) == before
     assert (old.disk / "12").stat().st_ctime_ns == atime
     assert os.listdir(old.volumes) == []
