@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from katafs.converter.spots import Spot
@@ -21,7 +22,7 @@ from tests.harness.ext4_disks import made_image, mounted_image
 from tests.harness.other_mounts import memory_disk
 from tests.harness.programs import run
 from tests.system.far_disks import SCRIPT, Far, around, before_commit, once
-from tests.system.old_disks import INNER, KATA, OUTER, convert, make_disk, words
+from tests.system.old_disks import INNER, KATA, OUTER, convert, look, make_disk, words
 
 _WRITER = """
 import mmap, os, sys
@@ -89,6 +90,25 @@ def test_a_mapping_that_comes_while_its_file_is_surveyed_is_not_lost(far: Far) -
         far.convert(prepare, 0)
         writer.communicate(b"\n\n\n")
     assert (far.volume / "manifest.json").read_bytes().startswith(b"XX")
+
+
+def test_a_copy_that_is_not_equal_is_no_conversion(far: Far) -> None:
+    """As of a disk that stores something else than what was written, in nothing but one file's content."""
+
+    def spoil(_: Spot, copy: Spot) -> None:
+        path = copy.name + b"/" + os.fsencode(SCRIPT)
+        there = os.stat(path, dir_fd=copy.folder)
+        with open(path, "r+b", opener=partial(os.open, dir_fd=copy.folder)) as file:
+            file.write(b"?")
+        os.utime(path, ns=(there.st_atime_ns, there.st_mtime_ns), dir_fd=copy.folder)
+
+    before = look(far.kata)
+
+    told = far.convert(lambda: around(Spot, "copy_to", after=spoil), 1)
+
+    assert f"{KATA}: failed: its copy differs, 'lion/sandbox/cyber-dojo.sh': " in told
+    assert look(far.kata) == before
+    assert os.listdir(far.volumes) == ["katafs_root"]
 
 
 def test_a_mapping_that_comes_while_it_is_copied_is_a_change(far: Far) -> None:
