@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from katafs.converter import exports, staging
 from katafs.converter.exports import Form, export
 from katafs.kata_id import KataId, VolumeName
 from katafs.rooted import files, names
+from katafs.rooted.copying import copy_tree
 from katafs.storers.plain import PlainStorer
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.memory import MemoryStore
@@ -111,6 +113,21 @@ def test_what_is_there_already_stays(
 def test_a_full_disk_is_one_line_and_leaves_nothing(store: DirectoryStore, kata: Path, small: Path, form: Form) -> None:
     (kata / "lion/sandbox/large").write_bytes(os.urandom(12 << 20))
     refused(store, small, form, "No space left")
+
+
+@FORMS
+def test_a_copy_that_is_not_equal_is_no_export(
+    store: DirectoryStore, out: Path, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(source: int, target: int) -> None:
+        copy_tree(source, target)
+        there = os.stat("manifest.json", dir_fd=target)
+        with open("manifest.json", "r+b", opener=partial(os.open, dir_fd=target)) as file:
+            file.write(b"?")
+        os.utime("manifest.json", ns=(there.st_atime_ns, there.st_mtime_ns), dir_fd=target)
+
+    monkeypatch.setattr(staging, "copy_tree", spoil)
+    refused(store, out, form, "'manifest.json'")
 
 
 def test_a_disk_that_git_fills_is_one_line_and_leaves_nothing(store: DirectoryStore, small: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
-from katafs.converter import tag_form
+from katafs.converter import avatar_tags, tag_form
 from katafs.converter.results import Outcome, Result
 from katafs.converter.runs import Run
 from katafs.converter.tag_form import AvatarOutcome, store_as_tags
@@ -21,6 +21,7 @@ from katafs.rooted import names
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Tag
+from katafs.storers.tag_files import create_tag
 from katafs.volumes.directories import DirectoryStore
 from katafs.volumes.legacy_disk import piece_of
 from katafs.volumes.memory import MemoryStore
@@ -74,6 +75,21 @@ def test_git_can_be_dropped_later(store: VolumeStore, kata: Path) -> None:
     assert (kata / "lion/.git").is_dir()
     assert outcomes(store)[LION] == AvatarOutcome(LION, Outcome.STORED, RUNS + 1)
     assert not (kata / "lion/.git").exists()
+
+
+def test_git_stays_where_a_tag_is_not_read_back_as_git_has_it(
+    store: VolumeStore, kata: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create_other(tags: int, tag: Tag) -> None:
+        create_tag(tags, {**tag, "output": "another"} if tag["number"] == 1 else tag)
+
+    monkeypatch.setattr(avatar_tags, "create_tag", create_other)
+    found = outcomes(store)[LION]
+
+    assert found.outcome is Outcome.REFUSED
+    assert "is not in its file what it is in git" in found.reason
+    assert (kata / "lion/.git").is_dir()
+    assert not (kata / "lion/tags").exists()
 
 
 def test_a_git_that_can_not_be_removed_is_said_to_be_left(
