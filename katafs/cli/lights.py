@@ -39,8 +39,9 @@ def lights(kata: KataId | None, as_json: bool, mount: str | None, volumes: str |
     """Show the traffic-lights of a kata's avatars, or of every kata's: a row each, one light for each test run.
 
     A row has the kata, the avatar, when its first and its last light came, how many there are of each colour, and the
-    lights; in colour on a terminal, else with tabs between and a letter for each light: (R)ed, (A)mber, (G)reen,
-    (T)imed out, ? for anything else. What can't be read is said on stderr, and makes the exit code 1."""
+    lights; in colour on a terminal that has colours, else a letter for each light: (R)ed, (A)mber, (G)reen, (T)imed
+    out, ? for anything else. Where it isn't a terminal, tabs are between. What can't be read is said on stderr, and
+    makes the exit code 1."""
     problems: list[str] = []
 
     def complain(problem: str) -> None:
@@ -77,17 +78,31 @@ def _rows(reader: Reader, wanted: KataId | None, complain: Callable[[str], None]
 
 def _print_lines(rows: Iterator[Row]) -> None:
     console = Console(highlight=False)
+    sign_of = _circle if _shows_coloured_circles(console) else _letter
     for kata, row in rows:
         counts = _counts(row.lights)
         if console.is_terminal:
-            console.print(_coloured(kata, row, counts), soft_wrap=True)
+            console.print(_coloured(kata, row, counts, sign_of), soft_wrap=True)
             continue
         told = " ".join(f"{colour}={count}" for colour, count in counts.items())
-        letters = "".join(_LETTERS.get(_colour(light), "?") for light in row.lights)
+        letters = "".join(_letter(_colour(light)) for light in row.lights)
         click.echo("\t".join([kata, row.avatar, *(_when(time) for time in _span(row.lights)), told, letters]))
 
 
-def _coloured(kata: KataId, row: AvatarLights, counts: dict[str, int]) -> Text:
+def _shows_coloured_circles(console: Console) -> bool:
+    """Without colours every circle is the same, and one that isn't in the terminal's characters can't be printed."""
+    return console.color_system is not None and not console.no_color and console.encoding.startswith("utf")
+
+
+def _circle(colour: str) -> str:
+    return "●" if colour in _STYLES else "○"
+
+
+def _letter(colour: str) -> str:
+    return _LETTERS.get(colour, "?")
+
+
+def _coloured(kata: KataId, row: AvatarLights, counts: dict[str, int], sign_of: Callable[[str], str]) -> Text:
     first, last = _span(row.lights)
     line = Text(f"{kata} {row.avatar:<11} {_when(first):>19} - {_when(last):<19} ")
     for colour, count in counts.items():
@@ -95,7 +110,7 @@ def _coloured(kata: KataId, row: AvatarLights, counts: dict[str, int]) -> Text:
     line.append("  ")
     for light in row.lights:
         colour = _colour(light)
-        line.append("●" if colour in _STYLES else "○", _STYLES.get(colour, "dim"))
+        line.append(sign_of(colour), _STYLES.get(colour, "dim"))
     return line
 
 

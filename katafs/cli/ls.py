@@ -9,11 +9,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from katafs.cli import exit_codes, faults
+from katafs.cli import exit_codes, faults, katas
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import open_store
 from katafs.errors import KatafsError, VolumeRefused
-from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id, kata_volume
+from katafs.kata_id import AvatarName, KataId, avatar_name, kata_volume
 from katafs.rooted import names
 from katafs.storers import starting
 from katafs.volumes.store import VolumeStore
@@ -26,20 +26,17 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("kata", metavar="[ID]", required=False)
+@click.argument("kata", metavar="[ID]", required=False, type=katas.kata)
 @store_options
-def ls(kata: str | None, volumes: str | None, prefix: str) -> None:
+def ls(kata: KataId | None, volumes: str | None, prefix: str) -> None:
     """List the katas of a store, or the avatars of one, with the volumes that hold them."""
-    wanted = None if kata is None else kata_id(kata)
-    if kata is not None and wanted is None:
-        raise click.UsageError(f"{kata}: is not the id of a kata (10 characters of 0-9 A-F)")
     with contextlib.closing(open_store(volumes, prefix)) as store:
-        if wanted is None:
+        if kata is None:
             _print_katas(store)
-        elif store.catalog().has_kata(wanted):
-            _print(_avatars(store, wanted))
+        elif store.catalog().has_kata(kata):
+            _print(_avatars(store, kata))
         else:
-            raise KatafsError(f"{wanted}: no such kata in {store.url}")
+            raise KatafsError(f"kata {kata} is not in {store.url}")
 
 
 def _print_katas(store: VolumeStore) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -112,6 +113,22 @@ def test_a_terminal_has_a_coloured_light_for_each_tag(disk: Path, lion: Path) ->
 
     assert shown.endswith("\x1b[31m●\x1b[0m\x1b[33m●\x1b[0m\x1b[32m●\x1b[0m\n")
     assert "lion" in shown
+
+
+@pytest.mark.parametrize(
+    ("setting", "charset"),
+    [({"NO_COLOR": "1"}, "utf-8"), ({"TERM": "dumb"}, "utf-8"), ({}, "ascii")],
+    ids=["no colours wanted", "no colours there", "no such character"],
+)
+def test_a_terminal_that_cannot_show_coloured_lights_has_letters(
+    disk: Path, lion: Path, setting: dict[str, str], charset: str
+) -> None:
+    env = {"FORCE_COLOR": "1", "NO_COLOR": None, "TERM": "xterm", **setting}
+
+    result = CliRunner(charset=charset).invoke(katafs, ["lights", "--volumes", f"dir:{disk}"], env=env)
+
+    assert re.sub(r"\x1b\[\d+m", "", result.stdout).endswith(" 1 red 1 amber 1 green  RAG\n")
+    assert result.exit_code == 0
 
 
 def test_lights_that_time_out_have_a_letter(disk: Path, lion: Path) -> None:

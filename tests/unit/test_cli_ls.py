@@ -1,4 +1,4 @@
-"""`katafs ls` of very many katas: each is shown as soon as it was looked at."""
+"""`katafs ls`: each of very many katas is shown at once, and what is wrong is said as by other commands."""
 
 import os
 import subprocess
@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from katafs.cli.main import katafs
 
 FIRST, SECOND = "1111111111", "2222222222"
 LOOKING = """
@@ -39,3 +42,12 @@ def test_a_kata_is_shown_before_the_next_is_looked_at(disk: Path, terminal: str)
         listing.stdin.close()
         assert listing.stdout.read() == f"{SECOND}\ttiger\n"
     assert listing.returncode == 0
+
+
+@pytest.mark.parametrize("wanted", ["fedcba9876", "FEDCBA9876", ""], ids=["no id", "no kata", "nothing"])
+def test_it_says_what_is_wrong_with_an_id_as_other_commands_do(disk: Path, wanted: str) -> None:
+    def told(command: str) -> tuple[int, str]:
+        ended = CliRunner().invoke(katafs, [command, wanted, "--volumes", f"dir:{disk}"])
+        return ended.exit_code, ended.stderr.splitlines()[-1]
+
+    assert told("ls") == told("lights")
