@@ -30,6 +30,8 @@ ROOT_VOLUME = VolumeName("katafs_root")
 _ID = re.compile(r"[0-9A-F]{10}")
 _OUTER = re.compile(r"[0-9A-F]{2}")
 _INNER = re.compile(r"[0-9A-F]{8}")
+_VOLUME_PREFIX = re.compile(r"([0-9A-Za-z][0-9A-Za-z_.-]*)?")
+"""As Docker wants it: a slash would lead out of a directory of volumes."""
 _AVATARS = frozenset(AVATARS)
 
 
@@ -71,6 +73,11 @@ def kata_volume(kata: KataId) -> VolumeName:
 def avatar_volume(kata: KataId, avatar: AvatarName) -> VolumeName:
     """The volume that is an avatar's sandbox, where it has one of its own."""
     return VolumeName(f"{kata}_{avatar}")
+
+
+def is_volume_prefix(text: str) -> bool:
+    """Whether the names that a store keeps may begin with `text`, which may be nothing."""
+    return _VOLUME_PREFIX.fullmatch(text) is not None
 
 
 def volume_owner(name: str) -> tuple[KataId, AvatarName | None] | None:

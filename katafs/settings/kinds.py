@@ -6,6 +6,8 @@ import math
 from pathlib import Path
 from typing import Any, Protocol
 
+from katafs.kata_id import is_volume_prefix
+
 _TRUE = frozenset(("true", "yes", "on", "1"))
 _FALSE = frozenset(("false", "no", "off", "0"))
 _MOST_PORT = 65535
@@ -30,20 +32,23 @@ class Kind(Protocol):
         """The value of a variable's or a flag's text. Raises Unfit."""
 
 
-class Text:
-    """Any text."""
+class VolumePrefix:
+    """What the names of volumes begin with."""
 
-    def __init__(self, metavar: str) -> None:
-        self.metavar = metavar
+    metavar = "P"
 
     def of_toml(self, value: object) -> str:
         """As in the protocol."""
-        if not isinstance(value, str):
-            raise Unfit("is not a text in quotes")
+        if not isinstance(value, str) or not is_volume_prefix(value):
+            raise Unfit(
+                "is nothing that the name of a volume can begin with: letters, digits, then also _ . -, in quotes"
+            )
         return value
 
     def of_text(self, text: str) -> str:
         """As in the protocol."""
+        if not is_volume_prefix(text):
+            raise Unfit("is nothing that the name of a volume can begin with: letters, digits, then also _ . -")
         return text
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, get_type_hints
 
 from katafs.config import Convert, Sandboxes, Tags, TreeSettings
 from katafs.namespace import Layout
-from katafs.settings.kinds import Choice, Count, Directory, Flag, Kind, Port, Seconds, Store, Text
+from katafs.settings.kinds import Choice, Count, Directory, Flag, Kind, Port, Seconds, Store, VolumePrefix
 
 DEFAULT_DIRECTORY = Path("/var/lib/katafs/volumes")
 """Where volumes are if nobody says where, and there is no engine."""
@@ -33,7 +33,7 @@ class Settings:
         Store(),
         f"Where the volumes are. Default: Docker where there is an engine, else dir:{DEFAULT_DIRECTORY}.",
     ] = None
-    prefix: Annotated[str, Text("P"), "What the volumes' names begin with."] = ""
+    prefix: Annotated[str, VolumePrefix(), "What the volumes' names begin with."] = ""
     layout: Annotated[Layout, Choice(Layout), "Katas as MOUNTPOINT/123456789A, or as MOUNTPOINT/12/3456789A."] = (
         Layout.FLAT
     )

@@ -3,13 +3,16 @@
 Knows which names are volumes of katafs at all; anything else in a store is somebody else's and is not looked at.
 """
 
-from katafs.kata_id import ROOT_VOLUME, VolumeName, volume_owner
+from katafs.kata_id import ROOT_VOLUME, VolumeName, is_volume_prefix, volume_owner
 
 
 class Prefix:
     """The text in front of every name that a store keeps."""
 
     def __init__(self, text: str) -> None:
+        """Raises ValueError for what no name can begin with."""
+        if not is_volume_prefix(text):
+            raise ValueError(f"the name of a volume can't begin with {text!r}")
         self._text = text
 
     def put(self, name: VolumeName) -> str:

@@ -67,6 +67,7 @@ def test_the_version_is_the_packages() -> None:
         ["mount", "/nowhere", "--sandboxes", "none"],
         ["mount", "/nowhere", "--volumes", "ftp:there"],
         ["mount", "/nowhere", "--volumes", "dir:"],
+        ["mount", "/nowhere", "--prefix", "../outside/"],
         ["mount", "/nowhere", "-o", "sideways"],
         ["mount", "/nowhere", "-o", "timeout=soon"],
         ["mount", "/nowhere", "-o", "timeout=-1"],

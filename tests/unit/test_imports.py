@@ -23,7 +23,7 @@ _MAY_IMPORT = {
     "storers": "errors kata_id namespace rooted volumes untrusted config",
     "converter": "errors kata_id namespace rooted volumes untrusted storers threads",
     "config": "errors namespace",
-    "settings": "errors namespace config",
+    "settings": "errors kata_id namespace config",
     "observe": "errors threads",
     "fuse": "errors threads",
     "mount": "errors kata_id rooted volumes tree config observe fuse threads",

@@ -7,7 +7,7 @@ from katafs.volumes.names import Prefix
 
 
 @pytest.mark.parametrize("name", ["123456789A", "123456789A_lion", ROOT_VOLUME])
-@pytest.mark.parametrize("prefix", ["", "test-", "12"])
+@pytest.mark.parametrize("prefix", ["", "test-", "12", "A.b_"])
 def test_strip_undoes_put(prefix: str, name: str) -> None:
     assert Prefix(prefix).strip(Prefix(prefix).put(VolumeName(name))) == name
 
@@ -21,3 +21,9 @@ def test_what_does_not_fit_the_prefix_is_no_volume(stored: str) -> None:
 def test_no_other_name_is_ever_put(name: str) -> None:
     with pytest.raises(ValueError, match="not the name of a volume"):
         Prefix("").put(VolumeName(name))
+
+
+@pytest.mark.parametrize("prefix", ["../outside/", "a/", "/", ".", "-", "_", "a b", "a\n", "a\0", "é"])
+def test_what_no_store_can_have_in_front_of_a_name_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="begin"):
+        Prefix(prefix)
