@@ -61,3 +61,12 @@ def test_the_readme_has_the_exit_codes_of_the_help() -> None:
     in_readme = re.findall(r"^\| (\d) \| (.+) \|$", (_PROJECT / "README.md").read_text(), re.MULTILINE)
 
     assert in_readme == in_help
+
+
+def test_the_readme_python_runs_as_it_stands(disk: Path) -> None:
+    (example,) = Page(_PROJECT / "README.md").blocks_of("python")
+    assert "/srv/katas" in example
+
+    exec(compile(example.replace("/srv/katas", f"{disk}/katas"), "README.md", "exec"), {})
+
+    assert (disk / "katas/123456789A/lion/tags/1.json").exists()
