@@ -139,11 +139,11 @@ def test_config_show_says_where_each_value_comes_from_and_is_a_file_itself(disk:
 
 
 def test_what_it_shows_of_a_strange_text_is_a_file_too(disk: Path) -> None:
-    odd = 'a"\\\N{SNOWMAN}\N{CAT FACE}\t#'
+    odd = 'dir:/a"\\\N{SNOWMAN}\N{CAT FACE}\t#'
 
-    shown = run([*PROGRAM, "config", "show", "--prefix", odd]).stdout
+    shown = run([*PROGRAM, "config", "show", "--volumes", odd]).stdout
 
-    assert tomllib.loads(shown)["prefix"] == odd
+    assert tomllib.loads(shown)["volumes"] == odd
 
 
 @pytest.mark.parametrize(
