@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from katafs.cli import exit_codes
+from katafs.settings.settings import KNOWN
 from tests.harness.pages import Page
 
 _PROJECT = Path(__file__).parents[2]
@@ -70,3 +71,11 @@ def test_the_readme_python_runs_as_it_stands(disk: Path) -> None:
     exec(compile(example.replace("/srv/katas", f"{disk}/katas"), "README.md", "exec"), {})
 
     assert (disk / "katas/123456789A/lion/tags/1.json").exists()
+
+
+@pytest.mark.parametrize("name", ["timeout", "negative_timeout", "inodes", "open_directories"])
+def test_the_readme_has_the_defaults_of_options(name: str) -> None:
+    said = re.search(rf"^\| `{name}=\w+` \|.*?([\d.]+) by default", (_PROJECT / "README.md").read_text(), re.MULTILINE)
+
+    assert said
+    assert float(said[1]) == KNOWN[name].default
