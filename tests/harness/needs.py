@@ -3,6 +3,7 @@
 Where KATAFS_NO_SKIPS is 1, as in CI, a want is a failure, so that no test drops out unseen.
 """
 
+import errno
 import importlib
 import os
 import resource
@@ -117,6 +118,17 @@ def zero_ranges() -> None:
 def generations() -> None:
     """What is made where something was removed that is open still is another inode to the kernel."""
     _kernel(one_file.kernel_tells_generations_apart, "takes an inode of another generation for another one")
+
+
+def attributes(directory: Path) -> None:
+    """What is there takes extended attributes of users', as a tmpfs does since Linux 6.6."""
+    try:
+        os.setxattr(directory, "user.wanted", b"")
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        _want(f"needs extended attributes of users' in {directory}")
+    os.removexattr(directory, "user.wanted")
 
 
 def expired_names() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.harness import needs
 from tests.harness.descriptors import held
 
 CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
@@ -28,6 +29,7 @@ def acl(user: int, permissions: int, group: int = 4) -> bytes:
 
 def make_odd_tree(top: Path) -> None:
     """Fill an empty directory with one of each kind of thing, in odd states; the same at each call."""
+    needs.attributes(top)
     for directory in ("dir", "dir/inner", "dir/empty", "sticky"):
         (top / directory).mkdir()
     _make_files(top)

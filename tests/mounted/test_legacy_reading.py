@@ -47,6 +47,7 @@ def refused_with(kind: type[OSError], call: Callable[..., object], *arguments: o
 def test_a_kata_that_is_only_read_stays(legacy: LegacyServed, read: Callable[[Path], object]) -> None:
     kata = legacy.old()
     on_disk = legacy.disk.where(kata)
+    needs.attributes(on_disk)
     (on_disk / "link").symlink_to("/nowhere")
     os.setxattr(on_disk / "manifest.json", "user.note", b"value")
     (on_disk / "script").write_text("#!/bin/sh\necho ran\n")
