@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from katafs.cli import exit_codes
-from katafs.cli.completion import directories
+from katafs.cli.given_path import GivenPath
 from katafs.cli.plain_text import in_a_line
 from katafs.cli.setting_options import store_options
 from katafs.cli.stores import engine_is_here, open_store
@@ -49,7 +49,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("paths", metavar="[MOUNTPOINT]...", nargs=-1, shell_complete=directories)
+@click.argument("paths", metavar="[MOUNTPOINT]...", nargs=-1, type=GivenPath(file_okay=False))
 @store_options
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def doctor(paths: tuple[str, ...], volumes: str | None, prefix: str, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import click
 
 from katafs.cli import exit_codes
-from katafs.cli.completion import directories
+from katafs.cli.given_path import GivenPath
 from katafs.cli.process import make_room_for_descriptors, obey_quotas, raised_limit, share_one_heap
 from katafs.cli.setting_options import mount_settings
 from katafs.cli.stores import opened_stores
@@ -45,7 +45,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("mount_point", metavar="[MOUNTPOINT]", required=False, shell_complete=directories)
+@click.argument("mount_point", metavar="[MOUNTPOINT]", required=False, type=GivenPath(file_okay=False))
 @mount_settings
 @click.option("--daemon", is_flag=True, help="Return when the mount answers; log to syslog from then on.")
 def mount(mount_point: str | None, settings: Found, daemon: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from katafs.cli import options
+from katafs.cli.given_path import GivenPath
 from katafs.settings.kinds import Choice, Kind
 from katafs.settings.settings import KNOWN, Known
 from katafs.settings.sources import Found, Given, found
@@ -63,7 +64,7 @@ def _taking(command: Callable[..., Result], names: Sequence[str]) -> Callable[..
 _config = click.option(
     "--config",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     help="Read settings from a TOML file; what environment variables and options say wins.",
 )
 

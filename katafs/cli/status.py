@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from katafs.cli import exit_codes
-from katafs.cli.completion import directories
+from katafs.cli.given_path import GivenPath
 from katafs.cli.plain_text import in_a_line
 from katafs.doctor import mount_answers, mount_facts, mount_points
 from katafs.doctor.asking import ANSWER_S, Unanswered, within
@@ -31,7 +31,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("path", metavar="MOUNTPOINT", shell_complete=directories)
+@click.argument("path", metavar="MOUNTPOINT", type=GivenPath(file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print it as MOUNTPOINT/.katafs/status.json has it.")
 def status(path: str, as_json: bool) -> None:
     """Say how the mount on MOUNTPOINT is: its store, katas, volumes, open files, operations and errors.

@@ -3,7 +3,7 @@
 import click
 
 from katafs.cli import exit_codes
-from katafs.cli.completion import directories
+from katafs.cli.given_path import GivenPath
 from katafs.doctor import mount_answers
 from katafs.doctor.mount_facts import State
 from katafs.mount.mount_point import unmount
@@ -15,7 +15,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("mount_point", metavar="MOUNTPOINT", shell_complete=directories)
+@click.argument("mount_point", metavar="MOUNTPOINT", type=GivenPath(file_okay=False))
 @click.option(
     "--lazy", is_flag=True, help="Also a busy one: it is gone from its path at once, and ends with its last use."
 )

@@ -8,6 +8,7 @@ import shlex
 import click
 
 from katafs.cli import exit_codes
+from katafs.cli.given_path import GivenPath
 from katafs.errors import KatafsError
 
 _PLACE_XATTR = "user.katafs.place"
@@ -21,7 +22,7 @@ Examples:
 
 
 @click.command(epilog=f"{_EXAMPLES}\n\n{exit_codes.TABLE}")
-@click.argument("path", type=click.Path())
+@click.argument("path", type=GivenPath())
 def where(path: str) -> None:
     """Say which volume holds PATH, which is below a mount, where in it, and how a container gets the same place."""
     place = _place_of(path)
