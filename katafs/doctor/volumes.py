@@ -96,9 +96,11 @@ def volumes(found: Volumes) -> Iterator[Finding]:
         )
     more = len(found.refused) - _MOST_REFUSED
     if more > 0:
-        yield problem("refused", f"{more} more volumes can't be served", "katafs doctor again, when these are seen to")
+        yield problem(
+            "refused", f"{_counted(more, 'more volume')} can't be served", "katafs doctor again, when these are seen to"
+        )
     if not found.refused:
-        yield ok("volumes", f"{found.url}: {found.count} volumes, and none is refused")
+        yield ok("volumes", f"{found.url}: {_counted(found.count, 'volume')}, and none is refused")
     for space in found.spaces:
         text = f"{space.where}: {_size(space.free_bytes)} free"
         if space.read_only:
@@ -123,6 +125,10 @@ def _room(check: str, text: str, free: int, total: int, remedy: str) -> Finding:
     if percent >= _NEARLY_FULL_PERCENT:
         return ok(check, text)
     return problem(check, text, remedy) if percent < _FULL_PERCENT else note(check, text, remedy)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _size(size_bytes: int) -> str:

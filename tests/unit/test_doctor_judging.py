@@ -98,12 +98,22 @@ def test_a_file_system_that_makes_inodes_as_they_are_needed_lacks_none() -> None
     assert found["inodes"] is Severity.OK
 
 
-def test_many_refused_volumes_are_counted() -> None:
-    refused = tuple(f"volume {number} is refused" for number in range(1000))
+@pytest.mark.parametrize(
+    ("count", "last"), [(1000, "980 more volumes can't be served"), (21, "1 more volume can't be served")]
+)
+def test_many_refused_volumes_are_counted(count: int, last: str) -> None:
+    refused = tuple(f"volume {number} is refused" for number in range(count))
 
-    found = [each.text for each in volumes.volumes(Volumes("docker", 1000, refused, (), (), ()))]
+    found = [each.text for each in volumes.volumes(Volumes("docker", count, refused, (), (), ()))]
 
-    assert (len(found), found[-1]) == (21, "980 more volumes can't be served")
+    assert (len(found), found[-1]) == (21, last)
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 volumes"), (1, "1 volume"), (2, "2 volumes")])
+def test_volumes_are_counted(count: int, said: str) -> None:
+    found = [each.text for each in volumes.volumes(Volumes("dir:/srv", count, (), (), (), ()))]
+
+    assert found == [f"dir:/srv: {said}, and none is refused"]
 
 
 @pytest.mark.parametrize(
