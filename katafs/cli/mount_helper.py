@@ -12,7 +12,7 @@ import click
 
 from katafs.cli import exit_codes, faults
 from katafs.cli.mount import mount
-from katafs.cli.options import without_value
+from katafs.cli.options import parse, without_value
 from katafs.cli.process import fill_standard_streams
 from katafs.settings.kinds import DOCKER
 from katafs.settings.settings import KNOWN
@@ -74,9 +74,9 @@ def _as_written(volumes: str) -> str:
 
 
 def arguments(volumes: str, mount_point: str, texts: tuple[str, ...]) -> list[str]:
-    """What `katafs mount` is to be told; `texts` as in `-o`. What katafs doesn't know is left for it to refuse.
+    """What `katafs mount` is to be told; `texts` as in `-o`.
 
-    Raises click.UsageError for a long option without its value."""
+    Raises click.UsageError as `options.parse` does, and for a long option without its value."""
     long_options, rest = [], []
     for option in (option for text in texts for option in text.split(",") if option):
         name, separator, value = option.partition("=")
@@ -85,6 +85,7 @@ def arguments(volumes: str, mount_point: str, texts: tuple[str, ...]) -> list[st
         elif option in _LONG_OPTIONS:
             raise without_value(option, _LONG_OPTIONS[option])
         else:
+            parse((option,), _LONG_OPTIONS)
             rest.append(option)
     return ["--daemon", f"--volumes={volumes}", *long_options, *(f"-o{option}" for option in rest), "--", mount_point]
 

@@ -1,10 +1,12 @@
 """The `-o` options of mount(8): katafs' own, and those that fstab lines carry for others."""
 
+from collections.abc import Iterable
+
 import click
 
 from katafs.settings.kinds import Kind, Unfit
 from katafs.settings.settings import KNOWN
-from katafs.settings.sources import Given
+from katafs.settings.sources import Given, hint
 
 _IGNORED = frozenset(
     "rw auto noauto nofail _netdev defaults async nouser user users dev nodev suid nosuid exec relatime noatime "
@@ -37,9 +39,9 @@ HELP = (
 )
 
 
-def parse(texts: tuple[str, ...]) -> dict[str, Given]:
-    """The settings that all `-o` together give. Raises click.UsageError for an option that isn't known, or that
-    lacks its value."""
+def parse(texts: tuple[str, ...], beside: Iterable[str] = ()) -> dict[str, Given]:
+    """The settings that all `-o` together give. `beside` are the options that there are besides, one of which may have
+    been meant. Raises click.UsageError for an option that isn't known, or that lacks its value."""
     given = {}
     for option in (option for text in texts for option in text.split(",") if option):
         name, separator, value = option.partition("=")
@@ -55,7 +57,8 @@ def parse(texts: tuple[str, ...]) -> dict[str, Given]:
         elif option == "remount":
             raise click.UsageError("-o remount: katafs can't be remounted: unmount it, and mount it again")
         else:
-            raise click.UsageError(f"-o {option}: is not an option of katafs")
+            near = hint(name, (*_FLAGS, *_WITH_VALUE, *beside))
+            raise click.UsageError(f"-o {option}: is not an option of katafs{near}")
     return given
 
 

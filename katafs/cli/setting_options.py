@@ -55,7 +55,8 @@ def _taking(command: Callable[..., Result], names: Sequence[str]) -> Callable[..
     ) -> Result:
         flags = {name: value for name in names if (value := named.pop(name)) not in (None, False)}
         given = {name: _given(KNOWN[name], value) for name, value in flags.items()}
-        settings = found(config, os.environ, {**given, **options.parse(mount_options)})
+        given |= options.parse(mount_options, [_flag(KNOWN[name]) for name in names])
+        settings = found(config, os.environ, given)
         return command(*arguments, settings=settings, **named)
 
     return with_settings

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ def of_file(path: Path) -> dict[str, Given]:
     for name, value in content.items():
         place = f"{path}:{_line_of(name, text)}"
         if name not in KNOWN:
-            raise BadSetting(f"{place}: unknown setting {name!r}{_hint(name)}")
+            raise BadSetting(f"{place}: unknown setting {name!r}{hint(name, KNOWN)}")
         given[name] = Given(_read(KNOWN[name].kind.of_toml, value, f"{place}: {name}"), f"file {place}")
     return given
 
@@ -100,6 +100,7 @@ def _line_of(name: str, text: str) -> int:
     return next(lines, 1)
 
 
-def _hint(name: str) -> str:
-    near = difflib.get_close_matches(name, KNOWN, 1)
+def hint(name: str, known: Iterable[str]) -> str:
+    """Which of the known names may have been meant by one that isn't known, to follow its refusal; "" for none."""
+    near = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -76,6 +76,17 @@ def test_an_option_that_is_not_known_is_named(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("option", "near"), [("tiemout=2", "timeout"), ("noxatr", "noxattr"), ("layot=split", "--layout"), ("xyzzy", None)]
+)
+def test_an_option_that_is_not_known_is_refused_with_the_nearest_name(option: str, near: str | None) -> None:
+    result = CliRunner().invoke(katafs, ["config", "show", "-o", option])
+
+    hint = "" if near is None else f"; did you mean '{near}'?"
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith(f"Error: -o {option}: is not an option of katafs{hint}\n")
+
+
+@pytest.mark.parametrize(
     ("option", "wanted"),
     [
         ("timeout", "timeout=SECONDS"),
