@@ -13,10 +13,9 @@ from katafs.errors import MountPointUnusable
 from katafs.mount import mount_point
 from katafs.mount.mount_point import OwnMount
 from katafs.rooted.mounts import Mount
-from tests.harness.mounted import PROGRAM, Mounted
+from tests.harness.mounted import Mounted
 from tests.harness.mounts import Mounts
 from tests.harness.older_kernel import TOO_OLD
-from tests.harness.programs import run
 
 
 def _refusal(mounted: Mounted) -> str:
@@ -107,11 +106,6 @@ def test_one_among_the_volumes_will_do(mount: Mounts, disk: Path) -> None:
     (mounted.path / "123456789A").mkdir()
 
     assert os.listdir(mounted.path) == ["123456789A"]
-
-
-def test_an_empty_one_is_none() -> None:
-    """As of a variable that isn't set."""
-    assert "MOUNTPOINT: where to?" in run([*PROGRAM, "mount", ""], status=2).stderr
 
 
 def test_one_that_is_mounted_already_is_refused(mount: Mounts) -> None:
