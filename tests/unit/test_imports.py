@@ -33,7 +33,7 @@ _MAY_IMPORT = {
 }
 """Which other rooms a room may import. cli → mount | converter → tree | storers → volumes → rooted | namespace → …
 
-And mount → fuse, storers → untrusted."""
+And mount → fuse, storers | converter → untrusted."""
 
 _WHY = {
     "pypy": "what an interpreter lacks is the same for every program",
