@@ -12,8 +12,10 @@ _LASTING_S = 60
 _HEADS = (b"refs", b"heads")
 _PLACES = ((), (b"objects",), (b"objects", b"info"), _HEADS, (b"refs", b"tags"), (b"logs",), (b"logs", *_HEADS))
 """The directories in `.git` where an avatar's git makes locks."""
-_LOCKS = (b".lock", b"packed-refs.new")
-"""How their names end. The last is git's own file under the lock of packed-refs, which it makes only where none is."""
+_LOCK = b".lock"
+"""How their names end, and no branch's or tag's."""
+_PACKED = ((), b"packed-refs.new")
+"""git's own file under the lock of packed-refs, which it makes only where none is, and where that is."""
 
 
 def remove_old_locks(avatar: int) -> None:
@@ -22,7 +24,7 @@ def remove_old_locks(avatar: int) -> None:
     for place in _PLACES:
         with contextlib.suppress(FileNotFoundError), directory(avatar, GIT_NAME, *place) as held:
             for name in names.listing(held):
-                if name.endswith(_LOCKS) and _is_old(held, name):
+                if (name.endswith(_LOCK) or (place, name) == _PACKED) and _is_old(held, name):
                     names.remove(held, name)
 
 

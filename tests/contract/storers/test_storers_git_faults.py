@@ -221,6 +221,16 @@ def test_a_repository_is_packed_where_a_packing_was_killed_long_ago(git: Storer,
     assert (len(_packs(crowded)), path.exists()) == (1, False)
 
 
+def test_an_old_branch_stays_whatever_its_name_ends_with(git: Storer, disk: Path) -> None:
+    repository = disk / KATA / "lion/.git"
+    branch = repository / "refs/heads/packed-refs.new"
+    branch.write_text(_sha(repository, "HEAD"))
+    os.utime(branch, (1, 1))
+    git.avatar_ran_tests(KATA, "lion", FILES, NOW, "second", "red")
+
+    assert branch.exists()
+
+
 def test_a_run_is_stored_where_the_repository_can_not_be_packed(
     git: Storer, crowded: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
