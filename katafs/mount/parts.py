@@ -137,7 +137,7 @@ class Parts:
         for part in list(self._parts.values()):
             if part.tree.is_unused() and not self._tops.any_of(part.tree):
                 del self._parts[part.disk]
-                part.shrinker.close()
+                part.shrinker.stop()
                 self._tree.leave(part.disk)
 
     def _made(self, disk: Disk) -> _Part:

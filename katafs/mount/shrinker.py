@@ -40,11 +40,16 @@ class Shrinker:
         """Begin to look after the number of inodes. Raises NoThread."""
         self._thread = started(self._run, "katafs-shrinker")
 
-    def close(self) -> None:
-        """End it. Where the kernel keeps it waiting it writes nothing more, and ends with the connection."""
+    def stop(self) -> None:
+        """Have it end, without a wait. Where the kernel keeps it waiting it writes nothing more, and ends with the
+        connection."""
         self._stopping = True
         self._surplus.crowded.set()
         self._surplus.forgotten.set()
+
+    def close(self) -> None:
+        """The same, and give it a moment to have ended."""
+        self.stop()
         if self._thread is not None:  # it may not have been started, for want of a thread
             self._thread.join(_LAST_MOMENT_S)
 

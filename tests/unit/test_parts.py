@@ -11,6 +11,7 @@ import pytest
 
 from katafs.fuse.operations import Attributes, Later
 from katafs.kata_id import VolumeName
+from katafs.mount import shrinker
 from katafs.mount.operations import Operations
 from katafs.mount.parts import Parts
 from katafs.mount.shrinker import Shrinker
@@ -107,12 +108,41 @@ def test_a_disk_that_is_mounted_anew_leaves_nothing_of_the_one_before(
     told = parts.enter_made(DISK, tree.tree.node(ROOT), KATA)
     parts.forget([(told.number, 1)])
     until(tree.tree.on(DISK).is_unused, "what was looked up to be forgotten")
-    before = shrinkers()
+    assert shrinkers() == 1
     away[0] = MOUNTED_ANEW
     until(lambda: serving(tree) == MOUNTED_ANEW, "the kata to be the other disk's")
     entered(parts, tree, MOUNTED_ANEW)
 
-    assert (before, shrinkers()) == (1, 1)
+    until(lambda: shrinkers() == 1, "the thread of the one before to end")
+
+
+def test_a_part_is_left_without_a_wait_for_the_kernel_that_it_asks(
+    tree: Kernel, parts: Parts, away: list[Disk | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel may wait there for who looks a name up, and so for the lock that is held here."""
+    asks, goes_on = threading.Event(), threading.Event()
+
+    def ask(_: Shrinker) -> None:
+        asks.set()
+        assert goes_on.wait(60)
+
+    monkeypatch.setattr(Shrinker, "_shrink", ask)
+    monkeypatch.setattr(shrinker, "_LAST_MOMENT_S", 60)
+    told = parts.enter_made(DISK, tree.tree.node(ROOT), KATA)
+    tree.tree.on(DISK).surplus.crowded.set()
+    assert asks.wait(60)
+    parts.forget([(told.number, 1)])
+    until(tree.tree.on(DISK).is_unused, "what was looked up to be forgotten")
+    away[0] = MOUNTED_ANEW
+    until(lambda: serving(tree) == MOUNTED_ANEW, "the kata to be the other disk's")
+    entering = threading.Thread(target=lambda: entered(parts, tree, MOUNTED_ANEW))
+    entering.start()
+    entering.join(10)
+    is_entered = not entering.is_alive()
+    goes_on.set()
+    entering.join()
+
+    assert is_entered
 
 
 @pytest.mark.usefixtures("away")
@@ -180,12 +210,12 @@ def test_names_are_looked_up_while_a_part_stops_asking_the_kernel(
     entered(parts, tree)
     looked_up, close = list[bool](), Shrinker.close
 
-    def looking_up(shrinker: Shrinker) -> None:
+    def looking_up(one: Shrinker) -> None:
         looking = threading.Thread(target=lambda: entered(parts, tree))
         looking.start()
         looking.join(10)
         looked_up.append(not looking.is_alive())
-        close(shrinker)
+        close(one)
 
     monkeypatch.setattr(Shrinker, "close", looking_up)
     parts.stop_asking()
