@@ -14,7 +14,7 @@ from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, names
 from katafs.rooted.removing import remove_all
 from katafs.storers import starting
-from katafs.storers.checks import checked_avatar, checked_content, checked_delta, checked_id, checked_name
+from katafs.storers.checks import checked_avatar, checked_delta, checked_id
 from katafs.storers.places import Part
 from katafs.storers.storer import Delta
 from katafs.volumes.store import VolumeStore
@@ -119,12 +119,6 @@ class AvatarsStorer(Part):
         deleted, written = checked_delta(delta, contents)
         with self._places.sandbox(kata, name) as sandbox:
             change_files(sandbox, written, deleted)
-
-    def sandbox_write(self, kata: str, name: str, contents: Mapping[str, str]) -> None:
-        """Write these files to the sandbox, and leave alone every other."""
-        written = {checked_name(file): checked_content(file, content) for file, content in contents.items()}
-        with self._places.sandbox(kata, name) as sandbox:
-            change_files(sandbox, written)
 
 
 def change_files(sandbox: int, written: Mapping[bytes, bytes], deleted: Iterable[bytes] = ()) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from katafs.kata_id import AvatarName
-from katafs.storers.avatars import AvatarsStorer
-from katafs.storers.checks import checked_files, checked_run
+from katafs.storers.avatars import AvatarsStorer, change_files
+from katafs.storers.checks import checked_content, checked_files, checked_name, checked_run
 from katafs.storers.diff import FileDiff, differences
 from katafs.storers.katas import KatasStorer
 from katafs.storers.storer import OUTPUT, Increment
@@ -19,9 +19,15 @@ class PlainStorer(KatasStorer, AvatarsStorer, TagsStorer):
         start = self.start_files(kata)
         with self.starting(kata, names) as avatar:
             if avatar is not None:
-                self.sandbox_write(kata, avatar, start)
+                self._write(kata, avatar, start)
                 self.start_tags(kata, avatar, start)
         return avatar
+
+    def _write(self, kata: str, name: str, contents: Mapping[str, str]) -> None:
+        """Write these files to the sandbox, and leave alone every other."""
+        written = {checked_name(file): checked_content(file, content) for file, content in contents.items()}
+        with self._places.sandbox(kata, name) as sandbox:
+            change_files(sandbox, written)
 
     def avatar_ran_tests(
         self, kata: str, name: str, files: Mapping[str, str], now: Sequence[int], output: str, colour: str
@@ -29,7 +35,7 @@ class PlainStorer(KatasStorer, AvatarsStorer, TagsStorer):
         """As in Storer. The output goes to the sandbox, too."""
         checked_run(now, output, colour)
         checked_files(files)
-        self.sandbox_write(kata, name, {OUTPUT: output})
+        self._write(kata, name, {OUTPUT: output})
         return super().avatar_ran_tests(kata, name, files, now, output, colour)
 
     def tag_diff(self, kata: str, name: str, old: int, new: int) -> list[FileDiff]:
