@@ -6,18 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from katafs.fuse.device import Device, GivenUp
-from katafs.fuse.handed_out import given_back
-from katafs.fuse.operations import Later
+from katafs.fuse.handed_out import TakingBack
+from katafs.fuse.operations import Explain, Later
 from katafs.fuse.put_off import UNHURRIED
 from katafs.fuse.requests import Around, Carried, Method, Request
 from katafs.fuse.tally import Tally
-
-Explain = Callable[[str, Exception, int | None], int]
-"""The errno that an exception becomes in an operation of this name, which was asked of this inode if it is known; says
-of it what there is to say."""
-
-Give = Callable[[Request], None]
-"""Serves a request that has no reply. Raises what is raised in it."""
 
 _MOST_EARLY = 64
 """How many interrupts are remembered of requests that no pool has: a few are on their way to one, the rest are done."""
@@ -26,12 +19,12 @@ _MOST_EARLY = 64
 class Answering:
     """Gives the replies of one connection. Whatever happens in it, each request that is to have one has it."""
 
-    def __init__(self, device: Device, tally: Tally, explain: Explain, give: Give) -> None:
-        """Errors are counted in the tally. `give` gives back what the kernel has no reply of."""
+    def __init__(self, device: Device, tally: Tally, explain: Explain, taking_back: TakingBack) -> None:
+        """Errors are counted in the tally."""
         self._device = device
         self._tally = tally
         self._explain = explain
-        self._give = give
+        self._taking_back = taking_back
         self._later: dict[int, Future[None]] = {}
         """By their unique numbers the requests that a pool has. Guarded by its own atomicity: a look at an entry, and
         its setting and removing, are one step each."""
@@ -58,15 +51,7 @@ class Answering:
                 self._explain(f"the reply to {method.__name__}", error, request.node)
                 self._device.refuse(unique, errno.EIO)
             if isinstance(carried, bytes):
-                self._lost(request, method, carried)
-
-    def _lost(self, request: Request, method: Method, content: bytes) -> None:
-        """The kernel gives back only what it has: a handle that it doesn't know would stay open for ever."""
-        for giving in given_back(request, content):
-            try:
-                self._give(giving)
-            except Exception as error:  # noqa: BLE001 as above
-                self._explain(f"the taking back of {method.__name__}", error, giving.node)
+                self._taking_back.lost(request, method, carried)
 
     def refuse(self, request: Request, method: Method, error: Exception) -> None:
         """Reply with the errno that an exception becomes."""

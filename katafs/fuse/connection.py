@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 
 from katafs.fuse import negotiation, wire
-from katafs.fuse.answering import Answering, Explain
+from katafs.fuse.answering import Answering
 from katafs.fuse.device import REQUEST_BYTES, Device, GivenUp
 from katafs.fuse.dispatcher import Dispatcher
+from katafs.fuse.handed_out import TakingBack
 from katafs.fuse.methods import Methods
 from katafs.fuse.negotiation import Agreement, ProtocolUnknown
-from katafs.fuse.operations import Later, Operations
+from katafs.fuse.operations import Explain, Later, Operations
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.processors import Processors
 from katafs.fuse.put_off import UNHURRIED, PutOff
@@ -56,7 +57,8 @@ class Connection:
         self.methods = Methods(dispatcher.methods)
         """What serves its requests."""
         self._tally = Tally()
-        self._answering = Answering(self.device, self._tally, self._explain, self._give)
+        taking_back = TakingBack(self.methods, dispatcher.forget, self._explain)
+        self._answering = Answering(self.device, self._tally, self._explain, taking_back)
         self._closed = False
         self._unanswered: dict[int, Callable[[Request], None]] = {
             wire.FORGET: dispatcher.forget,
@@ -254,22 +256,6 @@ class Connection:
             self._answering.refuse(request, method, error)
         else:
             self._answering.submit(request, method, answer, lent)
-
-    def _give(self, giving: Request) -> None:
-        """Be the kernel, and give back what it has no reply of."""
-        if giving.opcode in self._unanswered:
-            self._unanswered[giving.opcode](giving)
-            return
-        method = self.methods.serving[giving.opcode]
-        answer = method(giving)
-        if isinstance(answer, Later):
-            answer.pool.submit(self._explained, method, giving.node, answer.call)
-
-    def _explained(self, method: Method, node: int, call: Callable[[], Carried]) -> None:
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001 as above
-            self._explain(method.__name__, error, node)
 
     # What isn't passed on, or has no reply
 

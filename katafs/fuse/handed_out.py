@@ -1,15 +1,51 @@
-"""What a reply hands to the kernel: an inode that is looked up, a handle; and how the kernel gives that back."""
+"""What a reply hands to the kernel: an inode that is looked up, a handle; and how it is taken back from a lost one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from katafs.fuse import wire
-from katafs.fuse.requests import Request
+from katafs.fuse.methods import Methods
+from katafs.fuse.operations import Explain, Later
+from katafs.fuse.requests import Carried, Method, Request
 
 _NAMING = frozenset((wire.LOOKUP, wire.SYMLINK, wire.MKNOD, wire.MKDIR, wire.LINK, wire.CREATE))
 """Of what replies to these carry an entry comes first."""
 
 
-def given_back(request: Request, content: bytes) -> Iterator[Request]:
+class TakingBack:
+    """Serves the requests by which the kernel would give back what it never had."""
+
+    def __init__(self, methods: Methods, forget: Callable[[Request], None], explain: Explain) -> None:
+        """`forget` serves FORGETs, the methods all others."""
+        self._methods = methods
+        self._forget = forget
+        self._explain = explain
+
+    def lost(self, request: Request, method: Method, content: bytes) -> None:
+        """The kernel didn't take the reply to a request of this method, and gives back only what it has: a handle that
+        it doesn't know would stay open for ever."""
+        for giving in _given_back(request, content):
+            try:
+                self._give(giving)
+            except Exception as error:  # noqa: BLE001 the rest is given back all the same
+                self._explain(f"the taking back of {method.__name__}", error, giving.node)
+
+    def _give(self, giving: Request) -> None:
+        if giving.opcode == wire.FORGET:
+            self._forget(giving)
+            return
+        method = self._methods.serving[giving.opcode]
+        answer = method(giving)
+        if isinstance(answer, Later):
+            answer.pool.submit(self._finish, method, giving.node, answer.call)
+
+    def _finish(self, method: Method, node: int, call: Callable[[], Carried]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 nobody else would tell of it
+            self._explain(method.__name__, error, node)
+
+
+def _given_back(request: Request, content: bytes) -> Iterator[Request]:
     """The requests by which the kernel would give back what a reply to this one carries, if it had that. READDIRPLUS
     isn't looked at: most of what a listing tells of is counted when its reply is given, and so isn't where it can't be.
     """

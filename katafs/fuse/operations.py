@@ -32,6 +32,10 @@ class Later(Generic[Ready]):
 
 Answer: TypeAlias = Result | Later[Result]
 
+Explain: TypeAlias = Callable[[str, Exception, int | None], int]
+"""The errno that an exception becomes in an operation of this name, which was asked of this inode if it is known; says
+of it what there is to say."""
+
 
 class Attributes(Protocol):
     """stat(2) of an inode, and how long the kernel may keep it and the name that led to it."""
