@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from katafs.fuse import wire
 from katafs.fuse.device import Device, GivenUp
 from katafs.fuse.handed_out import TakingBack
 from katafs.fuse.operations import Explain, Later
@@ -95,10 +96,11 @@ class Answering:
         if lent is not None:
             lent()
 
-    def interrupt(self, unique: int) -> None:
-        """The program doesn't want to wait for this one any longer. What has been begun is finished all the same.
+    def interrupt(self, request: Request) -> None:
+        """The program doesn't want to wait for one any longer. What has been begun is finished all the same.
 
         The kernel says so once, maybe while another thread is about to give the request to a pool."""
+        (unique,) = wire.INTERRUPT_IN.unpack_from(request.body)
         if unique not in self._later:
             self._early.append(unique)
         # Looked at after that, as a submission looks the other way round: one of the two sees it.

@@ -51,6 +51,12 @@ class Request:
         return parent, old, new, flags
 
 
+def awaited(buffer: memoryview) -> int:
+    """The number of the request in a buffer, if it is to have a reply; 0 otherwise, and where none was read yet."""
+    _, opcode, unique, *_ = wire.REQUEST_HEADER.unpack_from(buffer)
+    return 0 if opcode in wire.UNANSWERED else unique
+
+
 class Malformed(Exception):
     """A request that isn't as the protocol says: shorter than its structure, or without a name."""
 
@@ -67,3 +73,6 @@ Carried: TypeAlias = bytes | int | Around
 
 Method: TypeAlias = Callable[[Request], Answer[Carried]]
 """Serves one kind of request."""
+
+Own: TypeAlias = Callable[[Request], None]
+"""The same for a kind that is the connection's own: replies itself, if there is a reply."""

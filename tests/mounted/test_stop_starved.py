@@ -52,16 +52,16 @@ def test_one_that_is_left_is_a_failure_and_taken_away_at_the_next_start(mount: M
 
 DYING = """
 from katafs.cli.main import katafs
-from katafs.fuse.connection import Connection
+from katafs.fuse.intake import Intake
 
-serve = Connection._serve
+serve = Intake._serve
 
-def dying(connection, reader, size):
+def dying(intake, reader, size):
     if b"fatal" in bytes(reader.buffer[:size]):
         raise SystemExit  # no Exception: nothing in the thread catches it
-    serve(connection, reader, size)
+    serve(intake, reader, size)
 
-Connection._serve = dying
+Intake._serve = dying
 katafs()
 """
 

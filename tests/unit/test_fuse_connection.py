@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from katafs.errors import StoreUnreachable
-from katafs.fuse import connection, device, wire
+from katafs.fuse import device, intake, wire
 from katafs.fuse.operations import NOW_NS, Absent, Later, Operations, Wanted, Writing
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
@@ -195,7 +195,7 @@ def test_where_there_is_no_memory_for_a_request_there_is_a_reply(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as exhausted:
-        exhausted.setattr(connection, "Request", lambda *_: failing(MemoryError())())
+        exhausted.setattr(intake, "Request", lambda *_: failing(MemoryError())())
         refused = served.kernel.ask(wire.READLINK)
         served.kernel.send(wire.FORGET, struct.pack("=Q", 3))
         refused_after = served.kernel.ask(wire.READLINK)
@@ -286,7 +286,7 @@ def test_a_request_that_was_read_when_reading_failed_has_a_reply(
 
 
 def test_reading_that_goes_on_failing_is_the_end(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_PAUSE_S", 0.001)
+    monkeypatch.setattr(intake, "_PAUSE_S", 0.001)
     with serving(cast(Operations, recorder)) as served:
         monkeypatch.setattr(served.connection.device, "read", lambda *_, **__: failing(OSError(errno.EINVAL, "no"))())
         served.kernel.ask(wire.READLINK)
