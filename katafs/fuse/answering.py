@@ -112,9 +112,9 @@ class Answering:
         """The numbers of the requests that pools have."""
         return list(self._later)
 
-    def running(self) -> list[Future[None]]:
-        """What pools are at now. The rest of what they have has told nothing yet."""
-        return [future for future in list(self._later.values()) if future.running()]
+    def running(self) -> list[int]:
+        """The numbers of those that pools are at now. The rest of what they have has told nothing yet."""
+        return [unique for unique, future in self._later.copy().items() if future.running()]
 
     def close(self) -> bool:
         """Begin nothing more that a pool has, and reply to nothing of that. Whether pools have nothing left."""

@@ -113,12 +113,15 @@ class Connection:
     def under_way(self) -> Callable[[], bool]:
         """Take note of all that is being answered now. What this gives says whether some of that has no reply yet."""
         at_work = self._readers.at_work()
-        later = self._answering.running()
+        # A pool may have begun already what a reader is giving it just now, and isn't known to have it yet. So here and
+        # below readers are looked at before pools: what is with neither has its reply, or was begun later.
+        begun = {reader.served for reader, _ in at_work}
+        begun.update(self._answering.running())
 
         def is_left() -> bool:
             if any(reader.answering and reader.taken == taken for reader, taken in at_work):
                 return True
-            return not all(future.done() for future in later)
+            return not begun.isdisjoint(self._answering.uniques())
 
         return is_left
 
