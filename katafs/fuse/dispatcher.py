@@ -72,7 +72,7 @@ class Dispatcher:
 
     def lookup(self, request: Request) -> Answer[Carried]:
         found: Answer[Attributes | Absent] = self._operations.lookup(request.node, request.name())
-        return found.then(_found) if isinstance(found, Later) else _found(found)
+        return found.then(replies.found) if isinstance(found, Later) else replies.found(found)
 
     def symlink(self, request: Request) -> Answer[Carried]:
         name, target = request.names(2)
@@ -135,12 +135,14 @@ class Dispatcher:
     def getxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
         value = self._operations.getxattr(request.node, request.name(wire.GETXATTR_IN.size), request)
-        return value.then(lambda made: _fitting(made, room)) if isinstance(value, Later) else _fitting(value, room)
+        if isinstance(value, Later):
+            return value.then(lambda made: replies.fitting(made, room))
+        return replies.fitting(value, room)
 
     def listxattr(self, request: Request) -> Answer[Carried]:
         (room,) = wire.GETXATTR_IN.unpack_from(request.body)
         listed = self._operations.listxattr(request.node, request)
-        return _then(listed, lambda names: _fitting(replies.names(names), room))
+        return _then(listed, lambda names: replies.fitting(replies.names(names), room))
 
     def setxattr(self, request: Request) -> Answer[Carried]:
         size, flags = wire.SETXATTR_IN.unpack_from(request.body)
@@ -206,7 +208,7 @@ class Dispatcher:
         if not self._passthrough.is_permitted():
             return errno.ENOSYS  # the kernel then says itself that files have no holes
         # The same here: a page that somebody has mapped and written to may be where the volume has a hole still.
-        return _then(self._operations.getattr(request.node), lambda told: _without_holes(told, offset, whence))
+        return _then(self._operations.getattr(request.node), lambda told: replies.without_holes(told, offset, whence))
 
     def release(self, request: Request) -> Answer[Carried]:
         handle, _, _, _ = wire.RELEASE_IN.unpack_from(request.body)
@@ -247,32 +249,7 @@ class Dispatcher:
         self._operations.forget(forgotten)
 
 
-def _found(told: Attributes | Absent) -> Carried:
-    if type(told) is not Absent:
-        return replies.entry(told)  # type: ignore[arg-type]  # mypy doesn't narrow by this check
-    return replies.absence(told.timeout_s) if told.timeout_s else errno.ENOENT
-
-
-def _without_holes(told: Attributes, offset: int, whence: int) -> Carried:
-    """lseek(2) in a file that is all data, with a hole at its end as every file has."""
-    size_bytes = told.status.st_size
-    if not 0 <= offset < size_bytes:
-        return errno.ENXIO
-    return wire.LSEEK_OUT.pack(offset if whence == os.SEEK_DATA else size_bytes)
-
-
 def _time(given: int, now: int, seconds: int, nanoseconds: int) -> int | None:
     if now:
         return NOW_NS
     return seconds * 1_000_000_000 + nanoseconds if given else None
-
-
-def _fitting(value: bytes | None, room: int) -> Carried:
-    """The value, or only its size where no room is given (xattr(7))."""
-    if value is None:
-        return errno.ENODATA
-    if room == 0:
-        return wire.XATTR_SIZE_OUT.pack(len(value))
-    if len(value) > room:
-        raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
-    return value

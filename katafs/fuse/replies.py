@@ -1,15 +1,17 @@
-"""What replies carry, in the protocol's structures."""
+"""What replies carry, in the protocol's structures; or the errno that they are where they carry nothing."""
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import stat
 from typing import TYPE_CHECKING
 
 from katafs.fuse import wire
+from katafs.fuse.operations import Absent
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
@@ -35,9 +37,13 @@ def entry(told: Attributes) -> bytes:
     )  # fmt: skip
 
 
-def absence(timeout_s: float) -> bytes:
-    """The entry of a name that isn't there: node 0."""
-    seconds, nanoseconds = _timeout(timeout_s)
+def found(told: Attributes | Absent) -> bytes | int:
+    """The entry of a name that was looked up. Of one that isn't there it is an entry of node 0 if that may be kept."""
+    if type(told) is not Absent:
+        return entry(told)  # type: ignore[arg-type]  # mypy doesn't narrow by this check
+    if not told.timeout_s:
+        return errno.ENOENT
+    seconds, nanoseconds = _timeout(told.timeout_s)
     return wire.ENTRY_OUT.pack(0, 0, seconds, 0, nanoseconds, 0, *[0] * 16)
 
 
@@ -81,6 +87,14 @@ def written(size_bytes: int) -> bytes:
     return wire.WRITE_OUT.pack(size_bytes)
 
 
+def without_holes(told: Attributes, offset: int, whence: int) -> bytes | int:
+    """lseek(2) in a file that is all data, with a hole at its end as every file has."""
+    size_bytes = told.status.st_size
+    if not 0 <= offset < size_bytes:
+        return errno.ENXIO
+    return wire.LSEEK_OUT.pack(offset if whence == os.SEEK_DATA else size_bytes)
+
+
 def statistics(figures: os.statvfs_result) -> bytes:
     """The figures of a file system."""
     return wire.STATFS_OUT.pack(
@@ -92,6 +106,17 @@ def statistics(figures: os.statvfs_result) -> bytes:
 def names(listed: Sequence[bytes]) -> bytes:
     """The names of extended attributes."""
     return b"".join(name + b"\0" for name in listed)
+
+
+def fitting(value: bytes | None, room: int) -> bytes | int:
+    """An extended attribute or their names, or only the size where no room is given (xattr(7)). Raises ERANGE."""
+    if value is None:
+        return errno.ENODATA
+    if room == 0:
+        return wire.XATTR_SIZE_OUT.pack(len(value))
+    if len(value) > room:
+        raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+    return value
 
 
 class Entries:
