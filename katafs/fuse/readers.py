@@ -174,7 +174,7 @@ class Readers:
             self._reading = reader  # last: where there is no memory for that it stays as it was
         try:
             self._start(lambda: self._live(reader))
-        except NoThread:  # the one before reads when it can
+        except (NoThread, MemoryError):  # the one before reads when it can
             self._take_back(reader, before)
 
     def _take_back(self, reader: Reader, before: Reader) -> None:

@@ -146,3 +146,22 @@ def test_where_a_thread_has_no_memory_to_begin_the_one_there_is_goes_on(monkeypa
 
     assert readers.join(60)
     assert ended.is_set()
+
+
+def test_where_there_is_no_memory_to_ask_for_a_thread_the_one_there_is_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, ended = threading.Event(), threading.Event()
+    refused: list[int] = []
+
+    def refuse(*_: object) -> None:
+        refused.append(1)
+        raise MemoryError
+
+    readers = Readers(three_requests(slow), ended.set, 64, lambda _: None)
+    readers.start()
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr("katafs.fuse.readers.started", refuse)
+        until(lambda: len(refused) >= 1, "the watcher to have tried")
+    slow.set()
+
+    assert ended.wait(10), "nobody reads any more"
+    assert readers.join(60)
