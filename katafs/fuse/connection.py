@@ -127,17 +127,22 @@ class Connection:
 
     def _init(self, request: Request) -> None:
         try:
-            payload, self.agreement = negotiation.agree(bytes(request.body))
+            self._agree(request)
         except ProtocolUnknown as problem:
             self.fault = problem
             self.device.refuse(request.unique, errno.EPROTO)
             self.device.call_away()  # from now on the kernel itself refuses whatever is asked of the mount
-        else:
-            if self.agreement is not None and self.agreement.has(wire.PASSTHROUGH):
-                self._passthrough.permit()
-            if self.agreement is not None and self.agreement.has(wire.DIRECT_IO_ALLOW_MMAP):
-                self._dispatcher.may_bypass = True
-            self._reply(request.unique, payload)
+        except Exception:
+            self.device.call_away()  # as above: it asks for INIT once
+            raise
+
+    def _agree(self, request: Request) -> None:
+        payload, self.agreement = negotiation.agree(bytes(request.body))
+        if self.agreement is not None and self.agreement.has(wire.PASSTHROUGH):
+            self._passthrough.permit()
+        if self.agreement is not None and self.agreement.has(wire.DIRECT_IO_ALLOW_MMAP):
+            self._dispatcher.may_bypass = True
+        self._reply(request.unique, payload)
 
     def _destroy(self, request: Request) -> None:
         self._reply(request.unique, b"")

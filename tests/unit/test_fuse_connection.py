@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from katafs.errors import StoreUnreachable
-from katafs.fuse import device, intake, wire
+from katafs.fuse import device, intake, negotiation, wire
 from katafs.fuse.operations import NOW_NS, Absent, Later, Operations, Wanted, Writing
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served, serving
@@ -357,6 +357,21 @@ def test_a_kernel_that_is_too_old_is_told_so_and_that_is_the_end(served: Served)
 
     until(served.ended.is_set, "the end to be told")
     assert "speaks FUSE 7.20" in str(served.connection.fault)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(negotiation, "agree"), (device.Device, "reply")],
+    ids=["what is agreed on", "the reply"],
+)
+def test_where_there_is_no_memory_for_init_that_is_the_end(
+    served: Served, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    """The kernel asks once, and refuses all that programs want from then on: nobody would ever hear of the mount."""
+    monkeypatch.setattr(owner, name, lambda *_: failing(MemoryError())())
+
+    assert served.kernel.init() == (errno.EIO, b"")
+    until(served.ended.is_set, "the end to be told")
 
 
 def test_destroy_is_answered(served: Served) -> None:
