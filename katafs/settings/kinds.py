@@ -36,19 +36,18 @@ class VolumePrefix:
     """What the names of volumes begin with."""
 
     metavar = "P"
+    _unfit = "is nothing that the name of a volume can begin with: letters, digits, then also _ . -"
 
     def of_toml(self, value: object) -> str:
         """As in the protocol."""
         if not isinstance(value, str) or not is_volume_prefix(value):
-            raise Unfit(
-                "is nothing that the name of a volume can begin with: letters, digits, then also _ . -, in quotes"
-            )
+            raise Unfit(f"{self._unfit}, in quotes")
         return value
 
     def of_text(self, text: str) -> str:
         """As in the protocol."""
         if not is_volume_prefix(text):
-            raise Unfit("is nothing that the name of a volume can begin with: letters, digits, then also _ . -")
+            raise Unfit(self._unfit)
         return text
 
 
