@@ -1,9 +1,7 @@
 """What all operations of the tree share: the tables, the one lock over them, and the nodes of a request."""
 
 import contextlib
-import errno
 import os
-import stat
 import threading
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,9 +9,7 @@ from typing import NamedTuple
 from katafs.config import TreeSettings
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import ROOT_VOLUME
-from katafs.namespace import ROOT, Kind
-from katafs.rooted import names
-from katafs.rooted.answer import answer
+from katafs.namespace import ROOT
 from katafs.rooted.caller import Creator
 from katafs.rooted.inodes import identity_of
 from katafs.tree.descriptors import Descriptors
@@ -25,7 +21,7 @@ from katafs.tree.other_names import OtherNames
 from katafs.tree.owners import Owners
 from katafs.tree.reaching import Reaching
 from katafs.tree.requests import Found, Locked
-from katafs.tree.settling import settle
+from katafs.tree.settling import Settling
 from katafs.tree.telling import Telling
 from katafs.volumes.disks import Disk
 from katafs.volumes.legacy_store import Unasked
@@ -76,14 +72,15 @@ class Core:
             self.root_status = legacy.top_status() if root_descriptor is None else os.fstat(root_descriptor)
             self.nodes = NodeTable(self._root(root_descriptor))
             self.numbers = Numbers(self.root_status.st_dev)
-            self.home, self.owners = self, Owners(store, self)
+            self.owners = Owners(store, self.nodes)
             self.foreseen: dict[int, tuple[Node, bytes]] = {}
             """The directories and names of the tops that the kernel was told of unasked. Shared by the parts."""
         else:
-            self.home, self.owners, self.foreseen = part.home, part.home.owners, part.home.foreseen
+            self.owners, self.foreseen = part.home.owners, part.home.foreseen
             self.root_status, self.numbers = part.home.root_status, part.home.numbers
             self.nodes = NodeTable(part.home.nodes.root, knows_root=False)
         self.reaching = Reaching(store, self.disk, self.owners, self.descriptors, legacy)
+        self.settling = Settling(legacy, self.owners, self.numbers, self.descriptors, self.reaching)
         self.telling = Telling(store, settings, legacy, self.grafts, self.nodes.root, self.root_status)
         self.node = (lambda number: self.steady(self.nodes.find(number))) if legacy.is_there else self.nodes.find
         """The node that a request is about, by its number. Raises OSError(ESTALE) for one that isn't in use."""
@@ -129,9 +126,9 @@ class Core:
         """The node, which stays where it is until the request ends: what was converted meanwhile is settled first."""
         if node.piece is not None:
             if not self.legacy.hold(node.piece):
-                settle(self, node.piece)
+                self.settling.settle(node.piece)
         elif self.legacy.is_there:
-            self.notice_kept(node)
+            self.settling.notice_kept(node)
         return node
 
     def ask(self, first: Unasked) -> None:
@@ -142,7 +139,7 @@ class Core:
         if first.piece is not None:
             with self.locked:
                 if not self.legacy.disk.stands(first.piece):  # it may have come back meanwhile
-                    settle(self, first.piece, asked=True)
+                    self.settling.settle(first.piece, asked=True)
 
     def changing(self, number: int) -> Node:
         """The node that a request is to change. Raises Unconverted for one on a legacy disk."""
@@ -151,32 +148,6 @@ class Core:
             self.legacy.refuse(node.piece)
         self.changes += 1
         return node
-
-    def adopt(self, node: Node) -> None:
-        """Take note that the root volume has by now a directory that no volume held.
-
-        Raises OSError(ENOENT) where it hasn't, OSError(EROFS) where something else has the name there."""
-        if node.parent is None:
-            raise answer(errno.EROFS, node.name)
-        descriptor, status = names.look(self.reaching.directory(node.parent), node.name)
-        if not stat.S_ISDIR(status.st_mode):
-            # Something else in the volume has the name, and the directory that shows in its place is made of names.
-            os.close(descriptor)
-            raise answer(errno.EROFS, node.name)
-        node.identity, node.volume = identity_of(status), node.parent.volume
-        self.descriptors.keep(node, descriptor)
-
-    def notice_kept(self, node: Node) -> bool:
-        """Take note of an outer directory that a conversion has made in the root volume since; whether one has."""
-        if not self.legacy.is_there or node.identity is not None or node.place.kind is not Kind.OUTER:
-            return False
-        with contextlib.suppress(FileNotFoundError):
-            try:
-                self.adopt(node)
-            except OSError as unserved:
-                if unserved.errno != errno.EROFS:
-                    raise
-        return node.identity is not None
 
     @contextlib.contextmanager
     def borrowed(self, node: Node) -> Iterator[int]:
@@ -201,8 +172,8 @@ class Core:
         node = self.nodes.forget(number, count)
         if node is None:
             return
-        if node.is_grafted() and node.volume is not None and self.home is self:
-            self.owners.give_up(node.volume, self)
+        if node.is_grafted() and node.volume is not None and self.disk is None:
+            self.owners.give_up(node.volume, self.disk)
         self.descriptors.drop(node)
         self.numbers.drop(number)
         if node.piece is not None:

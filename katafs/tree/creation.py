@@ -143,4 +143,4 @@ class Creation:
             self._core.creator.acting_as(model.st_uid, model.st_gid),
         ):
             names.make_directory(directory, node.name, stat.S_IMODE(directory_mode(model)))
-        self._core.adopt(node)
+        self._core.settling.adopt(node)

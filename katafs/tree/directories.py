@@ -189,7 +189,8 @@ class Directories:
         with self._core.locked:
             self._core.steady(node)
             added = self._core.grafts.names_in(node.place)
-            self._core.notice_kept(node)  # after the look at the disk: what has left it since is found in the volume
+            # After the look at the disk: what has left it since is found in the volume.
+            self._core.settling.notice_kept(node)
         present = {} if node.identity is None else self._numbered(node)
         for name in added + self._tags.added_to(node, present):
             present.setdefault(name, 0)

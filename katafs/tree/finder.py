@@ -16,7 +16,6 @@ from katafs.tree.core import Core
 from katafs.tree.legacy import WITH_STRAYS
 from katafs.tree.nodes import Node
 from katafs.tree.requests import Found
-from katafs.tree.settling import settle
 from katafs.volumes.legacy_disk import Piece
 
 _NAME_MAX = 255
@@ -108,7 +107,7 @@ class Finder:
                 return self._looked(*legacy.disk.look(piece), place, parent.volume, piece)
         except FileNotFoundError:
             pass  # between the two looks
-        settle(self._core, Piece(parent.place.outer, name))
+        self._core.settling.settle(Piece(parent.place.outer, name))
         return None
 
     def _shows(self, found: Found) -> bool:
@@ -139,7 +138,7 @@ class Finder:
         return self._looked(descriptor, names.status_or_close(descriptor), place, volume, piece)
 
     def _entry(self, parent: Node, name: bytes, place: Place) -> Found:
-        if parent.identity is None and not self._core.notice_kept(parent):
+        if parent.identity is None and not self._core.settling.notice_kept(parent):
             raise answer(errno.ENOENT if len(name) <= _NAME_MAX else errno.ENAMETOOLONG, name)
         descriptor, status = names.look(self._core.reaching.directory(parent), name)
         return self._looked(descriptor, status, place, parent.volume, parent.piece)

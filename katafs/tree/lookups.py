@@ -43,7 +43,7 @@ class Lookups:
             raise answer(errno.ESTALE, name)
         number = core.numbers.by_name(place)
         told = core.telling.tell_unasked(number, core.nodes.known(number), place.volume)
-        core.owners.take(place.volume, core)
+        core.owners.take(place.volume, core.disk)
         core.foreseen[number] = parent, name
         return place.volume, told
 

@@ -117,7 +117,7 @@ class Tree:
 
     def give_up(self, volume: VolumeName, number: int) -> None:
         """The kernel has forgotten a volume's top that this part was asked to tell of (`Lookups.foreseen_top`)."""
-        self._core.owners.give_up(volume, self._core)
+        self._core.owners.give_up(volume, self._core.disk)
         self._core.foreseen.pop(number, None)
 
     # What is known of its inodes
@@ -163,7 +163,9 @@ class Tree:
 
     def kept_of(self, volume: VolumeName) -> Kept:
         """What the kernel may keep of a volume from before it came into use."""
-        return kept_of({self._core, self._core.owners.owner(volume, self._core)}, volume)
+        disk = self._core.owners.decided(volume)
+        part = None if disk is None else self._parts.get(disk)
+        return kept_of([each._core for each in (self, part) if each is not None], volume)  # noqa: SLF001  # of this class
 
     def figures(self) -> Figures:
         """How much of everything there is now. It may wait for the store's disk."""

@@ -1,6 +1,7 @@
 """The rooms of the house import one way, and each outside library has one door: read from the source."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,6 +128,20 @@ def _modules() -> list[tuple[str, Path]]:
 @pytest.mark.parametrize(("module", "path"), [pytest.param(*found, id=found[0]) for found in _modules()])
 def test_imports_go_one_way(module: str, path: Path) -> None:
     assert wrong_imports(module, path.read_text()) == []
+
+
+def _imported_modules(path: Path, modules: set[str]) -> set[str]:
+    names = [name for _, name in _imports(path.read_text())]
+    return {name if name in modules else name.rpartition(".")[0] for name in names} & modules
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even for their types: what needs its user's type isn't a part that can be understood alone."""
+    modules = dict(_modules())
+    graph = {module: _imported_modules(path, set(modules)) for module, path in modules.items()}
+
+    assert graph["katafs.tree.core"] >= {"katafs.tree.nodes", "katafs.rooted.inodes", "katafs.config"}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, with the circle
 
 
 def test_the_package_itself_imports_nothing_of_its_own_but_what_its_interpreter_lacks() -> None:

@@ -97,17 +97,17 @@ def test_what_home_never_had_is_not_looked_for_among_all_inodes(
 def test_of_volumes_that_were_forgotten_only_some_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owners, "_FEW", 10)
     home, store = Mock(), Mock()
-    home.nodes.all.return_value = []
+    home.all.return_value = []
     parts, volumes = owners.Owners(store, home), [VolumeName(f"{number:010X}") for number in range(100)]
     store.disk_of.return_value = None
     for volume in volumes:
         parts.serving(volume)
-        parts.give_up(volume, home)
-    home.nodes.all.reset_mock()
+        parts.give_up(volume, None)
+    home.all.reset_mock()
     store.disk_of.return_value = DISK
 
     assert {parts.serving(volume) for volume in volumes} == {DISK}
-    assert home.nodes.all.call_count <= 10
+    assert home.all.call_count <= 10
 
 
 def test_a_volume_of_which_something_is_known_without_its_top_stays_where_it_is(tree: Kernel, mounted: Move) -> None:
