@@ -1,7 +1,7 @@
 """Whole files below a directory's descriptor, read at once and replaced at once, and what is asked of directories.
 
-A file is replaced by a new one that takes its name when it is complete, so that neither a full disk nor a kill leaves
-half of it, and no reader meets half of it.
+A file is replaced by a new one that takes its name when the disk has all of it, so that no full disk, kill or power cut
+leaves half of it, and no reader meets half of it.
 """
 
 import contextlib
@@ -117,11 +117,12 @@ def replace(directory: int, name: bytes, content: bytes, *, mode: int | None = N
     """Make the file be this content, whether it was there or not.
 
     Its mode is `mode`, else what it was, else what the umask leaves of 0666; its owner stays, where root does this.
-    `durable` returns when the disk has it. Raises OSError(EISDIR) at a directory; a link is replaced, not followed."""
+    `durable` returns when the disk has its name, too; else that may be the old one's after a power cut, until somebody
+    syncs the directory. Raises OSError(EISDIR) at a directory; a link is replaced, not followed."""
     before = status_of(directory, name)
     if before is not None and stat.S_ISDIR(before.st_mode):
         raise answer(errno.EISDIR, name)
-    with _temporary(directory, content, _like(before) if before else None, mode, durable) as temporary:
+    with _temporary(directory, content, _like(before) if before else None, mode) as temporary:
         names.rename(directory, temporary, directory, name, 0)
     if durable:
         sync_directory(directory)
@@ -131,7 +132,7 @@ def create(directory: int, name: bytes, content: bytes) -> None:
     """Make a file that wasn't there; of several that try one succeeds. It returns when the disk has it.
 
     Raises OSError(EEXIST) where the name is taken. After any error it isn't there."""
-    with _temporary(directory, content, None, None, durable=True) as temporary:
+    with _temporary(directory, content, None, None) as temporary:
         names.rename(directory, temporary, directory, name, names.RENAME_NOREPLACE)
     try:
         sync_directory(directory)
@@ -158,18 +159,15 @@ def is_temporary(directory: int, name: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def _temporary(
-    directory: int, content: bytes, like: os.stat_result | None, mode: int | None, durable: bool
-) -> Iterator[bytes]:
-    """A complete file under a name of its own, which whoever asked for it moves to where it belongs."""
+def _temporary(directory: int, content: bytes, like: os.stat_result | None, mode: int | None) -> Iterator[bytes]:
+    """A file under a name of its own that the disk has all of, which whoever asked for it moves to where it belongs."""
     temporary = temporary_name()
     descriptor = syscalls.open_inside(directory, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         try:
             _dress(descriptor, like, mode)
             write_all(descriptor, content)
-            if durable:
-                os.fsync(descriptor)
+            os.fsync(descriptor)
         finally:
             os.close(descriptor)  # that of a file object keeps PyPy's other threads waiting for the disk
         yield temporary

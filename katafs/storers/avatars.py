@@ -123,9 +123,10 @@ class AvatarsStorer(Part):
 
 def change_files(sandbox: int, written: Mapping[bytes, bytes], deleted: Iterable[bytes] = ()) -> None:
     """Write files of a sandbox, scripts executable, as the servers have them, and remove others; one that is gone
-    already is no error."""
+    already is no error. It returns when the disk has it: nobody would write an unchanged file again."""
     for name, content in written.items():
         files.replace(sandbox, name, content, mode=_SCRIPT_MODE if name.endswith(b".sh") else None)
     for name in deleted:
         if files.status_of(sandbox, name) is not None:
             names.remove(sandbox, name)
+    files.sync_directory(sandbox)

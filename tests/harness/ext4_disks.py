@@ -15,6 +15,8 @@ MEMORY = Path("/dev/shm")
 """Where an image is in memory."""
 QUIET = "loop,noinit_itable"
 """Nothing is written to it in the background: benchmarks are made on it too."""
+LAZY = f"{QUIET},commit=300"
+"""The disk has nothing before somebody syncs it."""
 
 
 def made_image(image: Path, size_mb: int, *features: str) -> None:

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness import needs
-from tests.harness.ext4_disks import QUIET, made_image, mounted_image
+from tests.harness.ext4_disks import LAZY, made_image, mounted_image
 from tests.harness.mounts import mounting
 
 KATA = "123456789A"
-LAZY = f"{QUIET},commit=300"
-"""The disk has nothing before somebody syncs it."""
 
 
 def written(path: Path, sync: Callable[[int], None], flags: int = 0) -> None:

@@ -38,6 +38,13 @@ MANIFEST = {
 FILES = {**START, "hiker.py": "changed\n"}
 """What a test run has."""
 
+KINDS: dict[str, Callable[[VolumeStore], Storer]] = {
+    "git": GitStorer,
+    "plain": PlainStorer,
+    "plain-avatar": lambda store: PlainStorer(store, Sandboxes.AVATAR),
+}
+"""Makes each storer on a store."""
+
 WHATEVER_THE_STORE = pytest.mark.parametrize("cell", ["git-directories", "plain-memory"], indirect=True)
 """For what a storer decides before, or whatever, the store is: on one of each only, since it is much."""
 

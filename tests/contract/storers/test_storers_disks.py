@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,7 +17,6 @@ from katafs.storers.storer import Delta, Storer
 from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import FILES, KATA, MANIFEST, NOW, OTHER, START
 from tests.harness import needs
-from tests.harness.ext4_disks import made_image, mounted_image
 from tests.harness.other_mounts import bound
 from tests.harness.programs import run
 
@@ -142,27 +140,6 @@ def test_anothers_volume_stays_where_one_of_that_name_can_not_be_locked(
     with pytest.raises(OSError, match="No locks available"):
         storer.create_kata({**MANIFEST, "id": OTHER})
     assert volume.is_dir()
-
-
-@pytest.mark.parametrize("made", [GitStorer, PlainStorer])
-def test_a_run_that_was_stored_is_there_after_a_power_cut(
-    disk: Path, made: type[GitStorer] | type[PlainStorer]
-) -> None:
-    """What the disk has by then is what the image's copy has."""
-    needs.root()
-    needs.programs("mkfs.ext4", "losetup")
-    made_image(disk / "image", 32)
-    with mounted_image(disk / "image", disk / "before"), closing(DirectoryStore(disk / "before")) as store:
-        storer: Storer = made(store)
-        storer.create_kata(MANIFEST)
-        storer.start_avatar(KATA, ["lion"])
-        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "stored", "red")
-        shutil.copyfile(disk / "image", disk / "cut")
-    with mounted_image(disk / "cut", disk / "after"), closing(DirectoryStore(disk / "after")) as store:
-        storer = made(store)
-        assert [tag["output"] for tag in storer.tags(KATA, "lion")] == ["", "stored"]
-        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "again", "green")
-        assert storer.tag(KATA, "lion", 2)["output"] == "again"
 
 
 @pytest.mark.parametrize("made", [GitStorer, PlainStorer])

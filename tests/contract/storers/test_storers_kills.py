@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,18 +18,13 @@ from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Delta, Storer
 from katafs.volumes.directories import DirectoryStore
-from tests.contract.storers.cells import KATA, MANIFEST, START
+from tests.contract.storers.cells import KATA, KINDS, MANIFEST, START
 from tests.harness import needs
 from tests.harness.kills import killed
 from tests.harness.programs import NOBODY
 from tests.harness.wall_clock import HOUR_S, WallClock
 
 MARK = ".katafs-starting"
-KINDS: dict[str, Callable[[DirectoryStore], Storer]] = {
-    "git": GitStorer,
-    "plain": PlainStorer,
-    "plain-avatar": lambda store: PlainStorer(store, Sandboxes.AVATAR),
-}
 
 
 @pytest.fixture(params=KINDS)

@@ -1,0 +1,83 @@
+"""What a storer has answered is on the disk: it is there, and whole, after a power cut, and an avatar can go on."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from katafs.storers.storer import Delta, Storer
+from katafs.volumes.directories import DirectoryStore
+from tests.contract.storers.cells import FILES, KATA, KINDS, MANIFEST, NOW, START
+from tests.harness import needs
+from tests.harness.ext4_disks import LAZY, made_image, mounted_image
+
+NEW = {**FILES, "new.py": "new\n"}
+NEW.pop("instructions")
+DELTA = Delta(deleted=["instructions"], new=["new.py"], changed=["hiker.py"])
+
+
+@pytest.fixture(params=KINDS)
+def made(request: pytest.FixtureRequest) -> Callable[[DirectoryStore], Storer]:
+    """Makes each storer."""
+    needs.root()
+    needs.programs("mkfs.ext4", "losetup")
+    return KINDS[request.param]
+
+
+@contextmanager
+def power_cut(
+    disk: Path, made: Callable[[DirectoryStore], Storer], before: Callable[[Storer], None]
+) -> Iterator[Storer]:
+    """The storer on what the disk has right after this: what the image's copy has."""
+    made_image(disk / "image", 32)
+    with mounted_image(disk / "image", disk / "before", options=LAZY) as path, closing(DirectoryStore(path)) as store:
+        before(made(store))
+        shutil.copyfile(disk / "image", disk / "cut")
+    with mounted_image(disk / "cut", disk / "after") as path, closing(DirectoryStore(path)) as store:
+        yield made(store)
+
+
+def sandbox(disk: Path) -> dict[str, str]:
+    """What lion's sandbox has after the power cut."""
+    own = disk / "after" / f"{KATA}_lion"
+    found = own if own.exists() else disk / "after" / KATA / "lion/sandbox"
+    return {path.name: path.read_text() for path in found.iterdir()}
+
+
+def started(storer: Storer) -> None:
+    storer.create_kata(MANIFEST)
+    storer.start_avatar(KATA, ["lion"])
+
+
+def ran(storer: Storer) -> None:
+    started(storer)
+    storer.sandbox_save(KATA, "lion", DELTA, NEW)
+    storer.avatar_ran_tests(KATA, "lion", NEW, NOW, "stored", "red")
+
+
+def test_an_avatar_that_was_started_has_its_files_after_a_power_cut(
+    disk: Path, made: Callable[[DirectoryStore], Storer]
+) -> None:
+    with power_cut(disk, made, started) as storer:
+        assert storer.started_avatars(KATA) == ["lion"]
+        assert sandbox(disk) == START
+
+
+def test_a_run_that_was_stored_is_there_after_a_power_cut(disk: Path, made: Callable[[DirectoryStore], Storer]) -> None:
+    with power_cut(disk, made, ran) as storer:
+        assert [tag["output"] for tag in storer.tags(KATA, "lion")] == ["", "stored"]
+        assert sandbox(disk) == {**NEW, "output": "stored"}
+        storer.avatar_ran_tests(KATA, "lion", NEW, NOW, "again", "green")
+        assert storer.tag(KATA, "lion", 2)["output"] == "again"
+        assert [diff.new_name for diff in storer.tag_diff(KATA, "lion", 1, 2)] == ["output"]
+
+
+def test_a_sandbox_that_was_saved_is_so_after_a_power_cut(disk: Path, made: Callable[[DirectoryStore], Storer]) -> None:
+    def saved(storer: Storer) -> None:
+        started(storer)
+        storer.sandbox_save(KATA, "lion", DELTA, NEW)
+
+    with power_cut(disk, made, saved):
+        assert sandbox(disk) == {**NEW, "output": ""}
