@@ -45,10 +45,10 @@ class GitAvatar:
     def start(self, visible_files: Mapping[str, str]) -> None:
         """Make the repository, with these files in the sandbox that is there already, and tag 0."""
         self._git.create_repository()
+        self._sync_repository()
         self._write({file.encode(): content.encode() for file, content in visible_files.items()})
         self._write_state(dict(visible_files), [])
         self._commit(0, visible_files, None)
-        self._sync_repository()
 
     def save(self, deleted: Sequence[bytes], written: Mapping[bytes, bytes]) -> None:
         """Write and remove files of the sandbox, and tell git of them: of the changed ones as well, which the servers
@@ -86,7 +86,8 @@ class GitAvatar:
             _log.warning("a repository is not packed", extra={"avatar": self._whose, "error": str(problem)})
 
     def _sync_repository(self) -> None:
-        """git syncs objects and references (core.fsync), and not what makes a directory a repository."""
+        """git syncs objects and references (core.fsync), and not what makes a directory a repository: without that, and
+        with a tag 0, the avatar would be started, and never have a run."""
         with directory(self._directory, GIT_NAME) as git:
             for name in (b"HEAD", b"config"):
                 file = open_file(git, name)

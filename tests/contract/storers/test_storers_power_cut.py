@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from katafs.rooted import files
 from katafs.storers.storer import Delta, Storer
 from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import FILES, KATA, KINDS, MANIFEST, NOW, START
@@ -30,13 +31,19 @@ def made(request: pytest.FixtureRequest) -> Callable[[DirectoryStore], Storer]:
 def power_cut(
     disk: Path, made: Callable[[DirectoryStore], Storer], before: Callable[[Storer], None]
 ) -> Iterator[Storer]:
-    """The storer on what the disk has right after this: what the image's copy has."""
+    """The storer on what the disk has right after this, or has had when this noted it: what the image's copy has."""
     made_image(disk / "image", 32)
     with mounted_image(disk / "image", disk / "before", options=LAZY) as path, closing(DirectoryStore(path)) as store:
         before(made(store))
-        shutil.copyfile(disk / "image", disk / "cut")
+        if not (disk / "cut").exists():
+            noted(disk)
     with mounted_image(disk / "cut", disk / "after") as path, closing(DirectoryStore(path)) as store:
         yield made(store)
+
+
+def noted(disk: Path) -> None:
+    """Keep what the disk has now."""
+    shutil.copyfile(disk / "image", disk / "cut")
 
 
 def sandbox(disk: Path) -> dict[str, str]:
@@ -81,3 +88,22 @@ def test_a_sandbox_that_was_saved_is_so_after_a_power_cut(disk: Path, made: Call
 
     with power_cut(disk, made, saved):
         assert sandbox(disk) == {**NEW, "output": ""}
+
+
+def test_an_avatar_goes_on_after_a_power_cut_at_the_moment_when_it_is_started(
+    disk: Path, made: Callable[[DirectoryStore], Storer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may take its name then, so all that it needs is there before its tag 0."""
+    original = files.create
+
+    def create(directory: int, name: bytes, content: bytes) -> None:
+        original(directory, name, content)
+        if name in (b"0", b"0.json"):
+            noted(disk)
+
+    monkeypatch.setattr(files, "create", create)
+    with power_cut(disk, made, started) as storer:
+        assert storer.started_avatars(KATA) == ["lion"]
+        assert sandbox(disk) == START
+        storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "first", "red")
+        assert [tag["output"] for tag in storer.tags(KATA, "lion")] == ["", "first"]
