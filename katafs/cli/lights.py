@@ -15,6 +15,7 @@ from katafs.errors import KatafsError, StoreUnreachable
 from katafs.kata_id import KataId
 from katafs.storers.increments import Light
 from katafs.storers.reading import AvatarLights, Reader
+from katafs.storers.times import moment
 
 _STYLES = {"red": "red", "amber": "yellow", "green": "green", "timed_out": "magenta"}
 _LETTERS = {"red": "R", "amber": "A", "green": "G", "timed_out": "T"}
@@ -150,17 +151,8 @@ def _colour(light: Light) -> str:
 
 def _span(found: list[Light]) -> tuple[datetime | None, datetime | None]:
     """When the first and the last light came; None where no light says when, as in some old katas."""
-    times = [time for light in found if (time := _time(light))]
+    times = [time for light in found if (time := moment(light.time))]
     return min(times, default=None), max(times, default=None)
-
-
-def _time(light: Light) -> datetime | None:
-    if light.time is None or len(light.time) != 6:
-        return None
-    try:
-        return datetime(*light.time[:6])  # type: ignore[arg-type]  # six numbers, the last of them is no time zone
-    except (ValueError, OverflowError):
-        return None
 
 
 def _when(time: datetime | None) -> str:

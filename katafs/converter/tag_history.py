@@ -5,7 +5,7 @@ make the same history.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 
 from katafs.converter.avatar_tags import refuse_strays
 from katafs.errors import CorruptKata
@@ -16,6 +16,7 @@ from katafs.storers.increments import INCREMENTS, Light, increment_of, lights
 from katafs.storers.json_files import LIMIT_BYTES, decoded, encoded
 from katafs.storers.storer import Increment, Tag
 from katafs.storers.tag_files import file_of, read_tag, shown_files, stored_numbers
+from katafs.storers.times import moment
 
 MANIFEST = b"manifest.json"
 
@@ -80,11 +81,8 @@ class TagHistory:
         return [] if tag["number"] == 0 or told[1:] == (None, None) else [increment_of(tag)]
 
     def _time_s(self, tag: Tag) -> int:
-        try:
-            time = datetime(*(tag["time"] or ()))
-            time_s = time.replace(tzinfo=UTC).timestamp()
-        except (TypeError, ValueError, OverflowError):
-            time_s = self.mtime_ns(tag["number"]) // 10**9
+        time = moment(tag["time"])
+        time_s = time.replace(tzinfo=UTC).timestamp() if time else self.mtime_ns(tag["number"]) // 10**9
         return max(0, int(time_s))
 
 

@@ -19,9 +19,9 @@ from katafs.errors import (
 )
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_id
 from katafs.storers.storer import Delta
+from katafs.storers.times import moment
 
 _LONGEST_NAME_BYTES = 255
-_TIME_PARTS = 6
 _GIT_ALIKE = re.compile(r"(.*\\)?(\.git|git~1)[. ]*([:\\].*)?", re.IGNORECASE | re.DOTALL)
 """What other systems take for `.git` (git-config(1), core.protectNTFS): no tree of git's can have it."""
 
@@ -116,7 +116,7 @@ def checked_delta(delta: Delta, files: Mapping[str, str | bytes]) -> tuple[list[
 
 def checked_run(now: Sequence[int], output: object, colour: object) -> tuple[list[int], str]:
     """A test run's time and colour. Raises BadTestRun, and BadContent for output that can't be UTF-8."""
-    if not isinstance(now, Sequence) or len(now) != _TIME_PARTS or any(type(part) is not int for part in now):
+    if moment(now) is None:  # the servers' Time.mktime would raise wherever the light is shown
         raise BadTestRun(f"a test run's time is year, month, day, hour, minute and second, and not {now!r}")
     if not isinstance(colour, str) or not colour.isidentifier():
         raise BadTestRun(f"a test run's colour is a word such as red, and not {colour!r}")
