@@ -1,8 +1,8 @@
 """A start of an avatar that a kill doesn't leave half done for ever: until tag 0 is stored, a mark is in its directory.
 
-The mark comes with the avatar's name, in one step. Whoever starts the avatar holds its directory's lock, so that a mark
-without tag 0 whose lock is free is of a start that nobody goes on with: the name may be taken again. A directory that
-has neither was made by others, as the empty ones in old katas: it is never touched.
+The mark comes with the avatar's name, in one step, and is on the disk before it. Whoever starts the avatar holds its
+directory's lock, so that a mark without tag 0 whose lock is free is of a start that nobody goes on with: the name may
+be taken again. A directory that has neither was made by others, as the empty ones in old katas: it is never touched.
 """
 
 import contextlib
@@ -35,6 +35,7 @@ def taken(top: int, avatar: bytes) -> Iterator[int | None]:
     try:
         with files.opened_directory(top, temporary) as made, alone(made, "the directory of a new avatar"):
             os.close(names.create_file(made, _MARK, os.O_WRONLY, 0o666))
+            files.sync_directory(made)
             with contextlib.suppress(FileExistsError):
                 names.rename(top, temporary, top, avatar, names.RENAME_NOREPLACE)
                 moved = True

@@ -14,12 +14,18 @@ _BYTES = 512 << 20
 """Neither is made much smaller. The file is sparse."""
 
 
+def made_image_of(kind: str, image: Path) -> None:
+    """Make an image file with an empty file system of the kind."""
+    needs.file_system(kind)
+    with image.open("wb") as file:
+        file.truncate(_BYTES)
+    run([f"mkfs.{kind}", "-q", image])
+
+
 @contextmanager
 def disk_of(kind: str, target: Path) -> Iterator[Path]:
     """A new file system of the kind at `target`."""
-    needs.file_system(kind)
     with tempfile.NamedTemporaryFile(prefix="katafs-", suffix=".img", dir=MEMORY) as image:
-        image.truncate(_BYTES)
-        run([f"mkfs.{kind}", "-q", image.name])
+        made_image_of(kind, Path(image.name))
         with mounted_image(Path(image.name), target, options="loop") as disk:
             yield disk
