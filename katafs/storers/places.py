@@ -156,6 +156,7 @@ class Places:
         if self.store.exists(own):
             whose = f"avatar {name} of kata {kata}"
             with (
+                self.kata(kata),  # whose deletion empties this volume first
                 _deleted(AvatarNotFound(f"{whose} was deleted meanwhile"), whose, lambda: self.store.exists(own)),
                 self.volume(own) as descriptor,
                 named_faults(f"the sandbox of {whose}"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from katafs import errors
-from katafs.rooted import files
+from katafs.rooted import files, names
 from katafs.storers.storer import Delta, Storer
 from tests.contract.storers.cells import FILES, KATA, NOW, WHATEVER_THE_STORE, Cell
 
@@ -59,6 +59,26 @@ def test_a_run_of_an_avatar_that_is_deleted_meanwhile_finds_none(
     when_locked(monkeypatch, delete)
     with pytest.raises(errors.AvatarNotFound, match=f"avatar lion of kata {KATA} was deleted meanwhile"):
         CALLS["run"](storer)
+
+
+@pytest.mark.parametrize("cell", ["git-directories", "plain-memory", "plain-memory-avatar"], indirect=True)
+@pytest.mark.usefixtures("lion")
+def test_a_save_in_a_sandbox_that_a_deletion_empties_meanwhile_finds_no_kata(
+    storer: Storer, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = names.rename
+
+    def late(old: int, old_name: bytes, new: int, new_name: bytes, flags: int) -> None:
+        """As a deletion that goes on."""
+        (cell.directory() / "manifest.json").rename(cell.directory() / ".katafs-deleted")
+        for path in cell.sandbox().iterdir():
+            path.unlink()
+        monkeypatch.undo()
+        rename(old, old_name, new, new_name, flags)
+
+    monkeypatch.setattr(names, "rename", late)
+    with pytest.raises(errors.KataNotFound, match=f"kata {KATA} was deleted meanwhile"):
+        CALLS["save"](storer)
 
 
 @pytest.mark.parametrize("cell", ["git-directories", "plain-memory", "plain-memory-avatar"], indirect=True)
