@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from katafs.fuse import replies, wire
@@ -159,20 +160,21 @@ class Dispatcher:
     def open(self, request: Request) -> Answer[Carried]:
         flags, _ = wire.OPEN_IN.unpack_from(request.body)
         file = self._operations.open(request.node, flags, request)
-        return file.then(self._opened) if isinstance(file, Later) else self._opened(file)
+        return file.then(partial(self._opened, flags)) if isinstance(file, Later) else self._opened(flags, file)
 
     def create(self, request: Request) -> Answer[Carried]:
         flags, mode, _, _ = wire.CREATE_IN.unpack_from(request.body)
         made = self._operations.create(request.node, request.name(wire.CREATE_IN.size), flags, mode, request)
-        return made.then(self._created) if isinstance(made, Later) else self._created(made)
+        return made.then(partial(self._created, flags)) if isinstance(made, Later) else self._created(flags, made)
 
-    def _opened(self, file: Opened) -> bytes:
+    def _opened(self, flags: int, file: Opened) -> bytes:
         backing = self._passthrough.opened(file.handle, file.inode, file.descriptor)
-        return replies.opened(file, backing, may_bypass=self.may_bypass)
+        only_read = flags & os.O_ACCMODE == os.O_RDONLY
+        return replies.opened(file, backing, may_bypass=self.may_bypass, only_read=only_read)
 
-    def _created(self, made: tuple[Attributes, Opened]) -> bytes:
+    def _created(self, flags: int, made: tuple[Attributes, Opened]) -> bytes:
         told, file = made
-        return replies.entry(told) + self._opened(file)
+        return replies.entry(told) + self._opened(flags, file)
 
     def read(self, request: Request) -> Answer[Carried]:
         handle, offset, size, _, _, _ = wire.READ_IN.unpack_from(request.body)

@@ -66,15 +66,21 @@ def _timeout(seconds: float) -> tuple[int, int]:
     return int(seconds), int(seconds % 1 * _SECOND_NS)
 
 
-def opened(file: Opened, backing: int = 0, *, may_bypass: bool = False) -> bytes:
+def opened(file: Opened, backing: int = 0, *, may_bypass: bool = False, only_read: bool = False) -> bytes:
     """An open file; with a backing id one that the kernel reads and writes itself, and keeps nothing of. `may_bypass`:
-    whether one that isn't to be cached can still be mapped and shared."""
+    whether one that isn't to be cached can still be mapped and shared. `only_read`: whether nothing can be written
+    through it, so that its close has nothing to bring to the volume. The kernel would wait there for what others write
+    and sync, and give their errors to who has only read."""
+    flags = wire.FOPEN_NOFLUSH if only_read else 0
     if backing:
-        return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_PASSTHROUGH, backing)
+        return wire.OPEN_OUT.pack(file.handle, flags | wire.FOPEN_PASSTHROUGH, backing)
     if file.streams:
-        return wire.OPEN_OUT.pack(file.handle, wire.FOPEN_DIRECT_IO | wire.FOPEN_NONSEEKABLE, 0)
-    flags = wire.FOPEN_DIRECT_IO if file.uncached and may_bypass else 0
-    return wire.OPEN_OUT.pack(file.handle, flags | (wire.FOPEN_KEEP_CACHE if file.keep_cache else 0), 0)
+        return wire.OPEN_OUT.pack(file.handle, flags | wire.FOPEN_DIRECT_IO | wire.FOPEN_NONSEEKABLE, 0)
+    if file.uncached and may_bypass:
+        flags |= wire.FOPEN_DIRECT_IO
+    if file.keep_cache:
+        flags |= wire.FOPEN_KEEP_CACHE
+    return wire.OPEN_OUT.pack(file.handle, flags, 0)
 
 
 def opened_directory(handle: int) -> bytes:

@@ -100,6 +100,11 @@ def passthrough() -> None:
     _linux(6, 9, "FUSE_PASSTHROUGH")
 
 
+def closes_that_flush_nothing() -> None:
+    """The kernel can be spared the flush at the close of an open file."""
+    _linux(5, 16, "FOPEN_NOFLUSH")
+
+
 def uncached_mappings() -> None:
     """The kernel can map and share an open file of which it keeps nothing."""
     _linux(6, 6, "FUSE_DIRECT_IO_ALLOW_MMAP")

@@ -31,3 +31,21 @@ def test_pages_of_which_a_part_has_room_are_an_error(mount: Mounts, disk: Path) 
     os.close(descriptor)
 
     assert (disk / "volumes" / kata / "f").read_bytes().count(b"x") == mmap.PAGESIZE
+
+
+def test_who_only_reads_has_no_error_of_them_at_the_close(mount: Mounts) -> None:
+    needs.root()
+    needs.closes_that_flush_nothing()
+    mounted = mount(program=asking())
+    (mounted.path / (kata := fresh_id())).mkdir()
+    file = mounted.path / kata / "f"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
+    os.ftruncate(descriptor, PAGES * mmap.PAGESIZE)
+    with mmap.mmap(descriptor, PAGES * mmap.PAGESIZE) as mapped:
+        mapped[:] = b"x" * len(mapped)
+        limits = resource.prlimit(mounted.pid, resource.RLIMIT_FSIZE, (mmap.PAGESIZE, resource.RLIM_INFINITY))
+        os.close(os.open(file, os.O_RDONLY))
+        with refused(errno.EFBIG):
+            mapped.flush()
+        resource.prlimit(mounted.pid, resource.RLIMIT_FSIZE, limits)
+    os.close(descriptor)

@@ -3,13 +3,15 @@
 import errno
 import os
 import struct
+from functools import partial
 
 import pytest
 
 from katafs.fuse import wire
-from katafs.fuse.operations import NOW_NS, Absent, Wanted, Writing
+from katafs.fuse.operations import NOW_NS, Absent, Later, Opened, Wanted, Writing
 from tests.unit.fuse_kernel import Served
 from tests.unit.fuse_recorder import Recorder
+from tests.unit.test_fuse_wire import Told
 
 ME = (7, 8)
 SETATTR_NONE = Wanted(None, None, None, None, None, None)
@@ -91,6 +93,30 @@ def test_setattr_changes_only_what_is_valid(
     served.kernel.ask(wire.SETATTR, setattr_body(valid))
 
     assert recorder.calls == [("setattr", 1, wanted, handle, (7, 8))]
+
+
+@pytest.mark.parametrize(
+    ("flags", "flushed"),
+    [
+        (os.O_RDONLY, False),
+        (os.O_RDONLY | os.O_TRUNC, False),
+        (os.O_WRONLY, True),
+        (os.O_RDWR | os.O_APPEND, True),
+        (os.O_ACCMODE, True),
+    ],
+)
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "in a pool"])
+def test_a_close_of_what_was_opened_for_reading_alone_waits_for_nobody(
+    served: Served, recorder: Recorder, flags: int, flushed: bool, later: bool
+) -> None:
+    answers = {"open": lambda: Opened(5, keep_cache=False), "create": lambda: (Told(), Opened(5, keep_cache=False))}
+    for name, answer in answers.items():
+        recorder.answers[name] = partial(Later, recorder.pool, answer) if later else answer
+    _, opened = served.kernel.ask(wire.OPEN, struct.pack("=II", flags, 0))
+    _, created = served.kernel.ask(wire.CREATE, struct.pack("=IIII", flags, 0, 0, 0) + b"name\0")
+
+    expected = struct.pack("=QII", 5, 0 if flushed else 1 << 5, 0)
+    assert (opened, created[-len(expected) :]) == (expected, expected)
 
 
 def test_where_the_kernel_reads_nothing_itself_it_says_where_holes_are(served: Served) -> None:
