@@ -12,7 +12,7 @@ from katafs.kata_id import ROOT_VOLUME
 from katafs.namespace import ROOT
 from katafs.rooted.caller import Creator
 from katafs.rooted.inodes import identity_of
-from katafs.tree.descriptors import Descriptors
+from katafs.tree.descriptors import Descriptors, Reserve
 from katafs.tree.grafts import Grafts
 from katafs.tree.legacy import Legacy
 from katafs.tree.nodes import ROOT_NUMBER, Node, NodeTable
@@ -63,7 +63,8 @@ class Core:
         an engine is waited for or a file is synced."""
         self.creator = Creator()
         self.grafts = Grafts(store, settings.layout, legacy)
-        self.descriptors = Descriptors(settings.open_directories)
+        self.reserve = Reserve()
+        self.descriptors = Descriptors(settings.open_directories, self.reserve)
         self.other_names = OtherNames()
         self.locked = Locked(self.lock, self.descriptors, legacy)
         """Holds the tree's lock for one request, in a `with`."""
@@ -115,9 +116,9 @@ class Core:
         """Close every descriptor."""
         with self.lock:
             for node in self.nodes.all():
-                for descriptor in [*node.handles, *([] if node.held is None else [node.held])]:
-                    os.close(descriptor)
-                node.handles, node.held = [], None
+                node.let_go()
+                while node.handles:
+                    os.close(node.handles.pop())
             self.descriptors.close()
 
     # The nodes of a request
@@ -178,9 +179,7 @@ class Core:
         self.numbers.drop(number)
         if node.piece is not None:
             self.legacy.track(node, None)
-        if node.held is not None:
-            os.close(node.held)
-            node.held = None
+        node.let_go()
 
     def hold(self, found: Found) -> None:
         """Take over the descriptor of what was found by a name that was removed or replaced since. It asks the disk
@@ -196,6 +195,11 @@ class Core:
             os.close(descriptor)
         elif found.is_last_name():
             self.descriptors.drop(node)
-            node.held = descriptor
+            if self.reserve.has(descriptor) and not node.handles:
+                # Better that who still uses it has an error than that everybody has EMFILE.
+                os.close(descriptor)
+                node.vanish()
+            else:
+                node.hold(descriptor)
         else:
             self.descriptors.keep(node, descriptor)

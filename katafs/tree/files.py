@@ -2,7 +2,6 @@
 
 import errno
 import os
-import resource
 import stat
 
 from katafs.rooted import inodes, names
@@ -20,9 +19,6 @@ from katafs.tree.requests import Caller
 _PASSED_ON = os.O_ACCMODE | os.O_TRUNC | os.O_SYNC | os.O_DSYNC | os.O_NOATIME
 """Not O_APPEND: an mmap's pages are written through any handle, at their own offsets. Not O_DIRECT: the kernel's
 buffers aren't aligned for the backing file."""
-_OWN = 64
-"""So many descriptors, or an eighth of a few, programs leave to the daemon: else the files that one has open would keep
-everybody from looking a name up, and the watchdog from hearing of the mount."""
 _APPENDING = os.O_ACCMODE | os.O_APPEND
 _SYNCED = {0: 0, os.O_DSYNC: os.RWF_DSYNC, os.O_SYNC: os.RWF_SYNC}
 
@@ -34,9 +30,6 @@ class Files:
         self._core = core
         self._finder = finder
         self._creation = creation
-        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._first_own = allowed - min(_OWN, allowed // 8)
-        """Descriptors from this one on are for what the daemon itself needs, whatever programs have open."""
         self.handles: Handles[OpenFile] = Handles(core.first_handle)
 
     def open(self, number: int, flags: int, caller: Caller) -> int:
@@ -54,13 +47,13 @@ class Files:
                 if flags & os.O_TRUNC:  # where it is refused nothing is cut off
                     lowest = os.dup(reached)
                     os.close(lowest)
-                    self.refuse_own(lowest)
+                    self._core.reserve.refuse(lowest)
                 descriptor = inodes.open_again(reached, flags & _PASSED_ON, status)
             finally:
                 if opened_as is not None:
                     os.close(reached)
             try:
-                self.refuse_own(descriptor)
+                self._core.reserve.refuse(descriptor)
                 if flags & os.O_TRUNC and caller.uid != 0:
                     # Of all that clears set-ID bits, only this and some writes the kernel leaves to the daemon.
                     inodes.drop_privilege_bits(descriptor)
@@ -70,12 +63,6 @@ class Files:
             keeps = node.opened_ctime_ns == status.st_ctime_ns
             ctime_ns = status.st_ctime_ns if inodes.is_settled(status) else 0
             return self.adopt(node, descriptor, flags, keeps=keeps, ctime_ns=ctime_ns)
-
-    def refuse_own(self, descriptor: int) -> None:
-        """Raises OSError(EMFILE) for a program's descriptor that is among the last, which the daemon needs to go on
-        answering: open(2) gives the lowest number that is free."""
-        if descriptor >= self._first_own:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def _opening(self, number: int, flags: int) -> Node:
         if flags & os.O_ACCMODE != os.O_RDONLY or flags & os.O_TRUNC:
@@ -100,7 +87,7 @@ class Files:
                 raise answer(errno.EEXIST if flags & os.O_EXCL else errno.ESTALE, name) from None
             made: tuple[int, int] | int = stat.S_IFREG
             try:
-                self.refuse_own(descriptor)
+                core.reserve.refuse(descriptor)
                 status = os.fstat(descriptor)
                 made = identity_of(status)
                 told = self._creation.enter_made(parent, name, status)
@@ -183,9 +170,10 @@ class Files:
         return os.lseek(self.handles[handle].descriptor, offset, whence)
 
     def release(self, handle: int) -> None:
-        """Close the handle's descriptor."""
+        """Close the handle's descriptor, unless that is all by which an inode without a name can be reached."""
         with self._core.lock:
             opened = self.handles.remove(handle)
-            opened.node.handles.remove(opened.descriptor)
             opened.taken_in()
-        os.close(opened.descriptor)
+            left = opened.node.leave(opened.descriptor)
+        if left:
+            os.close(opened.descriptor)

@@ -222,9 +222,7 @@ class Finder:
                 node.replaced += 1
             if node.identity is not None and identity is not None:
                 node.generation += 1
-                if node.held is not None:
-                    os.close(node.held)
-                    node.held = None
+                node.let_go()
         elif not node.is_directory:
             self._core.descriptors.drop(node)
         if node.parent is not None and (node.name != name or node.parent is not parent):

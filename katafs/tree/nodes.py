@@ -41,7 +41,8 @@ class Node:
     handles: list[int] = field(default_factory=list)
     """The descriptors of its open files."""
     held: int | None = None
-    """An O_PATH descriptor of an inode that has lost its last name, until the kernel forgets it."""
+    """A descriptor of an inode that has lost its last name, until the kernel forgets it: an O_PATH one, or that of an
+    open file, which does for this as well."""
     told: tuple[int, int, int] | None = None
     """Mode, owner and group as the kernel was told last: what its permission checks go by."""
     piece: Piece | None = None
@@ -67,6 +68,32 @@ class Node:
         if self.piece is None or self.piece.kata is not None:
             return False
         return self.parent is not None and self.parent.piece is None
+
+    def hold(self, descriptor: int) -> None:
+        """The inode has lost its last name. Takes over an O_PATH descriptor of it."""
+        if self.handles:
+            os.close(descriptor)
+            descriptor = self.handles[-1]
+        self.held = descriptor
+
+    def let_go(self) -> None:
+        """Nobody asks any more for what is held."""
+        if self.held is not None and self.held not in self.handles:
+            os.close(self.held)
+        self.held = None
+
+    def leave(self, descriptor: int) -> bool:
+        """An open file is closed for good; whether its descriptor is to be as well, and not held."""
+        self.handles.remove(descriptor)
+        if self.held == descriptor and self.handles:
+            self.held = self.handles[-1]
+        return self.held != descriptor
+
+    def vanish(self) -> None:
+        """The inode can't be reached any more, and from now on another may be given its number. No inode has 0:
+        whatever comes, it isn't this one."""
+        if self.identity is not None:
+            self.identity = self.identity[0], 0
 
     def tell(self, status: os.stat_result) -> int:
         """Take note that the kernel is told this of it; with which ctime. A conversion is no change: tar complains of a

@@ -181,8 +181,7 @@ class Reaching:
                 status = os.fstat(descriptor)
         if status.st_nlink == 0 and node.held is None and not node.handles:
             self._descriptors.drop(node)
-            # From now on another may be given its number, and no inode has 0: whatever comes, it isn't this one.
-            node.identity = status.st_dev, 0
+            node.vanish()
             raise answer(errno.ESTALE, node.name)
         return status
 

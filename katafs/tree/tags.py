@@ -211,7 +211,7 @@ class Tags:
         descriptor = os.memfd_create("katafs-tag", os.MFD_CLOEXEC)
         with self._core.locked:
             try:
-                self._files.refuse_own(descriptor)
+                self._core.reserve.refuse(descriptor)
                 self._make_room(len(content))
                 handle = self._files.adopt(node, descriptor, flags)
             except BaseException:

@@ -20,7 +20,8 @@ from tests.mounted.conftest import Serve
 from tests.mounted.served import Served
 
 KATA, OTHER = "123456789A", "23456789AB"
-OTHERS = [f"3456789AB{digit}" for digit in "0123456789"]
+OTHERS = [f"3456789A{number:02}" for number in range(60)]
+"""More than the last descriptors, which are the daemon's own."""
 FILES = 10_000
 DIRECTORIES = 100
 SOFT, HARD = 1024, 20_000
@@ -178,6 +179,25 @@ def test_names_are_looked_up_however_many_tags_are_open(serve: Serve) -> None:
         assert len(opened) > FEW // 4
         for other in OTHERS:  # of each a descriptor is kept
             assert os.listdir(served.path(other)) == []
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def test_names_are_looked_up_however_many_removed_directories_are_open(serve: Serve) -> None:
+    """Each is held by a descriptor of the daemon's, since it has no name any more."""
+    needs.programs("prlimit")
+    served = serve("-o", "timeout=0", program=limited(FEW, FEW, PROGRAM))
+    kata = served.make(KATA)
+    opened: list[int] = []
+    try:
+        for _ in range(FEW):
+            (kata / "removed").mkdir()
+            opened.append(os.open(kata / "removed", os.O_RDONLY))
+            (kata / "removed").rmdir()
+        served.make(OTHER)
+        assert {KATA, OTHER} <= set(os.listdir(served.top))
+        assert os.fstat(opened[0]).st_nlink == 0
     finally:
         for descriptor in opened:
             os.close(descriptor)

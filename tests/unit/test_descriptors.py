@@ -1,21 +1,23 @@
 """The bounded cache of descriptors."""
 
 import os
+import resource
 from collections.abc import Iterator
 
 import pytest
 
 from katafs.namespace import PLAIN
-from katafs.tree.descriptors import Descriptors
+from katafs.tree.descriptors import Descriptors, Reserve
 from katafs.tree.nodes import Node
 
 LIMIT = 3
+FEW = 64
 
 
 @pytest.fixture
 def kept() -> Iterator[Descriptors]:
     """A cache for three."""
-    kept = Descriptors(LIMIT)
+    kept = Descriptors(LIMIT, Reserve())
     yield kept
     kept.close()
 
@@ -95,9 +97,33 @@ def test_what_is_dropped_is_closed(kept: Descriptors) -> None:
 
 
 def test_the_end_closes_all() -> None:
-    kept = Descriptors(LIMIT)
+    kept = Descriptors(LIMIT, Reserve())
     descriptors = [kept.keep(node(number), opened()) for number in range(LIMIT)]
 
     kept.close()
 
     assert not any(map(is_open, descriptors))
+
+
+@pytest.fixture
+def few_left() -> Iterator[None]:
+    """All but the last descriptors are in use."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, before[1]))
+    used = [opened()]
+    while used[-1] < FEW - FEW // 8 - 1:
+        used.append(opened())
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    for descriptor in used:
+        os.close(descriptor)
+
+
+@pytest.mark.usefixtures("few_left")
+def test_the_last_descriptors_are_kept_for_one_request() -> None:
+    kept = Descriptors(LIMIT, Reserve())
+    descriptor = kept.keep(node(1), opened())
+    had_room = kept.has_room()
+    kept.trim()
+
+    assert (had_room, is_open(descriptor), len(kept)) == (False, False, 0)
