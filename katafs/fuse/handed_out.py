@@ -36,7 +36,10 @@ class TakingBack:
         method = self._methods.serving[giving.opcode]
         answer = method(giving)
         if isinstance(answer, Later):
-            answer.pool.submit(self._finish, method, giving.node, answer.call)
+            try:
+                answer.pool.submit(self._finish, method, giving.node, answer.call)
+            except (RuntimeError, MemoryError):  # no thread can be had: rather wait than keep a file open for ever
+                self._finish(method, giving.node, answer.call)
 
     def _finish(self, method: Method, node: int, call: Callable[[], Carried]) -> None:
         try:

@@ -118,8 +118,9 @@ class Intake:
         if opcode in UNHURRIED and self._device.has_time() and self.readers.can_hand_over():
             if put_off:
                 self._catch_up(reader)
-            put_off.put(request)
-            if not self.readers.reads(reader):  # who reads now may have seen nothing put off, and sleep
+            if not put_off.put(request):
+                self._answer(reader, request)
+            elif not self.readers.reads(reader):  # who reads now may have seen nothing put off, and sleep
                 self._catch_up(reader)
         elif not put_off:
             self._answer(reader, request)
@@ -150,21 +151,31 @@ class Intake:
             self._serve_own(request)
             return
         self._tally.asked[opcode] += 1
-        try:
-            answer = method(request)
-        except Exception as error:  # noqa: BLE001 as above
-            if self._put_off and isinstance(error, OSError) and error.errno == errno.EMFILE:
-                # Nothing has been done without a descriptor, and a close that it has passed gives one back.
-                self._tally.asked[opcode] -= 1
-                self._catch_up(reader)
-                self._answer(reader, request)
+        while True:
+            try:
+                answer = method(request)
+            except Exception as error:  # noqa: BLE001 as above
+                if self._is_worth_another_try(reader, request, error):
+                    continue
+                self._answering.refuse(request, method, error)
                 return
-            self._answering.refuse(request, method, error)
-            return
+            break
         if isinstance(answer, Later):
             self._answer_later(reader, request, method, answer)
         else:
             self._answering.reply(request, method, answer)
+
+    def _is_worth_another_try(self, reader: Reader, request: Request, error: Exception) -> bool:
+        """Whether what stood in the request's way may be gone by now."""
+        if self._put_off and isinstance(error, OSError) and error.errno == errno.EMFILE:
+            # Nothing has been done without a descriptor, and a close that it has passed gives one back.
+            self._catch_up(reader)
+            return True
+        if request.opcode in UNHURRIED and isinstance(error, MemoryError):
+            # The kernel asks once. What has been done already is EBADF then, of which nobody hears.
+            time.sleep(_PAUSE_S)
+            return True
+        return False
 
     def _answer_later(self, reader: Reader, request: Request, method: Method, answer: Later[Carried]) -> None:
         try:

@@ -30,11 +30,15 @@ class PutOff(deque[Request]):
         self.may_pass = 0
         """How many more requests may be served first."""
 
-    def put(self, request: Request) -> None:
-        """Put the request off. It is good until it is taken."""
-        request.body = memoryview(bytes(request.body))
-        self.may_pass = _MOST_PASSING
-        self.append(request)
+    def put(self, request: Request) -> bool:
+        """Put the request off; whether there is memory for that. It is good until it is taken."""
+        try:
+            request.body = memoryview(bytes(request.body))
+            self.may_pass = _MOST_PASSING
+            self.append(request)
+        except MemoryError:
+            return False
+        return True
 
     def let_pass(self, request: Request) -> bool:
         """Let the request go first, if it may. Those of one inode keep their order."""

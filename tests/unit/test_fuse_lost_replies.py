@@ -10,7 +10,7 @@ from katafs.fuse import wire
 from katafs.fuse.operations import Absent, Later, Opened
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
-from tests.unit.fuse_recorder import Recorder
+from tests.unit.fuse_recorder import Recorder, failing
 from tests.unit.test_fuse_wire import Told
 
 NUMBER = Told().number
@@ -124,3 +124,18 @@ def test_an_error_in_the_giving_back_is_said_also_where_a_pool_does_that(
         served.kernel.receive()
 
     until(lambda: [operation for operation, _ in served.said][-1:] == ["release"], "the error to be said")
+
+
+@pytest.mark.parametrize("want", [RuntimeError("no thread"), MemoryError()], ids=lambda want: type(want).__name__)
+def test_what_no_pool_can_give_back_is_given_back_all_the_same(
+    served: Served, recorder: Recorder, refusing: int, monkeypatch: pytest.MonkeyPatch, want: Exception
+) -> None:
+    closed: list[bool] = []
+    recorder.answers["release"] = lambda: Later(recorder.pool, lambda: closed.append(True))
+    monkeypatch.setattr(recorder.pool, "submit", lambda *_: failing(want)())
+    served.kernel.send(wire.OPEN, bytes(8))
+    if refusing == errno.ENOMEM:
+        served.kernel.receive()
+
+    until(lambda: bool(closed), "the file to be closed")
+    assert "the taking back of open" not in [operation for operation, _ in served.said]

@@ -212,9 +212,9 @@ def test_what_is_put_off_after_another_began_to_read_is_served(
 ) -> None:
     gate, put = threading.Event(), PutOff.put
 
-    def put_late(put_off: PutOff, request: Request) -> None:
+    def put_late(put_off: PutOff, request: Request) -> bool:
         gate.wait(30)
-        put(put_off, request)
+        return put(put_off, request)
 
     monkeypatch.setattr(PutOff, "put", put_late)
     closing = served.kernel.send(wire.RELEASE, CLOSE, FILE)
@@ -248,3 +248,26 @@ def test_where_two_are_put_off_neither_lets_another_pass() -> None:
     put_off.put(another)
 
     assert (alone, put_off.let_pass(looking)) == (True, False)
+
+
+@pytest.mark.parametrize("closes", [wire.RELEASE, wire.RELEASEDIR])
+def test_what_there_is_no_memory_to_put_off_is_served_at_once(
+    served: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, closes: int
+) -> None:
+    """The kernel asks once: the file would stay open for ever."""
+    monkeypatch.setattr(PutOff, "append", lambda *_: failing(MemoryError())())
+
+    assert served.kernel.ask(closes, CLOSE, FILE) == (0, b"")
+    assert [call[1:] for call in recorder.calls] == [(5,)]
+
+
+@pytest.mark.parametrize(("closes", "name"), [(wire.RELEASE, "release"), (wire.RELEASEDIR, "releasedir")])
+def test_what_there_is_no_memory_to_close_is_closed_when_there_is(
+    served: Served, recorder: Recorder, closes: int, name: str
+) -> None:
+    failures = [MemoryError()] * 2
+    recorder.answers[name] = lambda: failing(failures.pop())() if failures else None
+
+    assert served.kernel.ask(closes, CLOSE, FILE) == (0, b"")
+    assert recorder.calls == [(name, 5)] * 3
+    assert served.connection.operations() == {name: 1}
