@@ -116,7 +116,7 @@ class Parts:
             self._threads.of(disk).submit(forget)
         except Closed:
             pass  # the mount is being taken away
-        except RuntimeError:  # no thread can be had: rather wait for the disk than keep them for ever
+        except (RuntimeError, MemoryError):  # no thread can be had: rather wait for the disk than keep them for ever
             forget()
 
     def _part_on(self, disk: Disk) -> _Part:

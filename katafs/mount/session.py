@@ -16,7 +16,7 @@ from katafs.mount.question import Question
 from katafs.mount.serving import Serving
 from katafs.mount.watchdog import Watchdog
 from katafs.observe import systemd
-from katafs.threads import started
+from katafs.threads import insisting, started
 from katafs.tree.tree import Tree
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _try(mount: OwnMount, serving: Serving, events: "_Events") -> None:
     """Ask the mount itself, and say when it answers."""
     try:
         with contextlib.closing(Question(mount.path)) as question:
-            refusal = question.refusal()
+            refusal = insisting(question.refusal)
     except BlockingIOError as problem:  # EAGAIN of fork(2): who waits for the mount would do so for ever
         events.fail(NoThread(f"no process can be had to ask the mount whether it answers: {problem.strerror}"))
         return

@@ -12,7 +12,7 @@ from katafs.mount.control import NAME
 from katafs.mount.mount_point import OwnMount
 from katafs.mount.question import Question
 from katafs.observe.systemd import Supervisor
-from katafs.threads import started
+from katafs.threads import insisting, started
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +42,13 @@ class Watchdog:
     def _run(self) -> None:
         with closing(self._question), closing(self._supervisor):
             while not self._over.is_set():
-                if self._is_answered():
-                    self._supervisor.tell("WATCHDOG=1")
-                self._over.wait(self._period_s)
+                insisting(self._ask)
+
+    def _ask(self) -> None:
+        """Ask once, and wait until it is time to ask again."""
+        if self._is_answered():
+            self._supervisor.tell("WATCHDOG=1")
+        self._over.wait(self._period_s)
 
     def _is_answered(self) -> bool:
         """Waits for as long as it takes."""

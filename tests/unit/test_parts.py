@@ -22,6 +22,7 @@ from katafs.volumes.disks import Disk
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
 from tests.harness.waiting import until
+from tests.unit.fuse_recorder import failing
 from tests.unit.kernel import ROOT, Kernel
 
 KATA = b"123456789A"
@@ -187,16 +188,16 @@ def test_one_that_can_not_be_made_is_not_told_of(
 
 
 @pytest.mark.usefixtures("away")
+@pytest.mark.parametrize(
+    ("what", "want"),
+    [("threading.Thread.start", RuntimeError("can't start new thread")), ("katafs.mount.lanes.Patient", MemoryError())],
+)
 def test_what_is_forgotten_while_no_thread_can_be_had_is_forgotten(
-    tree: Kernel, parts: Parts, monkeypatch: pytest.MonkeyPatch
+    tree: Kernel, parts: Parts, monkeypatch: pytest.MonkeyPatch, what: str, want: Exception
 ) -> None:
     told = parts.enter_made(DISK, tree.tree.node(ROOT), KATA)
-
-    def none(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as exhausted:
-        exhausted.setattr(threading.Thread, "start", none)
+        exhausted.setattr(what, lambda _: failing(want)())
         parts.forget([(told.number, 1)])
 
     assert tree.tree.on(DISK).is_unused()
