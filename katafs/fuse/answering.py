@@ -12,6 +12,7 @@ from katafs.fuse.operations import Explain, Later
 from katafs.fuse.put_off import UNHURRIED
 from katafs.fuse.requests import Around, Carried, Method, Request
 from katafs.fuse.tally import Tally
+from katafs.threads import insisting
 
 _MOST_EARLY = 64
 """How many interrupts are remembered of requests that no pool has: a few are on their way to one, the rest are done."""
@@ -68,7 +69,7 @@ class Answering:
         try:
             future = answer.pool.submit(self._finish, request, method, answer.call)
         except (RuntimeError, MemoryError):  # the pool is closed, or no thread can be had
-            if request.opcode in UNHURRIED:  # of which the kernel asks once: rather wait than keep a file open for ever
+            if request.opcode in UNHURRIED:  # rather wait than keep a file open for ever
                 self._finish(request, method, answer.call)
                 return
             text = "no thread can wait for it: there are too many, or no memory, or the mount is being taken away"
@@ -83,7 +84,7 @@ class Answering:
 
     def _finish(self, request: Request, method: Method, call: Callable[[], Carried]) -> None:
         try:
-            carried = call()
+            carried = insisting(call) if request.opcode in UNHURRIED else call()
         except BaseException as error:  # noqa: BLE001 as above; a panic of a compiled module is no Exception
             self.refuse(request, method, error if isinstance(error, Exception) else RuntimeError(repr(error)))
         else:

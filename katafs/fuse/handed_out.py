@@ -1,11 +1,13 @@
 """What a reply hands to the kernel: an inode that is looked up, a handle; and how it is taken back from a lost one."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from katafs.fuse import wire
 from katafs.fuse.methods import Methods
 from katafs.fuse.operations import Explain, Later
 from katafs.fuse.requests import Carried, Method, Request
+from katafs.threads import insisting
 
 _NAMING = frozenset((wire.LOOKUP, wire.SYMLINK, wire.MKNOD, wire.MKDIR, wire.LINK, wire.CREATE))
 """Of what replies to these carry an entry comes first."""
@@ -34,7 +36,7 @@ class TakingBack:
             self._forget(giving)
             return
         method = self._methods.serving[giving.opcode]
-        answer = method(giving)
+        answer = insisting(partial(method, giving))
         if isinstance(answer, Later):
             try:
                 answer.pool.submit(self._finish, method, giving.node, answer.call)
@@ -43,7 +45,7 @@ class TakingBack:
 
     def _finish(self, method: Method, node: int, call: Callable[[], Carried]) -> None:
         try:
-            call()
+            insisting(call)
         except Exception as error:  # noqa: BLE001 nobody else would tell of it
             self._explain(method.__name__, error, node)
 

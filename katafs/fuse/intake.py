@@ -172,7 +172,7 @@ class Intake:
             self._catch_up(reader)
             return True
         if request.opcode in UNHURRIED and isinstance(error, MemoryError):
-            # The kernel asks once. What has been done already is EBADF then, of which nobody hears.
+            # What has been done already is EBADF then, of which nobody hears.
             time.sleep(_PAUSE_S)
             return True
         return False

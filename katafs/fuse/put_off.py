@@ -10,7 +10,8 @@ from katafs.fuse import wire
 from katafs.fuse.requests import Request
 
 UNHURRIED = frozenset((wire.RELEASE, wire.RELEASEDIR))
-"""The kinds that are put off. Of them the reply only frees what the kernel has of the request itself."""
+"""The kinds that are put off. Of them the reply only frees what the kernel has of the request itself; but it asks once,
+and what isn't served then stays open for ever: so they wait for memory, or a thread, where others are refused."""
 
 _STEPS = frozenset((wire.LOOKUP, wire.GETATTR))
 """Steps of a path: the program is mostly still in its system call, and asks again at once."""

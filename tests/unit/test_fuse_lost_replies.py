@@ -139,3 +139,22 @@ def test_what_no_pool_can_give_back_is_given_back_all_the_same(
 
     until(lambda: bool(closed), "the file to be closed")
     assert "the taking back of open" not in [operation for operation, _ in served.said]
+
+
+@BY_WHOM
+def test_what_there_is_no_memory_to_give_back_is_given_back_when_there_is(
+    served: Served, recorder: Recorder, refusing: int, later: bool
+) -> None:
+    failures, closed = [MemoryError()] * 2, list[bool]()
+
+    def close() -> None:
+        if failures:
+            raise failures.pop()
+        closed.append(True)
+
+    recorder.answers["release"] = lambda: Later(recorder.pool, close) if later else close()
+    served.kernel.send(wire.OPEN, bytes(8))
+    if refusing == errno.ENOMEM:
+        served.kernel.receive()
+
+    until(lambda: bool(closed), "the file to be closed", seconds=10)

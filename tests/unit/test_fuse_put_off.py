@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from katafs.fuse import wire
-from katafs.fuse.operations import Opened
+from katafs.fuse.operations import Later, Opened
 from katafs.fuse.put_off import PutOff
 from katafs.fuse.requests import Request
 from tests.harness.waiting import until
@@ -262,12 +262,19 @@ def test_what_there_is_no_memory_to_put_off_is_served_at_once(
 
 
 @pytest.mark.parametrize(("closes", "name"), [(wire.RELEASE, "release"), (wire.RELEASEDIR, "releasedir")])
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "in a pool"])
 def test_what_there_is_no_memory_to_close_is_closed_when_there_is(
-    served: Served, recorder: Recorder, closes: int, name: str
+    served: Served, recorder: Recorder, closes: int, name: str, later: bool
 ) -> None:
-    failures = [MemoryError()] * 2
-    recorder.answers[name] = lambda: failing(failures.pop())() if failures else None
+    failures, closed = [MemoryError()] * 2, list[bool]()
+
+    def close() -> None:
+        if failures:
+            raise failures.pop()
+        closed.append(True)
+
+    recorder.answers[name] = lambda: Later(recorder.pool, close) if later else close()
 
     assert served.kernel.ask(closes, CLOSE, FILE) == (0, b"")
-    assert recorder.calls == [(name, 5)] * 3
+    assert closed == [True]
     assert served.connection.operations() == {name: 1}
