@@ -10,6 +10,7 @@ from katafs.fuse import replies, wire
 from katafs.fuse.operations import NOW_NS, Absent, Answer, Attributes, Later, Opened, Operations, Wanted, Writing
 from katafs.fuse.passthrough import Passthrough
 from katafs.fuse.requests import Around, Carried, Malformed, Method, Request
+from katafs.threads import insisting
 
 Result = TypeVar("Result")
 
@@ -240,15 +241,8 @@ class Dispatcher:
     # Without a reply
 
     def forget(self, request: Request) -> None:
-        """FORGET and BATCH_FORGET."""
-        body = request.body
-        if request.opcode == wire.FORGET:
-            forgotten = [(request.node, wire.FORGET_IN.unpack_from(body)[0])]
-        else:
-            (count,) = wire.BATCH_FORGET_IN.unpack_from(body)
-            first = wire.BATCH_FORGET_IN.size
-            forgotten = list(wire.FORGET_ONE.iter_unpack(body[first : first + count * wire.FORGET_ONE.size]))
-        self._operations.forget(forgotten)
+        """FORGET and BATCH_FORGET, which come once, and when memory is short."""
+        self._operations.forget(insisting(request.forgotten))
 
 
 def _time(given: int, now: int, seconds: int, nanoseconds: int) -> int | None:

@@ -50,6 +50,14 @@ class Request:
         old, new = self.names(2, size)
         return parent, old, new, flags
 
+    def forgotten(self) -> list[tuple[int, int]]:
+        """Of FORGET and BATCH_FORGET: the inodes, with how many lookups of each are taken back."""
+        if self.opcode == wire.FORGET:
+            return [(self.node, wire.FORGET_IN.unpack_from(self.body)[0])]
+        (count,) = wire.BATCH_FORGET_IN.unpack_from(self.body)
+        first = wire.BATCH_FORGET_IN.size
+        return list(wire.FORGET_ONE.iter_unpack(self.body[first : first + count * wire.FORGET_ONE.size]))
+
 
 def awaited(buffer: memoryview) -> int:
     """The number of the request in a buffer, if it is to have a reply; 0 otherwise, and where none was read yet."""

@@ -3,12 +3,15 @@
 import errno
 import os
 import struct
+from collections.abc import Iterator
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 
 from katafs.fuse import wire
 from katafs.fuse.operations import NOW_NS, Absent, Later, Opened, Wanted, Writing
+from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
 from tests.unit.fuse_recorder import Recorder
 from tests.unit.test_fuse_wire import Told
@@ -130,6 +133,24 @@ def test_a_forgotten_inode_has_no_reply(served: Served, recorder: Recorder) -> N
     served.kernel.ask(wire.READLINK)
 
     assert recorder.calls[:2] == [("forget", [(9, 3)]), ("forget", [(10, 1), (11, 2)])]
+
+
+def test_inodes_that_there_is_no_memory_to_forget_are_forgotten_when_there_is(
+    served: Served, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel says so once, and of many at a time when memory is short: they would be remembered for ever."""
+    one, failures = wire.FORGET_ONE, [MemoryError()] * 2
+
+    def unpacked(content: memoryview) -> Iterator[tuple[int, ...]]:
+        if failures:
+            raise failures.pop()
+        return one.iter_unpack(content)
+
+    monkeypatch.setattr(wire, "FORGET_ONE", Mock(size=one.size, iter_unpack=unpacked))
+    served.kernel.send(wire.BATCH_FORGET, struct.pack("=II4Q", 2, 0, 10, 1, 11, 2))
+    served.kernel.ask(wire.READLINK)
+
+    until(lambda: ("forget", [(10, 1), (11, 2)]) in recorder.calls, "both to be forgotten", seconds=10)
 
 
 def test_no_name_is_enoent_and_nobody_is_told(served: Served, recorder: Recorder) -> None:
