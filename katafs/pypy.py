@@ -6,11 +6,13 @@ Only PyPy imports this: katafs/__init__.py. What a later PyPy has is left as it 
 import errno
 import fcntl
 import gc
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cffi
 
@@ -183,6 +185,16 @@ def _is_ignored(number: int) -> bool:
     return bool(int(mask, 16) >> (number - 1) & 1)
 
 
+_begin_record = logging.LogRecord.__init__
+
+
+def begin_record(record: logging.LogRecord, *arguments: Any, **named: Any) -> None:  # noqa: ANN401  as LogRecord has it
+    """With PyPy's own attributes a record would say its values in the order in which an earlier one got them; those of
+    a dictionary that it is given keep their own."""
+    _begin_record(record, *arguments, **named)
+    record.__dict__ = dict(vars(record))
+
+
 def _nothing(*_: object) -> None:
     """Of the collector: PyPy's is another one, and needs no such hint."""
 
@@ -203,8 +215,9 @@ _LACKING: Mapping[ModuleType, Mapping[str, object]] = {
 }
 
 
-_OTHERWISE: Mapping[ModuleType, Mapping[str, object]] = {
+_OTHERWISE: Mapping[ModuleType | type, Mapping[str, object]] = {
     os: {"close": close, "mknod": mknod, "readv": readv},
+    logging.LogRecord: {"__init__": begin_record},
     signal: {"getsignal": getsignal},
 }
 
@@ -215,6 +228,6 @@ def complete() -> None:
         for name, addition in additions.items():
             if not hasattr(module, name):
                 setattr(module, name, addition)
-    for module, replacements in _OTHERWISE.items():
+    for owner, replacements in _OTHERWISE.items():
         for name, replacement in replacements.items():
-            setattr(module, name, replacement)
+            setattr(owner, name, replacement)

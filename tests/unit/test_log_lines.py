@@ -56,6 +56,13 @@ def test_a_record_is_level_event_and_values() -> None:
     assert shlex.split(made)[-1] == "error=the engine is gone"
 
 
+def test_values_keep_their_order_whatever_it_was_in_another_record() -> None:
+    lines = Lines("katafs")
+
+    assert lines.format(record("failed", path="/12", operation="read")).endswith(" path=/12 operation=read")
+    assert lines.format(record("failed", operation="read", path="/12")).endswith(" operation=read path=/12")
+
+
 def test_an_event_without_values_ends_with_itself() -> None:
     assert Lines("katafs[7]").format(record("ends", logging.INFO)) == "katafs[7]: INFO: ends"
 

@@ -1,6 +1,7 @@
 """What PyPy is given, beside what CPython has of its own."""
 
 import errno
+import logging
 import os
 import signal
 import stat
@@ -176,3 +177,14 @@ def test_libc_keeps_its_errno(disk: Path) -> None:
     assert pypy.libc.syscall(437, -1, b"f", bytes(24), 24) == -1
     assert pypy.last_errno() == errno.EBADF
     assert pypy.libc.setfsuid(0xFFFFFFFF) == os.geteuid()
+
+
+def test_a_log_record_is_the_same_and_takes_more_values() -> None:
+    own = logging.makeLogRecord({})
+    made = logging.LogRecord.__new__(logging.LogRecord)
+
+    pypy.begin_record(made, None, None, "", 0, "", (), None)
+    vars(made)["operation"] = "read"
+
+    assert list(vars(made)) == [*vars(own), "operation"]
+    assert (made.levelname, made.getMessage()) == (own.levelname, own.getMessage())
