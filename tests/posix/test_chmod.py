@@ -116,5 +116,6 @@ def test_open_descriptor_outlives_its_permission(at: Place) -> None:
 def test_a_write_clears_set_id_bits(at: Place, user: User, mode: int, flag: int) -> None:
     at.file("f", bytes(4096), mode | 0o002, owner=SERVER)
     with mmap.mmap(-1, 4096) as aligned, acting_as(user):
-        at.gives(os.write, at.open("f", os.O_WRONLY | flag), aligned)
+        # PyPy's os.write writes a copy, which may not be aligned.
+        at.gives(os.writev, at.open("f", os.O_WRONLY | flag), [aligned])
     at.sees("f")

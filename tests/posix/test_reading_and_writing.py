@@ -67,7 +67,8 @@ def test_write_of_which_half_has_room(at: Place, flag: int) -> None:
     fd = at.open("f", os.O_CREAT | os.O_WRONLY | flag)
     os.ftruncate(fd, LARGEST_BYTES - 4096)
     with mmap.mmap(-1, 8192) as aligned:
-        assert at.gives(os.pwrite, fd, aligned, LARGEST_BYTES - 4096) == 4096
+        # PyPy's os.pwrite writes a copy, which may not be aligned.
+        assert at.gives(os.pwritev, fd, [aligned], LARGEST_BYTES - 4096) == 4096
     assert at.sees("f")["size"] == LARGEST_BYTES
 
 
