@@ -55,6 +55,8 @@ NUMBERS = {
         "POSIX_SPAWN_OPEN": 0,
         "POSIX_SPAWN_DUP2": 2,
         "RWF_APPEND": 0x10,
+        "RWF_DSYNC": 0x2,
+        "RWF_SYNC": 0x4,
         "SEEK_DATA": 3,
         "SEEK_HOLE": 4,
         "ST_RDONLY": 1,
