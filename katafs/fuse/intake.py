@@ -155,7 +155,7 @@ class Intake:
             try:
                 answer = method(request)
             except Exception as error:  # noqa: BLE001 as above
-                if self._is_worth_another_try(reader, request, error):
+                if self._made_way(reader, request, error):
                     continue
                 self._answering.refuse(request, method, error)
                 return
@@ -165,8 +165,8 @@ class Intake:
         else:
             self._answering.reply(request, method, answer)
 
-    def _is_worth_another_try(self, reader: Reader, request: Request, error: Exception) -> bool:
-        """Whether what stood in the request's way may be gone by now."""
+    def _made_way(self, reader: Reader, request: Request, error: Exception) -> bool:
+        """Do what may clear the request's way of what failed; whether to try it again."""
         if self._put_off and isinstance(error, OSError) and error.errno == errno.EMFILE:
             # Nothing has been done without a descriptor, and a close that it has passed gives one back.
             self._catch_up(reader)
