@@ -54,7 +54,6 @@ def copy_entry(source_dir: int, name: bytes, target_dir: int, new_name: bytes) -
 
     A kill may leave half of it under the new name. Raises OSError with the name as its filename: EISDIR for a
     directory, EEXIST where the new name is taken, and else as `copy_tree`; then nothing is left under the new name."""
-    names.check(new_name)
     with synced(target_dir), met(source_dir, name) as entry:
         try:
             if entry.is_directory:
