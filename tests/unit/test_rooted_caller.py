@@ -88,9 +88,9 @@ def test_after_a_failure_too_it_creates_as_itself_again(disk: Path, creator: Cre
 
 def test_the_callers_umask_is_all_that_counts(disk: Path, creator: Creator) -> None:
     """The kernel has applied it to the mode it sends; the daemon's own must not take away more."""
-    os.close(os.open(disk / "f", os.O_CREAT | os.O_WRONLY, 0o666))
+    os.close(os.open(disk / "f", os.O_CREAT | os.O_WRONLY, 0o777))
 
-    assert stat.S_IMODE((disk / "f").stat().st_mode) == 0o666
+    assert stat.S_IMODE((disk / "f").stat().st_mode) == 0o777
 
 
 def test_who_cannot_be_acted_as_leaves_the_thread_as_itself(disk: Path, creator: Creator) -> None:

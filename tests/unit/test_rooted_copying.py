@@ -81,6 +81,13 @@ def test_a_copy_to_another_file_system_is_the_same(source: Path, target: Path) -
         assert described(target) == before
 
 
+def test_holes_stay_holes_on_another_file_system(source: Path, target: Path) -> None:
+    make_odd_tree(source)
+    with memory_disk(target):
+        copy(source, target)
+        assert 0 < blocks(target / "sparse") <= blocks(source / "sparse")
+
+
 @pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK])
 def test_a_device_node_is_refused_with_its_path(source: Path, target: Path, kind: int) -> None:
     (source / "dir").mkdir()

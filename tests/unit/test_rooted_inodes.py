@@ -218,6 +218,27 @@ def refuse(*_: object) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+def unsupported(*_: object) -> None:
+    """As a file system without extended attributes."""
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+def test_where_there_are_no_extended_attributes_none_are_found(timed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for ask in ("getxattr", "listxattr"):
+        monkeypatch.setattr(os, ask, unsupported)
+
+    assert inodes.all_xattrs(timed) == {}
+    assert inodes.find_xattr(timed, b"user.one") is None
+
+
+def test_an_extended_attribute_that_a_disk_fails_to_read_is_not_a_missing_one(
+    timed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getxattr", refuse)
+    with refused(errno.EIO):
+        inodes.find_xattr(timed, b"user.one")
+
+
 def test_times_that_a_disk_refuses_to_give_back_are_given_back_later(
     disk: Path, timed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +265,15 @@ def test_a_note_of_times_that_a_disk_keeps_is_told(disk: Path, timed: int, monke
 
     assert (disk / "d").stat().st_mtime_ns == 2
     assert os.listxattr(disk / "d") == []
+
+
+def test_times_are_kept_where_they_cannot_be_noted(disk: Path, timed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for change in ("setxattr", "removexattr"):
+        monkeypatch.setattr(os, change, unsupported)
+    with inodes.times_kept_through_kills(timed):
+        (disk / "d/new").touch()
+
+    assert (disk / "d").stat().st_mtime_ns == 2
 
 
 def test_times_are_kept_also_where_another_has_given_them_back_meanwhile(disk: Path, timed: int) -> None:

@@ -204,6 +204,7 @@ def test_numbers_are_those_of_the_inodes_and_directories_have_none(disk: Path, d
 def test_a_glance_shows_what_is_still_what_it_was(disk: Path, directory: int) -> None:
     for name in ("same", "replaced", "gone"):
         (disk / name).touch()
+    (disk / "link").symlink_to("same")
     numbered = names.numbered(directory)
     (disk / "new").touch()
     (disk / "new").rename(disk / "replaced")
@@ -211,7 +212,8 @@ def test_a_glance_shows_what_is_still_what_it_was(disk: Path, directory: int) ->
 
     found = dict(zip(numbered, names.glance(directory, [*numbered], numbered.values()), strict=True))
 
-    assert found == {b"same": (disk / "same").stat(), b"replaced": None, b"gone": None}
+    still = {name: (disk / os.fsdecode(name)).lstat() for name in (b"same", b"link")}
+    assert found == {**still, b"replaced": None, b"gone": None}
 
 
 @pytest.mark.parametrize("bad", [b"../same", b"same\0", b"..", b".", b""])

@@ -46,3 +46,15 @@ def test_an_inode_that_has_lost_a_name_is_seen_until_it_is_written_to(disk: Path
     assert seen.has((disk / "twin").lstat())
     os.utime(disk / "twin", ns=(1, 1))
     assert not seen.has((disk / "twin").lstat())
+
+
+def test_a_file_that_has_got_the_number_and_mtime_of_one_that_lost_its_last_name_was_not_seen(disk: Path) -> None:
+    seen = Seen()
+    (disk / "file").touch()
+    before = (disk / "file").lstat()
+    seen.add(before)
+    seen.lost_a_name(before)
+    until(lambda: is_settled((disk / "file").lstat()), "the next change to give it another ctime")
+    os.utime(disk / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert not seen.has((disk / "file").lstat())
