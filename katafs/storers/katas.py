@@ -84,15 +84,11 @@ class KatasStorer(Part):
 
     @contextmanager
     def _undone_on_failure(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
-        """Leave of the kata what was there: where it was deleted meanwhile, its name is another's by now, and what else
-        has come into it is somebody's."""
+        """Leave of the kata what was there: what has come into it is somebody's, who has made it by another way to the
+        volume, which has a lock of its own."""
         try:
             yield
-        except FileExistsError:
-            raise  # by another way to the volume, which has a lock of its own, somebody else has made it
         except BaseException:
-            with suppress(OSError):
-                names.remove(top, _MANIFEST)
             self._unmake(kata, top, is_new)
             raise
 
