@@ -104,6 +104,24 @@ def test_what_goes_by_itself_while_a_tree_is_removed_is_no_error(
     assert os.listdir(disk) == []
 
 
+def test_what_goes_by_itself_keeps_nothing_that_comes_after_it(
+    top: int, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two", "three"):
+        (disk / name).touch()
+    _, second, _ = names.listing(top)
+    remove = names.remove
+
+    def with_the_second(directory: int, name: bytes) -> None:
+        monkeypatch.undo()
+        (disk / os.fsdecode(second)).unlink()
+        remove(directory, name)
+
+    monkeypatch.setattr(names, "remove", with_the_second)
+    remove_all(top)
+    assert os.listdir(disk) == []
+
+
 def test_an_empty_directory_that_may_not_be_listed_is_removed(top: int, disk: Path) -> None:
     needs.root()
     (disk / "tree/closed").mkdir(parents=True)

@@ -121,6 +121,14 @@ def test_nothing_is_created_in_a_directory_that_vanished(disk: Path) -> None:
     store.close()
 
 
+def test_nothing_is_removed_from_a_directory_that_vanished(disk: Path) -> None:
+    store = vanished(disk)
+    with pytest.raises(StoreUnreachable):
+        store.remove(KATA)
+    store.close()
+    assert (disk / "aside" / KATA).is_dir()
+
+
 def test_what_was_known_stays_in_the_catalog_when_the_directory_vanished(disk: Path) -> None:
     store = vanished(disk)
     names = store.catalog().names()

@@ -2,12 +2,14 @@
 
 import errno
 import fcntl
+import json
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from katafs.errors import CorruptKata
 from katafs.rooted import files
 from katafs.storers import tags
 from katafs.storers.line_diff import Change
@@ -90,3 +92,15 @@ def test_half_a_surrogate_pair_in_a_tag_is_a_difference(plain: Storer, disk: Pat
 
     (differs,) = [each for each in plain.tag_diff(KATA, "lion", 0, 1) if each.new_name == "hiker.py"]
     assert [line.text for line in differs.lines if line.change is Change.ADDED] == ["?"]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"output": 1}, {"visible_files": {"f": 1}}, {"visible_files": []}, {"number": 2}], ids=str
+)
+def test_a_tag_that_is_none_is_corrupt(plain: Storer, disk: Path, odd: dict[str, object]) -> None:
+    plain.avatar_ran_tests(KATA, "lion", FILES, NOW, "said", "red")
+    tag = disk / KATA / "lion/tags/1.json"
+    tag.write_text(json.dumps(json.loads(tag.read_text()) | odd))
+
+    with pytest.raises(CorruptKata, match="tag 1 of "):
+        plain.tag(KATA, "lion", 1)
