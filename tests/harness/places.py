@@ -3,6 +3,7 @@
 pytest's own temporary directories are closed to other users, and lie in /tmp, which is a tmpfs on Debian 13.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -31,9 +32,20 @@ def remove_directory(path: Path) -> None:
     shutil.rmtree(path)
 
 
+def _opened_below(top: Path) -> list[str]:
+    """What the test's own process holds open there."""
+    targets = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # that of the listing, and what another thread has just closed
+            targets.append(os.readlink(f"/proc/self/fd/{number}"))
+    return [target for target in targets if target.startswith(str(top))]
+
+
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """A fresh directory on the disk, 0755, deleted after the test."""
+    """A fresh directory on the disk, 0755, deleted after the test, which must have closed all that it opened there."""
     path = fresh_directory()
     yield path
+    left = _opened_below(path)
     remove_directory(path)
+    assert not left, f"still open: {left}"

@@ -1,6 +1,7 @@
 """What the README and the decision notes name must exist."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from katafs.cli import exit_codes
 from katafs.settings.settings import KNOWN
 from tests.harness.pages import Page
+from tests.harness.programs import run
 
 _PROJECT = Path(__file__).parents[2]
 _PAGES = [*_PROJECT.glob("*.md"), *_PROJECT.glob("docs/**/*.md")]
@@ -68,7 +70,7 @@ def test_the_readme_python_runs_as_it_stands(disk: Path) -> None:
     (example,) = Page(_PROJECT / "README.md").blocks_of("python")
     assert "/srv/katas" in example
 
-    exec(compile(example.replace("/srv/katas", f"{disk}/katas"), "README.md", "exec"), {})
+    run([sys.executable, "-c", example.replace("/srv/katas", f"{disk}/katas")])
 
     assert (disk / "katas/123456789A/lion/tags/1.json").exists()
 

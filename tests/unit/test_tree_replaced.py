@@ -99,7 +99,10 @@ def test_nor_where_an_avatars_volume_stood_for_it_meanwhile(known: Kernel, store
 
 def test_nor_where_the_new_one_has_the_inode_number_of_the_old(own_process: None, disk: Path) -> None:
     """As ext4 gives it, once nobody has the old one open on the disk any more."""
-    with contextlib.closing(Tree(DirectoryStore(disk), TreeSettings())) as tree:
+    with (
+        contextlib.closing(DirectoryStore(disk)) as store,
+        contextlib.closing(Tree(store, TreeSettings())) as tree,
+    ):
         known = Kernel(tree)
         number = known.mkdir(KATA).number
         handle = tree.directories.open(number)
