@@ -1,6 +1,7 @@
 """Settings from outside: `--config` and variables, as the commands that need them take them."""
 
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,8 @@ def test_a_conversion_finds_store_and_old_disk_in_the_file(disk: Path) -> None:
 
 @pytest.mark.parametrize("by_file", [True, False], ids=["file", "variables"])
 def test_what_works_on_a_store_finds_it_where_a_mount_does(disk: Path, by_file: bool) -> None:
-    PlainStorer(DirectoryStore(disk / "volumes", "p-", create_missing=True)).create_kata(
-        {"id": KATA, "visible_files": {}}
-    )
+    with closing(DirectoryStore(disk / "volumes", "p-", create_missing=True)) as store:
+        PlainStorer(store).create_kata({"id": KATA, "visible_files": {}})
     config = disk / "katas.toml"
     config.write_text(f'volumes = "dir:{disk}/volumes"\nprefix = "p-"\nlayout = "split"\n')
     flags = ["--config", str(config)] if by_file else []
@@ -97,7 +97,8 @@ def test_a_flag_wins_over_the_variable_for_what_works_on_a_store(disk: Path) -> 
 
 
 def test_a_mounted_tree_is_read_whatever_store_the_variables_name(disk: Path) -> None:
-    PlainStorer(DirectoryStore(disk)).create_kata({"id": KATA, "visible_files": {}})
+    with closing(DirectoryStore(disk)) as store:
+        PlainStorer(store).create_kata({"id": KATA, "visible_files": {}})
 
     shown = run([*PROGRAM, "lights", KATA, "--json", "--mount", disk], env={"KATAFS_VOLUMES": "dir:/none"}).stdout
 
