@@ -67,4 +67,4 @@ def made_up(
 
 def directory_mode(model: os.stat_result) -> int:
     """The mode of a directory that no volume holds: the root's permissions, without its sticky and set-ID bits."""
-    return stat.S_IFDIR | (stat.S_IMODE(model.st_mode) & 0o777)
+    return stat.S_IFDIR | (model.st_mode & 0o777)

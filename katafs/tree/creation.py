@@ -50,7 +50,7 @@ class Creation:
         def make(at: int) -> None:
             names.make_node(at, name, granted(mode, at, caller.uid, caller.gid, caller.pid), device)
 
-        return self._make(parent_number, name, caller, stat.S_IFMT(mode) or stat.S_IFREG, make)
+        return self._make(parent_number, name, caller, stat.S_IFMT(mode), make)
 
     def symlink(self, parent_number: int, name: bytes, target: bytes, caller: Caller) -> Attributes:
         """Make a symbolic link."""

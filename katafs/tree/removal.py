@@ -71,7 +71,7 @@ class Removal:
 
     def rename(self, old: tuple[int, bytes], new: tuple[int, bytes], flags: int) -> None:
         """rename(2) with its flags. Raises OSError(EXDEV) wherever a volume would have to move or to be left."""
-        if flags & ~_KNOWN_FLAGS or flags == _KNOWN_FLAGS:
+        if flags & ~_KNOWN_FLAGS:
             raise answer(errno.EINVAL)
         with self._core.locked:
             old_parent, new_parent = self._core.changing(old[0]), self._core.changing(new[0])
