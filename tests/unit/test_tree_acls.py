@@ -1,4 +1,5 @@
-"""The tree without a mount: no `system.` attribute is asked for or changed, by which NFS and others have their ACLs.
+"""The tree without a mount: no `system.` attribute is asked for or changed, by which NFS and others have their ACLs;
+with `noxattr` none at all.
 
 Linux checks nothing for these before it asks the daemon, which is root: on a file system that has them anybody could
 change those of files that they may not even read."""
@@ -56,3 +57,17 @@ def test_nor_are_they_listed(tree_of: Trees) -> None:
     tree = tree_of()
 
     assert tree.tree.inodes.listxattr(tree.write(b"f", b"").number, NOBODY) == [b"user.mine"]
+
+
+@pytest.mark.parametrize("call", ASKED.values(), ids=ASKED)
+def test_where_there_are_to_be_none_none_is_asked_for_or_changed(
+    tree_of: Trees, asked: list[bytes], call: Callable[[Kernel, int, bytes], object]
+) -> None:
+    tree = tree_of(xattrs=False)
+    number = tree.write(b"f", b"").number
+
+    with refused(errno.ENOTSUP):
+        call(tree, number, b"user.mine")
+    with refused(errno.ENOTSUP):
+        tree.tree.inodes.listxattr(number, NOBODY)
+    assert asked == []

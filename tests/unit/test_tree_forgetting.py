@@ -3,11 +3,13 @@
 import errno
 import os
 import resource
+from collections.abc import Callable
 
 import pytest
 
 from katafs.config import Sandboxes
 from katafs.kata_id import VolumeName
+from katafs.tree.attributes import Attributes
 from katafs.tree.core import Core
 from katafs.volumes.memory import MemoryStore
 from tests.harness.refusals import refused
@@ -37,8 +39,15 @@ def populate(tree: Kernel, wide: int, deep: int) -> None:
         path += b"/d"
 
 
-def test_each_lookup_counts(tree: Kernel) -> None:
-    number = tree.write(b"f", b"").number
+MADE: dict[str, Callable[[Kernel], Attributes]] = {
+    "file": lambda tree: tree.write(b"f", b""),
+    "directory": lambda tree: tree.mkdir(b"f"),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_each_lookup_counts(tree: Kernel, make: Callable[[Kernel], Attributes]) -> None:
+    number = make(tree).number
     tree.lookup(b"f")
     tree.tree.forget([(number, 1)])
 

@@ -220,6 +220,7 @@ def test_a_volume_is_not_linked_into(tree: Kernel) -> None:
         (b"123456789A", b"123456789A_old"),
         (b"plain", b"AAAAAAAAAA"),
         (b"plain", b"12/3456789B"),
+        (b"12/3456789A", b"12/f"),
     ],
 )
 def test_nothing_is_moved_from_one_volume_to_another(tree: Kernel, old: bytes, new: bytes, flags: int) -> None:

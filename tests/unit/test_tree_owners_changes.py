@@ -118,6 +118,21 @@ def test_what_others_may_do_they_still_do(tree: Kernel, file: Path, changes: Cha
         change(tree, changes, who)
 
 
+def test_who_has_it_open_for_writing_still_cuts_it(tree: Kernel, file: Path) -> None:
+    """Whatever its mode is by now (ftruncate(2)); through its path the kernel is to ask again."""
+    number = tree.number(b"f")
+    handle = tree.tree.files.open(number, os.O_WRONLY, Somebody(FORMER, FORMER))
+    file.write_text("content")
+    file.chmod(0o600)
+
+    with waiting() as who, refused(errno.ESTALE):
+        tree.tree.inodes.setattr(number, Changes(size=3), None, who)
+    with waiting() as who:
+        tree.tree.inodes.setattr(number, Changes(size=3), handle, who)
+    assert file.read_text() == "con"
+    tree.tree.files.release(handle)
+
+
 @pytest.mark.parametrize("pid", [0, 1 << 30], ids=["in no namespace of ours", "hidden"])
 def test_of_whom_nothing_can_be_seen_the_kernel_is_believed(tree: Kernel, file: Path, pid: int) -> None:
     change(tree, Changes(mode=stat.S_IFREG | 0o700), Somebody(FORMER, FORMER, pid))
