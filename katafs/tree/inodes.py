@@ -225,8 +225,6 @@ class Inodes:
 def _may_without_owning(status: os.stat_result, changes: Changes, credentials: Credentials) -> bool:
     """Whether who doesn't own an inode may make such changes of it, none of the size among them, as chmod(2), chown(2)
     and utimensat(2) have it."""
-    if changes.only_takes_privilege(status.st_mode):
-        return True
     if (changes.uid, changes.gid) != (None, None):
         if not credentials.has(CAP_CHOWN, status.st_uid, status.st_gid):
             return False
