@@ -42,6 +42,18 @@ def test_a_tree_is_not_begun_on_a_store_that_fails(tree_of: Trees, store: Memory
         tree_of()
 
 
+def test_nor_where_the_root_volume_is_removed_meanwhile(
+    tree_of: Trees, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: VolumeName) -> int:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(store, "open", gone)
+
+    with pytest.raises(StoreUnreachable, match="was removed while it was opened"):
+        tree_of()
+
+
 @pytest.mark.parametrize("fault", [GONE, REFUSED, FULL], ids=lambda fault: type(fault).__name__)
 def test_a_fault_comes_out_of_a_lookup_as_it_is(known: Kernel, store: MemoryStore, fault: KatafsError) -> None:
     store.fail(fault)

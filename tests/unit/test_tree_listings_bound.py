@@ -91,6 +91,24 @@ def test_a_closed_one_takes_nothing(tree: Kernel) -> None:
     assert tree.tree.directories._listings.get(goes_on)  # noqa: SLF001  # as above
 
 
+def test_one_that_is_read_anew_takes_no_more(tree: Kernel) -> None:
+    other, anew = begun(tree), begun(tree)
+    for _ in range(MANY):
+        tree.listed(anew, 0, 10)
+
+    assert tree.tree.directories._listings.get(other)  # noqa: SLF001  # as above
+
+
+def test_the_one_that_was_asked_for_longest_ago_makes_room(tree: Kernel) -> None:
+    handles = [begun(tree) for _ in range(FITTING)]
+    tree.listed(handles[0], 10, 1)
+    begun(tree)
+
+    kept = [handle for handle in handles if tree.tree.directories._listings.get(handle)]  # noqa: SLF001  # as above
+
+    assert kept == [handles[0], *handles[2:]]
+
+
 def test_nobody_waits_for_the_names_of_a_large_directory(tree: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     began, told = threading.Event(), threading.Event()
     numbered = names.numbered

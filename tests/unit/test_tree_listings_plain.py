@@ -56,6 +56,14 @@ def test_entries_are_told_without_opening_them(kata: Kernel, monkeypatch: pytest
     assert listed[b"a"].status.st_size == 1
 
 
+def test_a_file_is_opened_by_the_rights_that_were_listed_last(kata: Kernel, store: MemoryStore) -> None:
+    number = kata.number(PLACE + b"/a")
+    (store.path / os.fsdecode(PLACE) / "a").chmod(0o600)
+    kata.entries(PLACE)
+
+    kata.tree.files.release(kata.tree.files.open(number, os.O_RDONLY, ME))
+
+
 @pytest.mark.parametrize("room", [1, 2, 3, 63, 64, 65, 66, 1000])
 def test_every_entry_is_listed_once_however_much_room_there_is(kata: Kernel, room: int) -> None:
     wanted = {b"a", b"b", b"c", b"d", *(b"%03d" % number for number in range(150))}

@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from katafs.config import Sandboxes, TreeSettings
+from katafs.kata_id import ROOT_VOLUME
 from katafs.namespace import Layout
 from katafs.rooted.names import RENAME_EXCHANGE, RENAME_NOREPLACE
 from katafs.tree.inodes import Changes
@@ -24,6 +25,18 @@ OTHER = Somebody(12345, 54321)
 def split(tree_of: Trees) -> Kernel:
     """A split tree on `store`."""
     return tree_of(layout=Layout.SPLIT)
+
+
+def test_an_outer_directory_that_volumes_call_for_is_made_as_the_top_is(split: Kernel, store: MemoryStore) -> None:
+    needs.root()
+    top = store.path / ROOT_VOLUME
+    os.chown(top, 1, 2)
+    top.chmod(0o1750)
+    volume_behind(store, "123456789A")
+    split.write(b"12/readme.txt", b"")
+
+    made = (top / "12").stat()
+    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (1, 2, 0o750)
 
 
 def test_a_new_kata_is_a_volume(tree: Kernel, store: MemoryStore) -> None:
