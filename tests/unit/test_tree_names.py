@@ -39,6 +39,27 @@ def test_an_outer_directory_that_volumes_call_for_is_made_as_the_top_is(split: K
     assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (1, 2, 0o750)
 
 
+@pytest.mark.parametrize(("outer", "kata"), [("", b"123456789A"), ("12", b"12/3456789A")], ids=["flat", "split"])
+def test_a_directory_says_when_a_kata_came_or_went(tree_of: Trees, store: MemoryStore, outer: str, kata: bytes) -> None:
+    tree = tree_of(layout=Layout.SPLIT if outer else Layout.FLAT)
+    if outer:
+        tree.mkdir(b"12")
+    above = store.path / ROOT_VOLUME / outer
+    for change in (tree.mkdir, tree.rmdir):
+        os.utime(above, (0, 0))
+        change(kata)
+
+        assert above.stat().st_mtime > 0
+
+
+def test_a_kata_with_an_avatars_volume_is_not_empty(tree: Kernel, store: MemoryStore) -> None:
+    tree.mkdir(b"123456789A")
+    volume_behind(store, "123456789A_lion")
+
+    with refused(errno.ENOTEMPTY):
+        tree.rmdir(b"123456789A")
+
+
 def test_a_new_kata_is_a_volume(tree: Kernel, store: MemoryStore) -> None:
     tree.mkdir(b"123456789A")
 
