@@ -130,7 +130,7 @@ class Volumes:
         if parent.identity is None:
             with contextlib.suppress(OSError):
                 self._core.settling.notice_kept(parent)
-        if parent.identity is not None and parent.place.kind in (Kind.ROOT, Kind.OUTER, Kind.AVATAR):
+        if parent.identity is not None:
             # Moved or replaced behind the tree meanwhile, or the disk is full, or there is no descriptor for it. The
             # volume was made or removed all the same, and what was done must not be told to have failed.
             with contextlib.suppress(OSError):
