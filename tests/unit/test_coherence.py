@@ -1,5 +1,7 @@
 """What is done when a container comes to use a volume, without a kernel: what waits does so until the test lets it."""
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -39,6 +41,10 @@ class Mount:
 
     def _expire(self, _: int, name: bytes) -> None:
         self.expired.append(name)
+
+
+def at_work() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "katafs-coherence"]
 
 
 @pytest.fixture
@@ -87,6 +93,19 @@ def test_a_container_that_comes_while_replies_are_waited_for_has_all_dropped_at_
     assert not mount.replied.is_set()
 
 
+def test_the_next_container_finds_a_dropping_that_failed_done(mount: Mount) -> None:
+    def fail() -> None:
+        mount.looked = lambda: None
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    mount.looked = fail
+    mount.replied.set()
+    mount.coherence.used(VOLUME)
+    until(lambda: not at_work(), "the dropping to have failed")
+    mount.coherence.used(VOLUME)
+    until(lambda: mount.expired == [b"name"], "the name to be dropped")
+
+
 def test_the_end_does_not_wait_for_replies(mount: Mount) -> None:
     mount.coherence.used(VOLUME)
     until(lambda: mount.expired == [b"name"], "the name to be dropped")
@@ -95,4 +114,4 @@ def test_the_end_does_not_wait_for_replies(mount: Mount) -> None:
     mount.coherence.used(VOLUME)
 
     assert mount.expired == before
-    assert not [thread for thread in threading.enumerate() if thread.name == "katafs-coherence"]
+    assert not at_work()
