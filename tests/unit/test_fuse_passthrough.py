@@ -1,6 +1,8 @@
-"""Backing ids where the kernel gives none: every open file is read and written by requests."""
+"""Backing ids without a kernel that gives any: open files are read and written by requests, but where one is played."""
 
+import fcntl
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,3 +48,25 @@ def test_a_handle_that_is_not_known_is_passed_over(descriptor: int) -> None:
     passthrough.permit()
 
     passthrough.released(4711)
+
+
+def test_an_id_is_given_back_with_the_last_open_file_of_its_inode(
+    descriptor: int, file: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then the kernel keeps the file open, also one that has lost its name."""
+    close, number, given_back = 0x4004E502, 5, list[bytes]()
+
+    def ioctl(_: int, request: int, argument: bytes) -> int:
+        if request == close:
+            given_back.append(argument)
+        return number
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    passthrough = Passthrough(descriptor)
+    passthrough.permit()
+
+    assert [passthrough.opened(handle, "inode", file) for handle in (1, 2)] == [number, number]
+    passthrough.released(1)
+    assert given_back == []
+    passthrough.released(2)
+    assert given_back == [struct.pack("=I", number)]
