@@ -109,14 +109,11 @@ class Objects:
     def _open_new_packs(self) -> bool:
         """Open the packs that aren't open yet. Whether that makes the search worth another round."""
         again = False
-        try:
-            with files.directory(self._git, b"objects", b"pack") as directory:
-                for name in names.listing(directory):
-                    if name.endswith(b".idx") and name not in self._packs and name not in self._damaged:
-                        again = True
-                        self._open_pack(directory, name)
-        except FileNotFoundError:
-            return again
+        with contextlib.suppress(FileNotFoundError), files.directory(self._git, b"objects", b"pack") as directory:
+            for name in names.listing(directory):
+                if name.endswith(b".idx") and name not in self._packs and name not in self._damaged:
+                    again = True
+                    self._open_pack(directory, name)
         return again
 
     def _open_pack(self, directory: int, index_name: bytes) -> None:
