@@ -201,7 +201,7 @@ def _nothing(*_: object) -> None:
     """Of the collector: PyPy's is another one, and needs no such hint."""
 
 
-_LACKING: Mapping[ModuleType, Mapping[str, object]] = {
+LACKING: Mapping[ModuleType, Mapping[str, object]] = {
     os: {
         **NUMBERS[os],
         "copy_file_range": copy_file_range,
@@ -217,7 +217,7 @@ _LACKING: Mapping[ModuleType, Mapping[str, object]] = {
 }
 
 
-_OTHERWISE: Mapping[ModuleType | type, Mapping[str, object]] = {
+OTHERWISE: Mapping[ModuleType | type, Mapping[str, object]] = {
     os: {"close": close, "mknod": mknod, "readv": readv},
     logging.LogRecord: {"__init__": begin_record},
     signal: {"getsignal": getsignal},
@@ -226,10 +226,10 @@ _OTHERWISE: Mapping[ModuleType | type, Mapping[str, object]] = {
 
 def complete() -> None:
     """Add what is lacking, and replace what is otherwise."""
-    for module, additions in _LACKING.items():
+    for module, additions in LACKING.items():
         for name, addition in additions.items():
             if not hasattr(module, name):
                 setattr(module, name, addition)
-    for owner, replacements in _OTHERWISE.items():
+    for owner, replacements in OTHERWISE.items():
         for name, replacement in replacements.items():
             setattr(owner, name, replacement)

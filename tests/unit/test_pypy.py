@@ -40,8 +40,8 @@ def test_the_numbers_are_the_systems_own(module: object) -> None:
 def test_what_is_lacking_is_added_and_what_is_otherwise_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("incomplete")
     module.there, module.otherwise = "own", "own"  # type: ignore[attr-defined]
-    monkeypatch.setattr(pypy, "_LACKING", {module: {"there": "added", "missing": "added"}})
-    monkeypatch.setattr(pypy, "_OTHERWISE", {module: {"otherwise": "replaced"}})
+    monkeypatch.setattr(pypy, "LACKING", {module: {"there": "added", "missing": "added"}})
+    monkeypatch.setattr(pypy, "OTHERWISE", {module: {"otherwise": "replaced"}})
 
     pypy.complete()
 
