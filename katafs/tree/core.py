@@ -116,7 +116,8 @@ class Core:
         """Close every descriptor."""
         with self.lock:
             for node in self.nodes.all():
-                node.let_go()
+                if (held := node.let_go()) is not None:
+                    node.handles.append(held)
                 while node.handles:
                     os.close(node.handles.pop())
             self.descriptors.close()
@@ -168,18 +169,19 @@ class Core:
 
     # Forgetting
 
-    def forget(self, number: int, count: int) -> None:
-        """Take back lookups; after the last of them nothing of the inode is kept."""
+    def forget(self, number: int, count: int) -> int | None:
+        """Take back lookups; after the last of them nothing of the inode is kept. The descriptor that it was held by,
+        to be closed without the lock: the disk frees the content then, and may have more to write before."""
         node = self.nodes.forget(number, count)
         if node is None:
-            return
+            return None
         if node.is_grafted() and node.volume is not None and self.disk is None:
             self.owners.give_up(node.volume, self.disk)
         self.descriptors.drop(node)
         self.numbers.drop(number)
         if node.piece is not None:
             self.legacy.track(node, None)
-        node.let_go()
+        return node.let_go()
 
     def hold(self, found: Found) -> None:
         """Take over the descriptor of what was found by a name that was removed or replaced since. It asks the disk

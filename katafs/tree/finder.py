@@ -222,7 +222,8 @@ class Finder:
                 node.replaced += 1
             if node.identity is not None and identity is not None:
                 node.generation += 1
-                node.let_go()
+                if (held := node.let_go()) is not None:
+                    os.close(held)
         elif not node.is_directory:
             self._core.descriptors.drop(node)
         if node.parent is not None and (node.name != name or node.parent is not parent):

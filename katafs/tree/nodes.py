@@ -76,11 +76,10 @@ class Node:
             descriptor = self.handles[-1]
         self.held = descriptor
 
-    def let_go(self) -> None:
-        """Nobody asks any more for what is held."""
-        if self.held is not None and self.held not in self.handles:
-            os.close(self.held)
-        self.held = None
+    def let_go(self) -> int | None:
+        """Nobody asks any more for what is held: its descriptor, to be closed, unless that is an open file's still."""
+        held, self.held = self.held, None
+        return None if held in self.handles else held
 
     def leave(self, descriptor: int) -> bool:
         """An open file is closed for good; whether its descriptor is to be as well, and not held."""

@@ -1,7 +1,9 @@
 """The file system as one object: each group of operations, over one state."""
 
+import contextlib
 import dataclasses
 import itertools
+import os
 import threading
 from collections.abc import Sequence
 
@@ -133,9 +135,12 @@ class Tree:
 
     def forget(self, forgotten: Sequence[tuple[int, int]]) -> None:
         """Take back lookups: inode numbers with counts."""
+        forget = self._core.forget
         with self._core.lock:
-            for number, count in forgotten:
-                self._core.forget(number, count)
+            held = [descriptor for each in forgotten if (descriptor := forget(*each)) is not None]
+        for descriptor in held:
+            with contextlib.suppress(OSError):  # of what was written to a removed file: nobody is there to hear it
+                os.close(descriptor)
         self.surplus.forgotten.set()
 
     def convert(self, piece: Piece) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.harness.refusals import refused
 from tests.unit.conftest import Trees
-from tests.unit.kernel import ME, Kernel
+from tests.unit.kernel import ME, ROOT, Kernel
 from tests.unit.test_tree_forgetting import descriptors
 
 FEW = 64
@@ -99,6 +100,47 @@ def test_a_file_that_is_forgotten_before_its_close_stays_open(tree: Kernel) -> N
     assert tree.tree.files.read(handle, 0, 100) == b"content"
     tree.tree.files.release(handle)
     assert descriptors() == before
+
+
+def test_a_close_that_fails_loses_no_others_that_are_forgotten(tree: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where what was written to a removed file finds no room on a network disk."""
+    removed, other = (tree.write(name, b"content").number for name in (b"f", b"other"))
+    handle = opened(tree, removed, os.O_RDWR)
+    tree.unlink(b"f")
+    tree.tree.files.release(handle)
+    close = os.close
+
+    def full(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EDQUOT, "as the disk says it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", full)
+        tree.forget_all()
+
+    assert not any(map(tree.tree.knows, (removed, other)))
+
+
+def test_nobody_waits_for_the_close_of_a_removed_file(tree: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk frees all its blocks then, and a network disk has them written before."""
+    number = tree.write(b"f", b"content").number
+    handle = opened(tree, number, os.O_RDWR)
+    tree.unlink(b"f")
+    tree.tree.files.release(handle)
+    close, waits = os.close, list[bool]()
+
+    def slow(descriptor: int) -> None:
+        somebody = threading.Thread(target=tree.tree.inodes.getattr, args=[ROOT], daemon=True)
+        somebody.start()
+        somebody.join(5)
+        waits.append(somebody.is_alive())
+        close(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", slow)
+        tree.forget_all()
+
+    assert waits == [False]
 
 
 def test_an_end_leaves_no_descriptor(tree_of: Trees) -> None:
