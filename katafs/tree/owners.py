@@ -60,5 +60,5 @@ class Owners:
         if disk is None and len(self._met) > self._most_met:
             self._met = {node.volume for node in self._home.all() if node.volume is not None}
             self._most_met = max(_FEW, 2 * len(self._met))
-        if volume in self._by_volume and self._by_volume[volume] == disk:
-            del self._by_volume[volume]
+        if self._by_volume.get(volume) == disk:
+            self._by_volume.pop(volume, None)
