@@ -5,6 +5,7 @@ for its own process would keep the device open, and so its own answer from ever 
 all who use that from ever ending.
 """
 
+import errno
 import os
 
 _MOST_BYTES = 4096
@@ -28,7 +29,7 @@ class Question:
         """Why the mount that has the path refuses stat(2) there, in one line; None where it answers. Waits for as long
         as it takes.
 
-        Raises OSError where the question can't be put."""
+        Raises OSError where the question can't be put, MemoryError where there is no memory for that."""
         os.ftruncate(self._said, 0)
         os.lseek(self._said, 0, os.SEEK_SET)
         # Without a pipe to the program, which subprocess has in any case.
@@ -37,7 +38,12 @@ class Question:
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
             (os.POSIX_SPAWN_DUP2, self._said, 2),
         ]
-        program = os.posix_spawnp("stat", ["stat", "--", self._path], os.environ, file_actions=streams)
+        try:
+            program = os.posix_spawnp("stat", ["stat", "--", self._path], os.environ, file_actions=streams)
+        except OSError as problem:
+            if problem.errno == errno.ENOMEM:
+                raise MemoryError from problem
+            raise
         status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
         if status == 0:
             return None

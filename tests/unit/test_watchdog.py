@@ -1,5 +1,7 @@
 """The watchdog and the mount's first question, by a mount that is played, where there is no memory for a moment."""
 
+import errno
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +11,8 @@ import pytest
 
 from katafs.mount import session
 from katafs.mount.mount_point import OwnMount
-from katafs.mount.question import Question
 from katafs.mount.serving import Serving
 from katafs.mount.watchdog import Watchdog
-from tests.unit.fuse_recorder import failing
 
 PERIOD_S = 0.01
 
@@ -51,11 +51,17 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listener
 
 
-@pytest.fixture
-def starved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first question finds no memory."""
-    failures = [MemoryError()]
-    monkeypatch.setattr(Question, "refusal", lambda _: failing(failures.pop())() if failures else None)
+@pytest.fixture(params=[MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))], ids=["Python", "the kernel"])
+def starved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first question finds no memory; to the next there is an answer."""
+    failures, spawn = [request.param], os.posix_spawnp
+
+    def asked(*_: object, **__: object) -> int:
+        if failures:
+            raise failures.pop()
+        return spawn("true", ["true"], os.environ)
+
+    monkeypatch.setattr(os, "posix_spawnp", asked)
 
 
 @pytest.mark.usefixtures("starved")
