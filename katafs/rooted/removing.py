@@ -12,13 +12,13 @@ from katafs.rooted.seen import Seen
 from katafs.rooted.walks import walk
 
 
-def remove_all(directory: int, seen: Seen | None = None) -> None:
-    """Remove everything in a directory, however deep, following no link and crossing no mount point. Each directory is
-    listed once at most: what comes into one after that stays, and what goes from one is no error.
+def remove_all(directory: int, seen: Seen | None = None, *, but: bytes | None = None) -> None:
+    """Remove everything in a directory, `but` one name, however deep, following no link and crossing no mount point.
+    Each directory is listed once at most: what comes into one after that stays, and what goes from one is no error.
 
     With `seen` only what was seen, and is still as it was: anything else stays, and stops it with OSError(ENOTEMPTY).
     Raises OSError(EMFILE) below more directories than may be open at once."""
-    held = [(b"", top := os.dup(directory), _names(top))]
+    held = [(b"", top := os.dup(directory), _names(top, but))]
     """The directories on the way down: each one's name, its descriptor, and what is still to be removed in it."""
     try:
         while True:
@@ -39,9 +39,9 @@ def remove_all(directory: int, seen: Seen | None = None) -> None:
             os.close(descriptor)
 
 
-def _names(directory: int) -> Iterator[bytes]:
+def _names(directory: int, but: bytes | None = None) -> Iterator[bytes]:
     """A generator, so that a directory is listed when somebody who closes it knows of it."""
-    yield from names.listing(directory)
+    yield from (name for name in names.listing(directory) if name != but)
 
 
 def _remove_plain(directory: int, left: Iterator[bytes], seen: Seen | None) -> bytes | None:

@@ -112,8 +112,6 @@ class KatasStorer(Part):
             try:
                 return read_object(top, _MANIFEST, f"the manifest of kata {kata}")
             except FileNotFoundError:
-                if names.is_empty(top):
-                    raise KataNotFound(f"kata {kata} has nothing in it") from None
                 raise CorruptKata(f"kata {kata} has no manifest.json") from None
 
     def start_files(self, kata: str) -> dict[str, str]:
@@ -175,6 +173,7 @@ class KatasStorer(Part):
             for left in reversed(range(_REMOVALS)):
                 try:
                     _remove_avatars(top)
+                    remove_all(top, but=DELETED)
                     remove_all(top)
                     self._store.remove(volume)
                 except OSError as problem:

@@ -21,13 +21,13 @@ from katafs.errors import (
 )
 from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_volume, kata_volume
 from katafs.namespace import SANDBOX_NAME
-from katafs.rooted import files
+from katafs.rooted import files, names
 from katafs.storers.checks import checked_avatar, checked_id
 from katafs.volumes.store import VolumeStore
 
 DELETED = files.TEMPORARY_PREFIX + b"deleted"
 """What a kata's manifest.json becomes in the first step of a deletion: from then on nothing in the kata is corrupt, and
-a part of it needn't be there. So a deletion that a kill broke off leaves it, too."""
+a part of it needn't be there. It goes last, so a deletion that a kill broke off leaves it, too."""
 PATIENCE_S = 30
 """So long somebody's lock is waited for: to store a run takes less than a second, and a container that has a directory
 may hold its lock for ever."""
@@ -109,15 +109,19 @@ class Places:
         try:
             with (
                 _deleted(
-                    KataNotFound(f"kata {known} was deleted meanwhile"),
+                    KataNotFound(f"kata {known} was deleted meanwhile, or has nothing in it yet"),
                     f"kata {known}",
-                    lambda: self.is_at(kata_volume(known), descriptor) and not files.status_of(descriptor, DELETED),
+                    lambda: self._is_there(kata_volume(known), descriptor),
                 ),
                 named_faults(f"kata {known}"),
             ):
                 yield descriptor
         finally:
             os.close(descriptor)
+
+    def _is_there(self, volume: VolumeName, top: int) -> bool:
+        """Whether a kata is still what was opened. Before the volume its deletion removes its mark, after all else."""
+        return self.is_at(volume, top) and not files.status_of(top, DELETED) and not names.is_empty(top)
 
     def is_at(self, volume: VolumeName, top: int) -> bool:
         """Whether this descriptor's directory is that volume still."""

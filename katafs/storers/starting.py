@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from katafs.errors import CorruptKata
 from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, names
-from katafs.rooted.removing import remove_tree
+from katafs.rooted.removing import remove_all, remove_tree
 from katafs.storers.places import alone
 from katafs.untrusted.files import directory
 
@@ -105,11 +105,7 @@ def _has(avatar: int, way: tuple[bytes, ...], name: bytes) -> bool:
 def give_back(top: int, avatar: bytes) -> None:
     """Remove an avatar's directory, the mark and the name in one step: a kill leaves a start that was broken off."""
     with files.opened_directory(top, avatar) as found:
-        for name in names.listing(found):
-            if files.is_directory(found, name):
-                remove_tree(found, name)
-            elif name != _MARK:
-                names.remove(found, name)
+        remove_all(found, but=_MARK)
     temporary = files.temporary_name()
     names.rename(top, avatar, top, temporary, names.RENAME_NOREPLACE)
     remove_tree(top, temporary)

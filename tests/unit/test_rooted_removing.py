@@ -26,6 +26,14 @@ def test_a_deep_tree_is_removed(top: int, disk: Path) -> None:
     assert os.listdir(disk) == []
 
 
+def test_one_name_can_be_kept_and_is_none_further_down(top: int, disk: Path) -> None:
+    (disk / "tree").mkdir()
+    for path in ("kept", "tree/kept", "another"):
+        (disk / path).touch()
+    remove_all(top, but=b"kept")
+    assert os.listdir(disk) == ["kept"]
+
+
 def test_what_a_link_in_a_tree_leads_to_stays(top: int, disk: Path) -> None:
     (disk / "outside").mkdir()
     (disk / "outside/file").touch()

@@ -20,6 +20,8 @@ CALLS: dict[str, Callable[[Storer], object]] = {
     "visible files": lambda storer: storer.avatar_visible_files(KATA, "lion"),
     "tags": lambda storer: storer.tags(KATA, "lion"),
     "diff": lambda storer: storer.tag_diff(KATA, "lion", 0, 1),
+    "start": lambda storer: storer.start_avatar(KATA, ["bear"]),
+    "manifest": lambda storer: storer.kata_manifest(KATA),
 }
 
 
@@ -43,6 +45,22 @@ def test_a_run_in_a_kata_that_is_deleted_meanwhile_finds_none(storer: Storer, mo
     when_locked(monkeypatch, lambda _: storer.delete_kata(KATA))
     with pytest.raises(errors.KataNotFound, match=f"kata {KATA} was deleted meanwhile"):
         CALLS["run"](storer)
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.usefixtures("kata")
+def test_a_start_in_a_kata_of_which_a_deletion_has_left_the_volume_finds_none(
+    storer: Storer, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete(_: int) -> None:
+        """As a deletion before its last step."""
+        (cell.directory() / "manifest.json").unlink()
+        for path in cell.directory().iterdir():
+            shutil.rmtree(path)
+
+    when_locked(monkeypatch, delete)
+    with pytest.raises(errors.KataNotFound, match=f"kata {KATA} was deleted meanwhile"):
+        CALLS["start"](storer)
 
 
 @WHATEVER_THE_STORE
@@ -83,13 +101,14 @@ def test_a_save_in_a_sandbox_that_a_deletion_empties_meanwhile_finds_no_kata(
 
 @pytest.mark.parametrize("cell", ["git-directories", "plain-memory", "plain-memory-avatar"], indirect=True)
 @pytest.mark.usefixtures("lion")
-@pytest.mark.parametrize("call", [*CALLS, "manifest"])
+@pytest.mark.parametrize("call", CALLS)
 def test_of_a_kata_nothing_is_corrupt_while_it_is_deleted(
-    storer: Storer, monkeypatch: pytest.MonkeyPatch, call: str
+    storer: Storer, cell: Cell, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     """After every other step of the deletion: who writes after each keeps it from ending. Until an avatar's directory
     goes, a run may be stored."""
-    calls: dict[str, Callable[[Storer], object]] = {**CALLS, "manifest": lambda storer: storer.kata_manifest(KATA)}
+    for number in range(10):
+        (cell.directory() / f"stray {number}").touch()
     steps = 0
 
     def looking(removed: Callable[..., None]) -> Callable[..., None]:
@@ -101,7 +120,7 @@ def test_of_a_kata_nothing_is_corrupt_while_it_is_deleted(
                 with monkeypatch.context() as patch, suppress(errors.KataNotFound, errors.AvatarNotFound):
                     for name, real in removals.items():
                         patch.setattr(os, name, real)
-                    calls[call](storer)
+                    CALLS[call](storer)
 
         return remove
 
