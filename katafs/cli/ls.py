@@ -15,7 +15,7 @@ from katafs.cli.stores import open_store
 from katafs.errors import KatafsError, VolumeRefused
 from katafs.kata_id import AvatarName, KataId, avatar_name, kata_volume
 from katafs.rooted import names
-from katafs.storers import starting
+from katafs.storers import start_marks
 from katafs.volumes.store import VolumeStore
 
 _EXAMPLES = """\b
@@ -86,7 +86,7 @@ def _directories_in(store: VolumeStore, kata: KataId) -> dict[AvatarName, bool]:
     top = store.open(kata_volume(kata))
     try:
         avatars = [avatar for name in names.listing(top) if (avatar := avatar_name(os.fsdecode(name)))]
-        return {avatar: starting.is_begun(top, avatar.encode()) for avatar in avatars if _is_directory(top, avatar)}
+        return {avatar: start_marks.is_begun(top, avatar.encode()) for avatar in avatars if _is_directory(top, avatar)}
     finally:
         os.close(top)
 

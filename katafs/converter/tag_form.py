@@ -15,7 +15,8 @@ from katafs.namespace import GIT_NAME
 from katafs.rooted import files, inodes, names
 from katafs.rooted.removing import remove_tree
 from katafs.storers.avatars import AvatarsStorer
-from katafs.storers.places import Places, alone
+from katafs.storers.locks import alone
+from katafs.storers.places import Places
 from katafs.untrusted.refs import tag_numbers
 from katafs.volumes.store import VolumeStore
 

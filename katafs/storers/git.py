@@ -5,6 +5,7 @@ with what the other wrote. On every store of volumes whose files the git program
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from katafs.config import Sandboxes
 from katafs.kata_id import AvatarName
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.checks import (
@@ -21,7 +22,8 @@ from katafs.storers.git_locks import remove_old_locks
 from katafs.storers.git_patch import file_diffs
 from katafs.storers.increments import colour_of
 from katafs.storers.katas import KatasStorer
-from katafs.storers.places import alone
+from katafs.storers.locks import alone
+from katafs.storers.starts import NewAvatar, Starts
 from katafs.storers.storer import OUTPUT, Delta, Increment, Tag
 from katafs.storers.tag_files import new_tag
 from katafs.volumes.store import VolumeStore
@@ -32,15 +34,11 @@ class GitStorer(KatasStorer, AvatarsStorer):
 
     def __init__(self, store: VolumeStore) -> None:
         super().__init__(store)
+        self._starts = Starts(store, Sandboxes.KATA)
 
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
         """As in Storer. Raises GitFailed."""
-        start = self.start_files(kata)
-        with self.starting(kata, names) as avatar:
-            if avatar is not None:
-                with self._opened(kata, avatar) as opened:
-                    opened.start(start)
-        return avatar
+        return self._starts.first_free(kata, names, _fill)
 
     def avatar_increments(self, kata: str, name: str) -> list[Increment]:
         """As in Storer."""
@@ -107,3 +105,7 @@ class GitStorer(KatasStorer, AvatarsStorer):
         with self._places.avatar(kata, name) as directory, alone(directory, f"avatar {name} of kata {kata}"):
             remove_old_locks(directory)
             yield GitAvatar(directory, checked_id(kata), checked_avatar(name))
+
+
+def _fill(new: NewAvatar, start: dict[str, str]) -> None:
+    GitAvatar(new.directory, new.kata, new.name).start(start)

@@ -3,7 +3,7 @@
 A volume without anything in it is a kata that a kill left half made: whoever creates it next completes it. Each holds
 the volume's lock, and the manifest comes to be in one step, so that of several one succeeds.
 
-Stands alone. Knows of avatars what they start with, and that they, and their volumes, go when the kata does.
+Stands alone. Knows of avatars that they, and their volumes, go when the kata does.
 """
 
 import errno
@@ -12,17 +12,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from katafs.errors import BadId, CorruptKata, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
+from katafs.errors import BadId, KataExists, KatafsError, KataInUse, KataNotFound, VolumeRefused
 from katafs.kata_id import AVATARS, OUTER_LENGTH, KataId, VolumeName, avatar_volume, is_outer, kata_volume
 from katafs.rooted import files, names
 from katafs.rooted.answer import answer
 from katafs.rooted.removing import remove_all, remove_tree
-from katafs.storers.checks import checked_files, checked_id, checked_manifest
-from katafs.storers.json_files import checked_texts, encoded, read_object
-from katafs.storers.places import DELETED, PATIENCE_S, Part, named_faults
+from katafs.storers.checks import checked_id, checked_manifest
+from katafs.storers.json_files import encoded
+from katafs.storers.locks import PATIENCE_S
+from katafs.storers.manifests import MANIFEST, read_manifest
+from katafs.storers.places import DELETED, Part, named_faults
 from katafs.storers.storer import Manifest
 
-_MANIFEST = b"manifest.json"
 _COMPLETED_FROM = 6
 """Fewer characters of an id than this are not completed: too many katas begin with them."""
 _REMOVALS = 100
@@ -44,7 +45,7 @@ class KatasStorer(Part):
                 self._begun(kata, top, is_new),
                 self._undone_on_failure(kata, top, is_new),
             ):
-                files.create(top, _MANIFEST, content)
+                files.create(top, MANIFEST, content)
         except (FileExistsError, BlockingIOError):  # somebody else is at it
             raise self._there_already(kata) from None
         except FileNotFoundError:
@@ -109,17 +110,7 @@ class KatasStorer(Part):
         """As in Storer. Raises CorruptKata where the kata has no manifest, too, and KataNotFound where it has nothing:
         somebody makes it, or has almost deleted it."""
         with self._places.kata(kata) as top:
-            try:
-                return read_object(top, _MANIFEST, f"the manifest of kata {kata}")
-            except FileNotFoundError:
-                raise CorruptKata(f"kata {kata} has no manifest.json") from None
-
-    def start_files(self, kata: str) -> dict[str, str]:
-        """The files that an avatar starts with. Raises as `kata_manifest`, and BadFileName."""
-        manifest = self.kata_manifest(kata)
-        if "visible_files" not in manifest:
-            raise CorruptKata(f"the manifest of kata {kata} has no visible_files")
-        return checked_files(checked_texts(manifest["visible_files"], f"visible_files of kata {kata}"))
+            return read_manifest(top, kata)
 
     def completed(self, partial: str) -> str:
         """As in Storer."""
@@ -160,7 +151,7 @@ class KatasStorer(Part):
         """Raises FileNotFoundError where the kata isn't there. Others are told by this alone: where something is in its
         way, which a container may have put there, or the manifest is missing, the kata is removed all the same."""
         with named_faults(f"kata {kata}"), self._places.volume(kata_volume(kata)) as top, suppress(OSError):
-            names.rename(top, _MANIFEST, top, DELETED, 0)
+            names.rename(top, MANIFEST, top, DELETED, 0)
 
     def _missing(self, kata: KataId) -> KataNotFound:
         return KataNotFound(f"kata {kata} is not in {self._store.url}")

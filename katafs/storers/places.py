@@ -6,10 +6,9 @@ Knows which volume a sandbox is in. Knows nothing of what the files mean.
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
 from katafs.errors import (
-    AvatarBusy,
     AvatarNotFound,
     CorruptKata,
     IncrementsMissing,
@@ -28,9 +27,6 @@ from katafs.volumes.store import VolumeStore
 DELETED = files.TEMPORARY_PREFIX + b"deleted"
 """What a kata's manifest.json becomes in the first step of a deletion: from then on nothing in the kata is corrupt, and
 a part of it needn't be there. It goes last, so a deletion that a kill broke off leaves it, too."""
-PATIENCE_S = 30
-"""So long somebody's lock is waited for: to store a run takes less than a second, and a container that has a directory
-may hold its lock for ever."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MISPLACED = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EXDEV)
 """What the system says of a link, a FIFO, a directory or a mount where a file belongs, or a file for a directory."""
@@ -73,13 +69,11 @@ def _deleted(gone: StorerError, what: str, is_there: Callable[[], bool]) -> Iter
 
 
 @contextmanager
-def alone(avatar: int, whose: str) -> Iterator[None]:
-    """Hold the lock of an avatar's directory: one run at a time. Raises AvatarBusy."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(files.locked(avatar, within_s=PATIENCE_S))
-        except BlockingIOError:
-            raise AvatarBusy(f"{whose} is locked by another test run or a container, for {PATIENCE_S} s now") from None
+def in_avatar(top: int, directory: int, kata: KataId, avatar: AvatarName) -> Iterator[None]:
+    """Name the faults of what is done in an avatar's directory. Raises AvatarNotFound where it is deleted meanwhile."""
+    whose = f"avatar {avatar} of kata {kata}"
+    gone = AvatarNotFound(f"{whose} was deleted meanwhile")
+    with _deleted(gone, whose, lambda: files.is_at(top, avatar.encode(), directory)), named_faults(whose):
         yield
 
 
@@ -131,18 +125,16 @@ class Places:
 
     @contextmanager
     def avatar(self, kata: str, name: str) -> Iterator[int]:
-        """The avatar's directory in the kata's volume. Raises AvatarNotFound, and IncrementsMissing where the avatar
-        has a volume and nothing else."""
-        avatar = checked_avatar(name)
+        """The directory, in the kata's volume, of an avatar that was started. Raises AvatarNotFound, and
+        IncrementsMissing where the avatar has a volume and nothing else."""
+        known, avatar = checked_id(kata), checked_avatar(name)
         with self.kata(kata) as top:
             try:
                 descriptor = files.open_directory(top, avatar.encode())
             except FileNotFoundError:
-                raise self._missing(checked_id(kata), avatar) from None
+                raise self._missing(known, avatar) from None
             try:
-                whose = f"avatar {avatar} of kata {kata}"
-                gone = AvatarNotFound(f"{whose} was deleted meanwhile")
-                with _deleted(gone, whose, lambda: files.is_at(top, avatar.encode(), descriptor)), named_faults(whose):
+                with in_avatar(top, descriptor, known, avatar):
                     yield descriptor
             finally:
                 os.close(descriptor)

@@ -14,7 +14,8 @@ from katafs.namespace import TAGS_NAME
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_files, checked_run
 from katafs.storers.increments import increment_of, next_number, read_increments, write_increments
-from katafs.storers.places import Part, alone
+from katafs.storers.locks import alone
+from katafs.storers.places import Part
 from katafs.storers.storer import OUTPUT, Increment, Tag
 from katafs.storers.tag_files import create_tag, has_tag, new_tag, read_tag, shown_files
 
@@ -25,15 +26,6 @@ _DIRECTORY_MODE = 0o777
 
 class TagsStorer(Part):
     """The tags of a store's avatars."""
-
-    def start_tags(self, kata: str, name: str, visible_files: Mapping[str, str]) -> None:
-        """Store tag 0 of an avatar that was just started, and no traffic-lights. Raises BadFileName, BadContent."""
-        tag = new_tag(0, None, None, checked_files(visible_files))
-        with self._places.avatar(kata, name) as avatar:
-            names.make_directory(avatar, TAGS_NAME, _DIRECTORY_MODE)
-            write_increments(avatar, [])
-            with files.opened_directory(avatar, TAGS_NAME) as tags:
-                create_tag(tags, tag)
 
     def avatar_ran_tests(
         self, kata: str, name: str, visible_files: Mapping[str, str], now: Sequence[int], output: str, colour: str
@@ -107,3 +99,11 @@ class TagsStorer(Part):
 
 def _whose(kata: str, name: str) -> str:
     return f"avatar {name} of kata {kata}"
+
+
+def start_tags(avatar: int, visible_files: Mapping[str, str]) -> None:
+    """Store tag 0 in the directory of an avatar that is being started, and no traffic-lights. Raises BadContent."""
+    names.make_directory(avatar, TAGS_NAME, _DIRECTORY_MODE)
+    write_increments(avatar, [])
+    with files.opened_directory(avatar, TAGS_NAME) as tags:
+        create_tag(tags, new_tag(0, None, None, visible_files))

@@ -12,7 +12,7 @@ from katafs.config import Sandboxes
 from katafs.kata_id import VolumeName
 from katafs.storers.git import GitStorer
 from katafs.storers.plain import PlainStorer
-from katafs.storers.storer import Storer
+from katafs.storers.storer import Delta, Storer
 from katafs.volumes.store import VolumeStore
 
 KATA = "123456789A"
@@ -37,6 +37,18 @@ MANIFEST = {
 
 FILES = {**START, "hiker.py": "changed\n"}
 """What a test run has."""
+
+LION_CALLS: dict[str, Callable[[Storer], object]] = {
+    "run": lambda storer: storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "", "red"),
+    "save": lambda storer: storer.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), FILES),
+    "increments": lambda storer: storer.avatar_increments(KATA, "lion"),
+    "visible files": lambda storer: storer.avatar_visible_files(KATA, "lion"),
+    "tag": lambda storer: storer.tag(KATA, "lion", 0),
+    "tag's files": lambda storer: storer.tag_visible_files(KATA, "lion", 0),
+    "tags": lambda storer: storer.tags(KATA, "lion"),
+    "diff": lambda storer: storer.tag_diff(KATA, "lion", 0, 1),
+}
+"""Every call for an avatar that was started."""
 
 KINDS: dict[str, Callable[[VolumeStore], Storer]] = {
     "git": GitStorer,

@@ -10,16 +10,11 @@ import pytest
 
 from katafs import errors
 from katafs.rooted import files, names
-from katafs.storers.storer import Delta, Storer
-from tests.contract.storers.cells import FILES, KATA, NOW, WHATEVER_THE_STORE, Cell
+from katafs.storers.storer import Storer
+from tests.contract.storers.cells import KATA, LION_CALLS, WHATEVER_THE_STORE, Cell
 
 CALLS: dict[str, Callable[[Storer], object]] = {
-    "run": lambda storer: storer.avatar_ran_tests(KATA, "lion", FILES, NOW, "", "red"),
-    "save": lambda storer: storer.sandbox_save(KATA, "lion", Delta(changed=["hiker.py"]), FILES),
-    "increments": lambda storer: storer.avatar_increments(KATA, "lion"),
-    "visible files": lambda storer: storer.avatar_visible_files(KATA, "lion"),
-    "tags": lambda storer: storer.tags(KATA, "lion"),
-    "diff": lambda storer: storer.tag_diff(KATA, "lion", 0, 1),
+    **LION_CALLS,
     "start": lambda storer: storer.start_avatar(KATA, ["bear"]),
     "manifest": lambda storer: storer.kata_manifest(KATA),
 }

@@ -12,10 +12,11 @@ import pytest
 
 from katafs.config import Sandboxes
 from katafs.errors import BadContent, KataExists, KataNotFound, StoreFull
-from katafs.rooted import files
-from katafs.storers.avatars import AvatarsStorer
+from katafs.rooted import files, names
 from katafs.storers.git import GitStorer
+from katafs.storers.katas import KatasStorer
 from katafs.storers.plain import PlainStorer
+from katafs.storers.starts import NewAvatar, Starts
 from katafs.storers.storer import Delta, Storer
 from katafs.volumes.directories import DirectoryStore
 from tests.contract.storers.cells import KATA, KINDS, MANIFEST, START
@@ -285,16 +286,14 @@ def test_a_name_that_was_taken_anew_before_the_lock_was_had_is_left_alone(
 
 def test_a_kata_that_is_deleted_during_a_start_is_not_found(disk: Path) -> None:
     with closing(DirectoryStore(disk)) as store:
-        katas, avatars = PlainStorer(store), AvatarsStorer(store, Sandboxes.AVATAR)
-        katas.create_kata(MANIFEST)
+        KatasStorer(store).create_kata(MANIFEST)
 
-        def start() -> None:
-            with avatars.starting(KATA, ["lion"]):
-                shutil.rmtree(disk / KATA)
-                katas.kata_manifest(KATA)
+        def fill(new: NewAvatar, _: dict[str, str]) -> None:
+            shutil.rmtree(disk / KATA)
+            names.make_directory(new.directory, b"tags", 0o777)
 
         with pytest.raises(KataNotFound):
-            start()
+            Starts(store, Sandboxes.AVATAR).first_free(KATA, ["lion"], fill)
         assert list(disk.iterdir()) == []
 
 

@@ -9,11 +9,14 @@ from katafs import errors
 from katafs.config import Sandboxes
 from katafs.errors import StoreUnreachable
 from katafs.kata_id import AvatarName, VolumeName
+from katafs.rooted import names
 from katafs.storers.avatars import AvatarsStorer
 from katafs.storers.katas import KatasStorer
+from katafs.storers.places import Places
 from katafs.storers.plain import PlainStorer
+from katafs.storers.starts import NewAvatar, Starts
 from katafs.storers.storer import Delta
-from katafs.storers.tags import TagsStorer
+from katafs.storers.tags import TagsStorer, start_tags
 from katafs.volumes.memory import MemoryStore
 from tests.contract.storers.cells import KATA, MANIFEST, NOW, START
 
@@ -27,30 +30,28 @@ def store() -> Iterator[MemoryStore]:
         yield store
 
 
-@pytest.fixture
-def avatars(store: MemoryStore) -> AvatarsStorer:
-    """Avatars alone, in a volume that no KatasStorer made."""
+def test_avatars_save_without_tags_or_a_manifest(store: MemoryStore) -> None:
     store.create(VolumeName(KATA))
-    return AvatarsStorer(store)
-
-
-def test_avatars_start_without_a_manifest(avatars: AvatarsStorer) -> None:
-    with avatars.starting(KATA, ["lion"]) as avatar:
-        assert avatar == "lion"
-
-
-def test_avatars_save_without_tags(avatars: AvatarsStorer, store: MemoryStore) -> None:
-    with avatars.starting(KATA, ["lion"]):
-        pass
-    avatars.sandbox_save(KATA, "lion", Delta(new=["a"]), {"a": "content"})
+    (store.path / KATA / "lion/sandbox").mkdir(parents=True)
+    AvatarsStorer(store).sandbox_save(KATA, "lion", Delta(new=["a"]), {"a": "content"})
     assert (store.path / KATA / "lion/sandbox/a").read_text() == "content"
+
+
+def test_avatars_start_without_tags(store: MemoryStore) -> None:
+    KatasStorer(store).create_kata(MANIFEST)
+
+    def fill(new: NewAvatar, start: dict[str, str]) -> None:
+        assert (new.name, start, names.is_empty(new.sandbox)) == ("lion", START, True)
+
+    assert Starts(store, Sandboxes.KATA).first_free(KATA, ["lion"], fill) == "lion"
 
 
 def test_tags_are_kept_without_a_sandbox(store: MemoryStore) -> None:
     store.create(VolumeName(KATA))
     (store.path / KATA / "lion").mkdir()
+    with Places(store).avatar(KATA, "lion") as directory:
+        start_tags(directory, START)
     tags = TagsStorer(store)
-    tags.start_tags(KATA, "lion", START)
     tags.avatar_ran_tests(KATA, "lion", START, NOW, "out", "red")
     assert [tag["output"] for tag in tags.tags(KATA, "lion")] == ["", "out"]
 

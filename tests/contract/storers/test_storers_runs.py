@@ -9,7 +9,7 @@ import pytest
 
 from katafs import errors
 from katafs.rooted import files
-from katafs.storers import places
+from katafs.storers import locks
 from katafs.storers.storer import Delta, Storer
 from tests.contract.storers.cells import FILES, KATA, NOW, START, WHATEVER_THE_STORE, Cell
 from tests.harness.descriptors import held
@@ -259,7 +259,7 @@ def test_a_lock_that_somebody_holds_for_ever_ends_a_run_with_an_error_of_its_own
     storer: Storer, kata: str, lion: str, cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A container that has the whole kata can hold any."""
-    monkeypatch.setattr(places, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(locks, "PATIENCE_S", 0.05)
     with held(cell.avatar()) as directory, files.locked(directory):
         with pytest.raises(errors.AvatarBusy, match=f"avatar lion of kata {kata} is locked"):
             storer.avatar_ran_tests(kata, lion, FILES, NOW, "", "red")

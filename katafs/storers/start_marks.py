@@ -14,7 +14,7 @@ from katafs.errors import CorruptKata
 from katafs.namespace import GIT_NAME, TAGS_NAME
 from katafs.rooted import files, names
 from katafs.rooted.removing import remove_all, remove_tree
-from katafs.storers.places import alone
+from katafs.storers.locks import alone
 from katafs.untrusted.files import directory
 
 _MARK = files.TEMPORARY_PREFIX + b"starting"
