@@ -22,6 +22,7 @@ from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_volume, kata_v
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_avatar, checked_id
+from katafs.storers.start_marks import is_begun, is_begun_in
 from katafs.volumes.store import VolumeStore
 
 DELETED = files.TEMPORARY_PREFIX + b"deleted"
@@ -135,6 +136,8 @@ class Places:
                 raise self._missing(known, avatar) from None
             try:
                 with in_avatar(top, descriptor, known, avatar):
+                    if is_begun_in(top, avatar.encode(), descriptor):
+                        raise _not_started(known, avatar)
                     yield descriptor
             finally:
                 os.close(descriptor)
@@ -142,21 +145,24 @@ class Places:
     def _missing(self, kata: KataId, avatar: AvatarName) -> AvatarNotFound | IncrementsMissing:
         if self.store.exists(avatar_volume(kata, avatar)):
             return IncrementsMissing(f"avatar {avatar} of kata {kata} has a volume, and nothing in the kata's own")
-        return AvatarNotFound(f"avatar {avatar} was not started in kata {kata}")
+        return _not_started(kata, avatar)
 
     @contextmanager
     def sandbox(self, kata: str, name: str) -> Iterator[int]:
         """The avatar's sandbox: the volume of its own if there is one, as in a mounted tree, else its directory in the
         kata's volume."""
-        own = avatar_volume(checked_id(kata), checked_avatar(name))
+        known, avatar = checked_id(kata), checked_avatar(name)
+        own = avatar_volume(known, avatar)
         if self.store.exists(own):
             whose = f"avatar {name} of kata {kata}"
             with (
-                self.kata(kata),  # whose deletion empties this volume first
+                self.kata(kata) as top,  # whose deletion empties this volume first
                 _deleted(AvatarNotFound(f"{whose} was deleted meanwhile"), whose, lambda: self.store.exists(own)),
                 self.volume(own) as descriptor,
                 named_faults(f"the sandbox of {whose}"),
             ):
+                if is_begun(top, avatar.encode()):
+                    raise _not_started(known, avatar)
                 yield descriptor
             return
         with self.avatar(kata, name) as directory:
@@ -168,6 +174,10 @@ class Places:
                 yield descriptor
             finally:
                 os.close(descriptor)
+
+
+def _not_started(kata: KataId, avatar: AvatarName) -> AvatarNotFound:
+    return AvatarNotFound(f"avatar {avatar} was not started in kata {kata}")
 
 
 class Part:

@@ -56,9 +56,14 @@ def is_begun(top: int, avatar: bytes) -> bool:
     with contextlib.suppress(FileNotFoundError, PermissionError):
         if files.is_directory(top, avatar):
             with files.opened_directory(top, avatar) as found:
-                # Where the mark has just gone, the name may have gone with it.
-                return _begun_s(found) is not None or not files.is_at(top, avatar, found)
+                return is_begun_in(top, avatar, found)
     return False
+
+
+def is_begun_in(top: int, avatar: bytes, found: int) -> bool:
+    """The same of the avatar's directory that is open as `found`."""
+    # Where the mark has just gone, the name may have gone with it.
+    return _begun_s(found) is not None or not files.is_at(top, avatar, found)
 
 
 @contextlib.contextmanager

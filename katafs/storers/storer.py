@@ -72,7 +72,8 @@ class Storer(Protocol):
     def start_avatar(self, kata: str, names: Iterable[str]) -> AvatarName | None:
         """Start the first of these avatars that isn't started yet, or None; of racing processes each gets another.
 
-        One that a kill broke off doesn't count as started, and its name is free again after a minute."""
+        One whose start goes on, or was broken off by a kill, isn't found by any call; after a kill its name is free
+        again after a minute."""
 
     def started_avatars(self, kata: str) -> list[AvatarName]:
         """The avatars that were started, sorted."""

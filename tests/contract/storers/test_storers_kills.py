@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from katafs.config import Sandboxes
-from katafs.errors import BadContent, KataExists, KataNotFound, StoreFull
+from katafs.errors import AvatarNotFound, BadContent, KataExists, KataNotFound, StoreFull
 from katafs.rooted import files, names
 from katafs.storers.git import GitStorer
 from katafs.storers.katas import KatasStorer
@@ -19,7 +19,7 @@ from katafs.storers.plain import PlainStorer
 from katafs.storers.starts import NewAvatar, Starts
 from katafs.storers.storer import Delta, Storer
 from katafs.volumes.directories import DirectoryStore
-from tests.contract.storers.cells import KATA, KINDS, MANIFEST, START
+from tests.contract.storers.cells import KATA, KINDS, LION_CALLS, MANIFEST, START
 from tests.harness import needs
 from tests.harness.kills import killed
 from tests.harness.programs import NOBODY
@@ -214,6 +214,19 @@ def test_a_name_is_free_after_a_killed_start_also_where_the_clock_was_set_back_s
     (disk / KATA / "lion" / MARK).touch()
     wall_clock.jump(-HOUR_S)
     assert storer.start_avatar(KATA, ["lion"]) == "lion"
+
+
+@pytest.mark.parametrize("call", LION_CALLS)
+@pytest.mark.parametrize("way", [(), ("lion", "sandbox"), ("lion", "tags"), ("lion", ".git", "refs", "tags")])
+def test_an_avatar_whose_start_goes_on_is_not_found(
+    storer: Storer, disk: Path, call: str, way: tuple[str, ...]
+) -> None:
+    storer.create_kata(MANIFEST)
+    (disk / KATA / "lion").mkdir()
+    (disk / KATA / "lion" / MARK).touch()
+    (disk / f"{KATA}_lion" if not way else disk.joinpath(KATA, *way)).mkdir(parents=True)
+    with pytest.raises(AvatarNotFound, match=f"avatar lion was not started in kata {KATA}"):
+        LION_CALLS[call](storer)
 
 
 def test_an_avatar_with_a_mark_is_started_where_it_has_tag_0(storer: Storer, disk: Path) -> None:
