@@ -20,8 +20,8 @@ from katafs.rooted.removing import remove_all, remove_tree
 from katafs.storers.checks import checked_id, checked_manifest
 from katafs.storers.json_files import encoded
 from katafs.storers.locks import PATIENCE_S
-from katafs.storers.manifests import MANIFEST, read_manifest
-from katafs.storers.places import DELETED, Part, named_faults
+from katafs.storers.manifests import DELETED, MANIFEST, read_manifest
+from katafs.storers.places import Part, named_faults
 from katafs.storers.storer import Manifest
 
 _COMPLETED_FROM = 6
@@ -139,31 +139,28 @@ class KatasStorer(Part):
             if self._store.in_use(volume):
                 raise KataInUse(f"kata {known} can't be deleted: a container uses volume {volume}")
         try:
-            self._begin_removal(known)
+            with named_faults(f"kata {known}"), self._places.volume(kata_volume(known)) as top:
+                _mark(top)
             for volume in own:
                 with suppress(FileNotFoundError):  # somebody else deletes the kata as well
-                    self._remove(volume)
-            self._remove(kata_volume(known))
+                    self._remove(volume, is_kata=False)
+            self._remove(kata_volume(known), is_kata=True)
         except FileNotFoundError:
             raise self._missing(known) from None
-
-    def _begin_removal(self, kata: KataId) -> None:
-        """Raises FileNotFoundError where the kata isn't there. Others are told by this alone: where something is in its
-        way, which a container may have put there, or the manifest is missing, the kata is removed all the same."""
-        with named_faults(f"kata {kata}"), self._places.volume(kata_volume(kata)) as top, suppress(OSError):
-            names.rename(top, MANIFEST, top, DELETED, 0)
 
     def _missing(self, kata: KataId) -> KataNotFound:
         return KataNotFound(f"kata {kata} is not in {self._store.url}")
 
-    def _remove(self, volume: VolumeName) -> None:
+    def _remove(self, volume: VolumeName, *, is_kata: bool) -> None:
         """Remove a volume with all that is in it, also what a test run that goes on puts there meanwhile: it soon finds
         its directories gone. Raises FileNotFoundError, also where another has its name by now, and OSError(ENOTEMPTY)
         where that doesn't end."""
         with named_faults(f"volume {volume}"), self._places.volume(volume) as top:
             for left in reversed(range(_REMOVALS)):
                 try:
-                    _remove_avatars(top)
+                    if is_kata:
+                        _mark(top)
+                        _remove_avatars(top)
                     remove_all(top, but=DELETED)
                     remove_all(top)
                     self._store.remove(volume)
@@ -174,6 +171,16 @@ class KatasStorer(Part):
                         raise
                 else:
                     return
+
+
+def _mark(top: int) -> None:
+    """Tell others that a kata is being deleted; also one that somebody makes in the volume before that goes. Where
+    something is in the way, which a container may have put there, the kata is removed all the same."""
+    try:
+        names.rename(top, MANIFEST, top, DELETED, 0)
+    except OSError:
+        with suppress(OSError):
+            os.close(names.create_file(top, DELETED, os.O_WRONLY, 0o666))
 
 
 def _remove_avatars(top: int) -> None:

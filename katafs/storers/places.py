@@ -22,12 +22,10 @@ from katafs.kata_id import AvatarName, KataId, VolumeName, avatar_volume, kata_v
 from katafs.namespace import SANDBOX_NAME
 from katafs.rooted import files, names
 from katafs.storers.checks import checked_avatar, checked_id
+from katafs.storers.manifests import is_kata
 from katafs.storers.start_marks import is_begun, is_begun_in
 from katafs.volumes.store import VolumeStore
 
-DELETED = files.TEMPORARY_PREFIX + b"deleted"
-"""What a kata's manifest.json becomes in the first step of a deletion: from then on nothing in the kata is corrupt, and
-a part of it needn't be there. It goes last, so a deletion that a kill broke off leaves it, too."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _MISPLACED = (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.EXDEV)
 """What the system says of a link, a FIFO, a directory or a mount where a file belongs, or a file for a directory."""
@@ -115,8 +113,8 @@ class Places:
             os.close(descriptor)
 
     def _is_there(self, volume: VolumeName, top: int) -> bool:
-        """Whether a kata is still what was opened. Before the volume its deletion removes its mark, after all else."""
-        return self.is_at(volume, top) and not files.status_of(top, DELETED) and not names.is_empty(top)
+        """Whether a kata is still what was opened."""
+        return self.is_at(volume, top) and is_kata(set(names.listing(top)))
 
     def is_at(self, volume: VolumeName, top: int) -> bool:
         """Whether this descriptor's directory is that volume still."""

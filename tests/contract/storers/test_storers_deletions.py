@@ -11,7 +11,7 @@ import pytest
 from katafs import errors
 from katafs.rooted import files, names
 from katafs.storers.storer import Storer
-from tests.contract.storers.cells import KATA, LION_CALLS, WHATEVER_THE_STORE, Cell
+from tests.contract.storers.cells import KATA, LION_CALLS, MANIFEST, WHATEVER_THE_STORE, Cell
 
 CALLS: dict[str, Callable[[Storer], object]] = {
     **LION_CALLS,
@@ -124,6 +124,33 @@ def test_of_a_kata_nothing_is_corrupt_while_it_is_deleted(
         monkeypatch.setattr(os, name, looking(real))
     storer.delete_kata(KATA)
     assert steps > 5
+
+
+@WHATEVER_THE_STORE
+@pytest.mark.usefixtures("kata")
+def test_nothing_is_corrupt_either_while_a_kata_is_deleted_that_was_made_anew_in_its_volume(
+    storer: Storer, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a moment for that between the last look into the volume and its end."""
+    unlink: Callable[..., None] = os.unlink
+    looks = 0
+
+    def looking(*arguments: object, **options: object) -> None:
+        nonlocal looks
+        unlink(*arguments, **options)
+        if next(cell.directory().iterdir(), None) is None and not looks:
+            looks += 1
+            storer.create_kata(MANIFEST)
+            for number in range(10):
+                (cell.directory() / f"stray {number}").touch()
+        elif looks:
+            looks += 1
+            with suppress(errors.KataNotFound):
+                storer.kata_manifest(KATA)
+
+    monkeypatch.setattr(os, "unlink", looking)
+    storer.delete_kata(KATA)
+    assert looks > 10
 
 
 def test_a_part_that_is_missing_is_not_taken_for_a_deletion(git: Storer, disk: Path) -> None:

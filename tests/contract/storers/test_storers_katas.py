@@ -14,6 +14,7 @@ import pytest
 from katafs import errors
 from katafs.config import Sandboxes
 from katafs.kata_id import KataId, VolumeName
+from katafs.rooted import files
 from katafs.storers.plain import PlainStorer
 from katafs.storers.storer import Storer
 from katafs.volumes import directory_listing
@@ -287,10 +288,35 @@ def test_a_kata_without_a_manifest_is_corrupt(storer: Storer, kata: str, cell: C
         storer.kata_manifest(kata)
 
 
-def test_a_kata_with_nothing_in_it_is_not_found(storer: Storer, kata: str, cell: Cell) -> None:
+@pytest.mark.parametrize("what", [None, "a file", "a directory"])
+def test_a_kata_with_nothing_in_it_is_not_found(storer: Storer, kata: str, cell: Cell, what: str | None) -> None:
+    """While it is made it has what is to become its manifest, and almost deleted what was to become an avatar."""
+    temporary = cell.directory() / ".katafs-0123456789abcdef"
     (cell.directory() / "manifest.json").unlink()
+    if what is not None:
+        temporary.mkdir() if what == "a directory" else temporary.touch()
     with pytest.raises(errors.KataNotFound, match="nothing in it"):
         storer.kata_manifest(kata)
+
+
+@WHATEVER_THE_STORE
+def test_a_kata_that_is_made_while_its_manifest_is_read_is_not_corrupt(
+    storer: Storer, kata: str, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cell.directory() / "manifest.json").rename(cell.directory() / ".katafs-0123456789abcdef")
+    read = files.read
+
+    def late(directory: int, name: bytes, limit_bytes: int) -> bytes:
+        try:
+            return read(directory, name, limit_bytes)
+        except FileNotFoundError:
+            (cell.directory() / ".katafs-0123456789abcdef").rename(cell.directory() / "manifest.json")
+            raise
+
+    monkeypatch.setattr(files, "read", late)
+    with pytest.raises(errors.KataNotFound, match=f"kata {kata} was made only now"):
+        storer.kata_manifest(kata)
+    assert storer.kata_manifest(kata) == MANIFEST
 
 
 def test_a_manifest_that_is_a_link_is_not_followed(storer: Storer, kata: str, cell: Cell) -> None:
