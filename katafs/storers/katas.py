@@ -43,7 +43,6 @@ class KatasStorer(Part):
                 named_faults(f"kata {kata}"),
                 self._places.volume(kata_volume(kata)) as top,
                 self._begun(kata, top, is_new),
-                self._undone_on_failure(kata, top, is_new),
             ):
                 files.create(top, MANIFEST, content)
         except (FileExistsError, BlockingIOError):  # somebody else is at it
@@ -58,18 +57,18 @@ class KatasStorer(Part):
 
     @contextmanager
     def _begun(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
-        """The kata's lock. Where that can't be had, or it not be seen whose the volume is, a new one goes again. Raises
-        KataExists where it is somebody else's."""
+        """The kata's lock. Raises KataExists where it is somebody else's. After a failure, here or in the block, a new
+        volume goes again, unless something has come into it: that is somebody's, by a way that has a lock of its own.
+        """
         with ExitStack() as held:
             try:
                 held.enter_context(files.locked(top, within_s=PATIENCE_S if is_new else 0))
-                is_begun = _is_begun(top)
+                if not _is_begun(top):
+                    raise self._there_already(kata)
+                yield
             except BaseException:
                 self._unmake(kata, top, is_new)
                 raise
-            if not is_begun:
-                raise self._there_already(kata)
-            yield
 
     def _made(self, kata: KataId) -> bool:
         """Make the kata's volume; False where it is there."""
@@ -82,16 +81,6 @@ class KatasStorer(Part):
 
     def _there_already(self, kata: KataId) -> KataExists:
         return KataExists(f"kata {kata} is in {self._store.url} already")
-
-    @contextmanager
-    def _undone_on_failure(self, kata: KataId, top: int, is_new: bool) -> Iterator[None]:
-        """Leave of the kata what was there: what has come into it is somebody's, who has made it by another way to the
-        volume, which has a lock of its own."""
-        try:
-            yield
-        except BaseException:
-            self._unmake(kata, top, is_new)
-            raise
 
     def _unmake(self, kata: KataId, top: int, is_new: bool) -> None:
         """Remove the volume if it was made for this kata, is that still, and empty."""
