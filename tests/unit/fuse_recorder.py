@@ -48,3 +48,16 @@ def failing(error: BaseException) -> Callable[[], object]:
         raise error
 
     return fail
+
+
+class ScarceMemory:
+    """A call for which there is no memory twice, and then there is."""
+
+    def __init__(self) -> None:
+        self._failures = [MemoryError(), MemoryError()]
+        self.is_done = False
+
+    def __call__(self) -> None:
+        if self._failures:
+            raise self._failures.pop()
+        self.is_done = True

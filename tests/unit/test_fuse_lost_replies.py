@@ -10,7 +10,7 @@ from katafs.fuse import wire
 from katafs.fuse.operations import Absent, Later, Opened
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
-from tests.unit.fuse_recorder import Recorder, failing
+from tests.unit.fuse_recorder import Recorder, ScarceMemory, failing
 from tests.unit.test_fuse_wire import Told
 
 NUMBER = Told().number
@@ -145,16 +145,10 @@ def test_what_no_pool_can_give_back_is_given_back_all_the_same(
 def test_what_there_is_no_memory_to_give_back_is_given_back_when_there_is(
     served: Served, recorder: Recorder, refusing: int, later: bool
 ) -> None:
-    failures, closed = [MemoryError()] * 2, list[bool]()
-
-    def close() -> None:
-        if failures:
-            raise failures.pop()
-        closed.append(True)
-
+    close = ScarceMemory()
     recorder.answers["release"] = lambda: Later(recorder.pool, close) if later else close()
     served.kernel.send(wire.OPEN, bytes(8))
     if refusing == errno.ENOMEM:
         served.kernel.receive()
 
-    until(lambda: bool(closed), "the file to be closed", seconds=10)
+    until(lambda: close.is_done, "the file to be closed", seconds=10)

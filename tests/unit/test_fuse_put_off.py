@@ -13,7 +13,7 @@ from katafs.fuse.put_off import PutOff
 from katafs.fuse.requests import Request
 from tests.harness.waiting import until
 from tests.unit.fuse_kernel import Served
-from tests.unit.fuse_recorder import Recorder, failing
+from tests.unit.fuse_recorder import Recorder, ScarceMemory, failing
 from tests.unit.test_fuse_wire import Told
 
 FILE, ANOTHER = 11, 12
@@ -266,15 +266,9 @@ def test_what_there_is_no_memory_to_put_off_is_served_at_once(
 def test_what_there_is_no_memory_to_close_is_closed_when_there_is(
     served: Served, recorder: Recorder, closes: int, name: str, later: bool
 ) -> None:
-    failures, closed = [MemoryError()] * 2, list[bool]()
-
-    def close() -> None:
-        if failures:
-            raise failures.pop()
-        closed.append(True)
-
+    close = ScarceMemory()
     recorder.answers[name] = lambda: Later(recorder.pool, close) if later else close()
 
     assert served.kernel.ask(closes, CLOSE, FILE) == (0, b"")
-    assert closed == [True]
+    assert close.is_done
     assert served.connection.operations() == {name: 1}
