@@ -25,6 +25,8 @@ _CONTENT = b"x" * 1024
 _WINDOW_S = 3.0
 """How long is read in one round at scale 1."""
 _SYNCING_THREADS = 8
+_WALKING_THREADS = 8
+_DELAY_S = 0.01
 _STUCK_S = 0.05
 _SLOW, _READ = "AAAAAAAAAA", "BBBBBBBBBB"
 _MAKING = 8
@@ -39,13 +41,18 @@ def sync(number):
         os.fsync(file)
 for number in range(int(sys.argv[1])):
     threading.Thread(target=sync, args=[number]).start()
+print(flush=True)
 """
 _WALK = """
-import os
-while True:
-    for entry in os.scandir("."):
-        entry.stat()
-        open(entry.path).close()
+import os, sys, threading
+def walk():
+    while True:
+        for entry in os.scandir("."):
+            entry.stat()
+            open(entry.path).close()
+for _ in range(int(sys.argv[1])):
+    threading.Thread(target=walk).start()
+print(flush=True)
 """
 
 Load = Callable[[], AbstractContextManager[object]]
@@ -63,10 +70,12 @@ def measure(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]
 
 
 def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
-    quiet, storm, slow = rows = (
+    quiet, storm, stuck, slow, at_times = rows = (
         Latencies(NOTHING_ELSE),
         Latencies(f"{_SYNCING_THREADS} threads write and fsync in another kata"),
-        Latencies(f"another kata's disk is stuck for {_STUCK_S * 1000:g} ms, half of the time, while it is walked"),
+        Latencies(f"another kata's disk is stuck, and {_WALKING_THREADS} threads wait for it"),
+        Latencies(f"it takes {_DELAY_S * 1000:g} ms for each request, and {_WALKING_THREADS} threads walk through it"),
+        Latencies(f"it is stuck for {_STUCK_S * 1000:g} ms, half of the time, while one thread does"),
     )
     with ExitStack() as ends:
         volumes = scratch / "volumes"
@@ -80,11 +89,13 @@ def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[
         ):
             candidate = Candidate(name, scratch / name, command, scratch / f"{name}-log")
             with candidate.mounted():
-                read, busy, stuck = (_kata(candidate, kata) for kata in (_READ, "CCCCCCCCCC", _SLOW))
+                read, busy, disks = (_kata(candidate, kata) for kata in (_READ, "CCCCCCCCCC", _SLOW))
                 _fill(read)
                 loads: list[tuple[Latencies, Load]] = [(quiet, nullcontext), (storm, partial(_storm, busy))]
                 if name != EXT4:
-                    loads.append((slow, partial(_stuck_at_times, disk, stuck)))
+                    loads.append((stuck, partial(_on_stuck_disk, disk, disks)))
+                    loads.append((slow, partial(_on_slow_disk, disk, disks)))
+                    loads.append((at_times, partial(_stuck_at_times, disk, disks)))
                 _rounds(name, name, read, loads, rounds, window_s, say)
     return list(rows)
 
@@ -190,8 +201,10 @@ def _read(kata: Path, window_s: float) -> list[float]:
 
 @contextmanager
 def _program(argv: list[str], directory: Path) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-c", *argv], cwd=directory)
+    process = subprocess.Popen([sys.executable, "-c", *argv], cwd=directory, stdout=subprocess.PIPE)
     try:
+        assert process.stdout is not None
+        process.stdout.readline()  # it is at it by then, and its start isn't what others notice
         yield
     finally:
         process.kill()
@@ -200,6 +213,22 @@ def _program(argv: list[str], directory: Path) -> Iterator[None]:
 
 def _storm(kata: Path) -> AbstractContextManager[None]:
     return _program([_STORM, str(_SYNCING_THREADS)], kata)
+
+
+def _walk(kata: Path, threads: int) -> AbstractContextManager[None]:
+    return _program([_WALK, str(threads)], kata)
+
+
+@contextmanager
+def _on_stuck_disk(disk: StuckDisk, kata: Path) -> Iterator[None]:
+    with _walk(kata, _WALKING_THREADS), disk.stuck():
+        yield
+
+
+@contextmanager
+def _on_slow_disk(disk: StuckDisk, kata: Path) -> Iterator[None]:
+    with _walk(kata, _WALKING_THREADS), disk.slow(_DELAY_S):
+        yield
 
 
 @contextmanager
@@ -212,7 +241,7 @@ def _stuck_at_times(disk: StuckDisk, kata: Path) -> Iterator[None]:
                 ending.wait(_STUCK_S)
 
     thread = threading.Thread(target=stick)
-    with _program([_WALK], kata):
+    with _walk(kata, threads=1):
         thread.start()
         try:
             yield

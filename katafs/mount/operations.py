@@ -191,6 +191,7 @@ class Operations:
     def _opened(self, handle: int, told: Attributes | None = None) -> Opened:
         file = self._tree.files.handles[handle]
         node = file.node
+        self._syncs.opened_in = node.volume
         is_live = self._tree.is_live(node) if told is None else not told.timeout_s
         descriptor = None if file.asks else file.descriptor
         uncached = is_live or file.uncached
@@ -228,7 +229,9 @@ class Operations:
     # Open directories
 
     def opendir(self, number: int) -> Answer[int]:
-        return self._tree.directories.open(number)
+        handle = self._tree.directories.open(number)
+        self._syncs.opened_in = self._volume_of_directory(handle)
+        return handle
 
     def readdir(self, handle: int, start: int, listing: Listing) -> Answer[None]:
         if self._tree.directories.waits(handle):

@@ -5,9 +5,11 @@ Run as a program it is that second katafs; device-mapper, which could suspend a 
 """
 
 import functools
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ class StuckDisk:
     """The disk, which works at first."""
 
     def __init__(self, control: Path) -> None:
-        self._stuck, self._waiting = control / "stuck", control / "waiting"
+        self._stuck, self._slow, self._waiting = (control / name for name in ("stuck", "slow", "waiting"))
         self._waiting.touch()
 
     @contextmanager
@@ -43,6 +45,15 @@ class StuckDisk:
             yield
         finally:
             self._stuck.unlink()
+
+    @contextmanager
+    def slow(self, seconds: float) -> Iterator[None]:
+        """Each request that comes in the block takes so long at least."""
+        self._slow.symlink_to(str(seconds))  # which is there at once
+        try:
+            yield
+        finally:
+            self._slow.unlink()
 
     @property
     def waiting(self) -> list[str]:
@@ -72,6 +83,8 @@ def _sticking(control: Path, kind: str) -> None:
             with (control / "waiting").open("a") as file:
                 file.write(f"{kind}\n")
             until(lambda: not (control / "stuck").exists(), "the disk to be free", _STUCK_S)
+        with suppress(FileNotFoundError):
+            time.sleep(float(os.readlink(control / "slow")))
         return original(*arguments, **named)
 
     setattr(Operations, kind, waiting)
