@@ -2,8 +2,10 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,6 +83,19 @@ def test_the_second_waits_for_the_first(operations: Operations, disk: Disk, hand
     threading.Event().wait(0.1)  # in which others would begin
 
     assert disk.at_work == 1
+
+
+@pytest.mark.usefixtures("in_no_time")
+def test_so_it_does_long_after_a_quick_one(
+    operations: Operations, disk: Disk, handles: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.free.set()
+    sync(operations, handles[0]).result(60)
+    disk.free.clear()
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600, sleep=time.sleep)
+    monkeypatch.setattr(syncs, "time", later)
+
+    test_the_second_waits_for_the_first(operations, disk, handles)
 
 
 @pytest.mark.usefixtures("in_no_time")
