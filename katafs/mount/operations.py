@@ -11,7 +11,7 @@ from katafs.fuse.operations import Absent, Answer, Later, Listing, Opened, Wante
 from katafs.kata_id import VolumeName
 from katafs.mount.answers import errno_of
 from katafs.mount.lanes import Lanes
-from katafs.mount.syncs import Syncs
+from katafs.mount.syncs import LastOpened, Syncs
 from katafs.rooted.syscalls import NOW_NS
 from katafs.tree.attributes import Attributes
 from katafs.tree.inodes import Changes
@@ -50,15 +50,17 @@ class Operations:
     """One method a kind of request. The pools are apart, so that a slow engine doesn't use up the threads that fsync
     needs; and a volume has a share of those for disks, since it may have a disk of its own."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, last_opened: LastOpened | None = None) -> None:
+        """`last_opened` is shared with the other parts of the tree."""
         self._tree = tree
         self.parts: Others | None = None
+        self.last_opened = last_opened or LastOpened()
         self._absent = self._lasting if tree.lookups.keeps_absence else lambda *_: _FORGOTTEN_AT_ONCE
         self._store_threads = Lanes("katafs-store", _STORE_THREADS, _STORE_THREADS_OF_ONE_DISK)
         self._disk_threads = Lanes("katafs-disk", _DISK_THREADS, _THREADS_OF_ONE_VOLUME)
         sync_threads = Lanes("katafs-sync", _DISK_THREADS, share=1)
         self._pools = [self._store_threads, self._disk_threads, sync_threads]
-        self._syncs = Syncs(sync_threads, self._disk_threads)
+        self._syncs = Syncs(sync_threads, self._disk_threads, self.last_opened)
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
@@ -191,7 +193,7 @@ class Operations:
     def _opened(self, handle: int, told: Attributes | None = None) -> Opened:
         file = self._tree.files.handles[handle]
         node = file.node
-        self._syncs.opened_in = node.volume
+        self.last_opened.volume = node.volume
         is_live = self._tree.is_live(node) if told is None else not told.timeout_s
         descriptor = None if file.asks else file.descriptor
         uncached = is_live or file.uncached
@@ -230,7 +232,7 @@ class Operations:
 
     def opendir(self, number: int) -> Answer[int]:
         handle = self._tree.directories.open(number)
-        self._syncs.opened_in = self._volume_of_directory(handle)
+        self.last_opened.volume = self._volume_of_directory(handle)
         return handle
 
     def readdir(self, handle: int, start: int, listing: Listing) -> Answer[None]:

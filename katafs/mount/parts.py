@@ -8,6 +8,7 @@ volume is there is told without asking its disk (`tops`).
 import errno
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from katafs.fuse.requests import Carried, Method, Request
 from katafs.mount.lanes import Closed, Lanes
 from katafs.mount.operations import Operations
 from katafs.mount.shrinker import Shrinker
+from katafs.mount.syncs import LastOpened
 from katafs.mount.tops import Top, Tops
 from katafs.rooted.answer import answer
 from katafs.tree.attributes import Attributes
@@ -31,6 +33,8 @@ _OTHER_NODES = {wire.RENAME: wire.RENAME_IN, wire.RENAME2: wire.RENAME2_IN, wire
 """Requests about two inodes, and the structures that begin with the second one's number."""
 _ABOUT_OPEN = {wire.READDIRPLUS, wire.RELEASEDIR, wire.FSYNCDIR}
 """Requests about what is open, whatever has come to its place since."""
+_SYNCS = {wire.FSYNC, wire.FSYNCDIR}
+"""Requests that wait in threads of the part's own, and ask its disk for nothing before."""
 
 
 class _Part(NamedTuple):
@@ -38,6 +42,7 @@ class _Part(NamedTuple):
 
     disk: Disk
     tree: Tree
+    operations: Operations
     methods: dict[int, Method]
     shrinker: Shrinker
 
@@ -45,9 +50,10 @@ class _Part(NamedTuple):
 class Parts:
     """Finds out which part a request is about. Safe for several threads."""
 
-    def __init__(self, tree: Tree, connection: Connection) -> None:
+    def __init__(self, tree: Tree, connection: Connection, last_opened: LastOpened) -> None:
         self._tree = tree
         self._connection = connection
+        self._last_opened = last_opened
         self._threads = Lanes("katafs-part", _THREADS, _THREADS_OF_ONE_DISK)
         self._lock = threading.Lock()
         """Covers the making and leaving of parts, and which of them get a top."""
@@ -67,7 +73,10 @@ class Parts:
 
     def close(self, seconds: float) -> bool:
         """Begin nothing more, and wait for what was begun, so long at most; whether it needed no more."""
-        return self._threads.close(seconds)
+        deadline_s = time.monotonic() + seconds
+        closing = [self._threads.close, *(part.operations.close for part in self._parts.values())]
+        done = [close(max(0.0, deadline_s - time.monotonic())) for close in closing]
+        return all(done)
 
     def enter(self, disk: Disk | None, parent: Node, name: bytes) -> Answer[Attributes]:
         """The entry of a volume that is served with this disk, whose name is in a directory of another part."""
@@ -142,11 +151,11 @@ class Parts:
 
     def _made(self, disk: Disk) -> _Part:
         tree = self._tree.on(disk)
-        operations = Operations(tree)
+        operations = Operations(tree, self._last_opened)
         operations.parts = self
         shrinker = Shrinker(tree.surplus, self._connection)
         shrinker.start()
-        return _Part(disk, tree, self._connection.dispatcher_of(operations).methods, shrinker)
+        return _Part(disk, tree, operations, self._connection.dispatcher_of(operations).methods, shrinker)
 
     def _of(self, number: int) -> _Part | None:
         top = self._tops.of(number)
@@ -168,6 +177,8 @@ class Parts:
                 raise answer(errno.EXDEV)
             if part is None:
                 return method(request)
+            if opcode in _SYNCS:
+                return part.methods[opcode](request)
             tops = [] if opcode in _ABOUT_OPEN else [top for each in numbers if (top := self._tops.of(each))]
             # Of a write the buffer is lent to whoever answers later.
             kept = request if opcode == wire.WRITE else request.kept()

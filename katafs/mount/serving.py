@@ -42,7 +42,7 @@ class Serving:
         control, faults = Control(self._operations), Faults(tree)
         kept_awake = processors.machine() if settings.awake else None
         self._connection = Connection(device, control, faults.errno_of, ended, kept_awake)
-        self._operations.parts = self._parts = Parts(tree, self._connection)
+        self._operations.parts = self._parts = Parts(tree, self._connection, self._operations.last_opened)
         self._status = Status(tree, self._connection, faults, mount_point, settings)
         self._log = AccessLog(tree, self._connection, control.owns)
         control.show(b"status.json", self._status.open)

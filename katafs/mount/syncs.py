@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -20,16 +21,22 @@ they wait for would have the processors else."""
 Result = TypeVar("Result")
 
 
+@dataclass(slots=True)
+class LastOpened:
+    """Where a file or directory was opened last, in whichever part of a tree."""
+
+    volume: VolumeName | None = None
+    """None if there was none since a sync rested for that."""
+
+
 class Syncs:
-    """Those of all volumes. Safe for several threads."""
+    """Those of all volumes of a part. Safe for several threads."""
 
-    opened_in: VolumeName | None = None
-    """The volume in which a file or directory was opened last, if any was since a sync rested for that."""
-
-    def __init__(self, one_by_one: Lanes, together: Lanes) -> None:
+    def __init__(self, one_by_one: Lanes, together: Lanes, last_opened: LastOpened) -> None:
         """The first has one thread for each volume."""
         self._one_by_one = one_by_one
         self._together = together
+        self._last_opened = last_opened
         self._last_s = 0.0
         self._ended_s = 0.0
         self._since_s: dict[VolumeName | None, float] = {}
@@ -56,6 +63,6 @@ class Syncs:
         return result
 
     def _rest(self, volume: VolumeName | None) -> None:
-        if self.opened_in not in (None, volume):
-            self.opened_in = None
+        if self._last_opened.volume not in (None, volume):
+            self._last_opened.volume = None
             time.sleep(_REST_S)

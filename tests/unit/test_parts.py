@@ -15,6 +15,7 @@ from katafs.mount import shrinker
 from katafs.mount.operations import Operations
 from katafs.mount.parts import Parts
 from katafs.mount.shrinker import Shrinker
+from katafs.mount.syncs import LastOpened
 from katafs.mount.tops import Top, Tops
 from katafs.tree.requests import Elsewhere
 from katafs.tree.tree import Tree
@@ -32,7 +33,7 @@ DISK, MOUNTED_ANEW = Disk(b"9:9"), Disk(b"9:10")
 @pytest.fixture
 def parts(tree: Kernel) -> Iterator[Parts]:
     """The parts of a tree that isn't mounted."""
-    parts = Parts(tree.tree, Mock())
+    parts = Parts(tree.tree, Mock(), LastOpened())
     yield parts
     parts.stop_asking()
     assert parts.close(60)
