@@ -118,6 +118,18 @@ def test_a_disk_that_is_mounted_anew_leaves_nothing_of_the_one_before(
     until(lambda: shrinkers() == 1, "the thread of the one before to end")
 
 
+def test_a_part_stays_whose_volume_was_told_of_and_not_asked_for_yet(
+    tree: Kernel, parts: Parts, away: list[Disk | None]
+) -> None:
+    entered(parts, tree)
+    part = tree.tree.on(DISK)
+    away[0] = MOUNTED_ANEW
+    with refused(errno.ESTALE):
+        entered(parts, tree, MOUNTED_ANEW)
+
+    assert tree.tree.on(DISK) is part
+
+
 def test_a_part_is_left_without_a_wait_for_the_kernel_that_it_asks(
     tree: Kernel, parts: Parts, away: list[Disk | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
