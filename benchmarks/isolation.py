@@ -101,16 +101,26 @@ def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[
 
 
 def _on_another_disk(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
-    elsewhere = Latencies(f"a kata on another disk, {NOTHING_ELSE}")
+    elsewhere, here, storm = rows = (
+        Latencies(f"a kata on another disk, {NOTHING_ELSE}"),
+        Latencies(f"one on the root volume's disk again, {NOTHING_ELSE}"),
+        Latencies(f"{_SYNCING_THREADS} threads write and fsync in the one on another disk"),
+    )
     volumes = scratch / "volumes"
-    (volumes / _READ).mkdir(parents=True)
+    (volumes / _SLOW).mkdir(parents=True)
     made_image(scratch / "image", _OTHER_DISK_MB)
-    with mounted_image(scratch / "image", volumes / _READ):
+    with mounted_image(scratch / "image", volumes / _SLOW):
         katafs = Candidate(KATAFS, scratch / KATAFS, _command(scratch, f"dir:{volumes}"), scratch / "log")
-        _fill(volumes / _READ)
         with katafs.mounted():
-            _rounds("another disk", KATAFS, _kata(katafs, _READ), [(elsewhere, nullcontext)], rounds, window_s, say)
-    return [elsewhere]
+            far, near = (_kata(katafs, kata) for kata in (_SLOW, _READ))
+            read: list[tuple[Path, list[tuple[Latencies, Load]]]] = [
+                (far, [(elsewhere, nullcontext)]),
+                (near, [(here, nullcontext), (storm, partial(_storm, far))]),
+            ]
+            for kata, loads in read:
+                _fill(kata)
+                _rounds("another disk", KATAFS, kata, loads, rounds, window_s, say)
+    return list(rows)
 
 
 def _watched(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
