@@ -28,7 +28,7 @@ _SYNCING_THREADS = 8
 _WALKING_THREADS = 8
 _DELAY_S = 0.01
 _STUCK_S = 0.05
-_SLOW, _READ = "AAAAAAAAAA", "BBBBBBBBBB"
+_SLOW, _READ, _BUSY = "AAAAAAAAAA", "BBBBBBBBBB", "CCCCCCCCCC"
 _MAKING = 8
 _OTHER_DISK_MB = 256
 
@@ -70,9 +70,10 @@ def measure(scratch: Path, rounds: int, scale: float, say: Callable[[str], None]
 
 
 def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[str], None]) -> list[Latencies]:
-    quiet, storm, stuck, slow, at_times = rows = (
+    quiet, storm, beside, stuck, slow, at_times = rows = (
         Latencies(NOTHING_ELSE),
         Latencies(f"{_SYNCING_THREADS} threads write and fsync in another kata"),
+        Latencies("they do in its volume itself, not through the mount"),
         Latencies(f"another kata's disk is stuck, and {_WALKING_THREADS} threads wait for it"),
         Latencies(f"it takes {_DELAY_S * 1000:g} ms for each request, and {_WALKING_THREADS} threads walk through it"),
         Latencies(f"it is stuck for {_STUCK_S * 1000:g} ms, half of the time, while one thread does"),
@@ -89,10 +90,11 @@ def _on_directories(scratch: Path, rounds: int, window_s: float, say: Callable[[
         ):
             candidate = Candidate(name, scratch / name, command, scratch / f"{name}-log")
             with candidate.mounted():
-                read, busy, disks = (_kata(candidate, kata) for kata in (_READ, "CCCCCCCCCC", _SLOW))
+                read, busy, disks = (_kata(candidate, kata) for kata in (_READ, _BUSY, _SLOW))
                 _fill(read)
                 loads: list[tuple[Latencies, Load]] = [(quiet, nullcontext), (storm, partial(_storm, busy))]
                 if name != EXT4:
+                    loads.append((beside, partial(_storm, volumes / _BUSY)))
                     loads.append((stuck, partial(_on_stuck_disk, disk, disks)))
                     loads.append((slow, partial(_on_slow_disk, disk, disks)))
                     loads.append((at_times, partial(_stuck_at_times, disk, disks)))
